@@ -1,0 +1,150 @@
+"""A transaction and what belongs to it, as values.
+
+Headers are pairs of raw bytes in the order they came, because an answer is kept byte for byte.
+Paths and queries are text whose characters are the bytes on the wire (latin-1), never decoded further.
+"""
+
+from typing import Any
+
+import msgspec
+
+from .status import Dialect, EventKind, Outcome, Phase, Reading, Status
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One entry of the log. `sequence` counts from 1 within its transaction.
+
+    `data` is a JSON object; None stands for "the upstream's answer itself", which is read from the
+    result as long as that is kept (contract, *Dialect transaction*).
+    """
+
+    sequence: int
+    kind: EventKind
+    message: str
+    data: dict[str, Any] | None
+    status: Status
+    created_at: int
+
+
+class Transaction(msgspec.Struct, frozen=True, kw_only=True):
+    """One accepted request and where it stands. Moments are microseconds since 1970, UTC."""
+
+    key: int  # the row's number; part of the id
+    id: str  # a UUID
+    tenant: str
+    created_at: int
+    updated_at: int
+    status: Status = Status.PENDING
+    outcome: Outcome | None = None
+    phase: Phase = Phase.WAITING
+    sequence: int = 1  # number of the last event; the version that a change is checked against
+    attempt: int = 0  # attempts begun so far; the fence around a worker's changes
+    doubtful: int = 0  # attempts that may have been sent and had no complete answer
+    dialect: Dialect = Dialect.TASK
+    method: str
+    path: str
+    query: str = ""
+    operation: str
+    upstream: str
+    priority: int = 0
+    tracking_id: str | None = None
+    due_at: int | None  # when the runner should look at it: its turn, its next attempt, its lease's end
+    deadline: int  # ended as failed if not done by then
+    expires_at: int  # its result and its task handle are gone from then on
+    sweep_at: int  # when the sweeper should look at it
+    result_status: int | None = None  # the kept answer's HTTP status
+    reading: Reading = Reading.UNREAD
+
+    @property
+    def code(self) -> str:
+        """The first eight hex digits of the id, upper case (seed 004)."""
+        return self.id[:8].upper()
+
+    @property
+    def trigger_endpoint(self) -> str:
+        """The path that started it, without the leading slash (seed 004)."""
+        return self.path.removeprefix("/")
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A message body. Small ones are here; larger ones are in chunks, `inline` is then None."""
+
+    size: int
+    inline: bytes | None = b""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What goes to the upstream, beside method, path and query."""
+
+    headers: Headers
+    body: Body
+
+
+class Result(msgspec.Struct, frozen=True):
+    """An upstream's complete answer, verbatim. `attempt` tells whose chunks hold a large body."""
+
+    status: int
+    headers: Headers
+    body: Body
+    attempt: int
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A transaction that this process, and no other, is to look at now."""
+
+    transaction: Transaction
+    request: Request | None  # None where it was not read along: the store has it
+
+
+class IdempotencyKey(msgspec.Struct, frozen=True):
+    """`scope` is the digest of tenant, caller and key; `fingerprint` that of the request (32 bytes each)."""
+
+    scope: bytes
+    fingerprint: bytes
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written at accept, in one commit: the transaction, its first event, its request."""
+
+    transaction: Transaction
+    event: Event
+    request: Request
+    idempotency: IdempotencyKey | None = None
+    claim: bool = False  # this process takes it at once; nobody else is to be given it
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The store's answer to a submission. `replayed` names the first transaction's row instead."""
+
+    transaction: Transaction
+    replayed: bool = False
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A transition as a value: applied only where the row still stands at `before`, else not at all."""
+
+    before: Transaction
+    after: Transaction
+    events: tuple[Event, ...]
+    result: Result | None = None
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Which transactions to list. `after` and `before` are row keys (exclusive); moments inclusive."""
+
+    tenant: str
+    dialect: Dialect | None = None
+    status: Status | None = None
+    operation: str | None = None
+    path: str | None = None
+    path_prefix: str | None = None
+    tracking_id: str | None = None
+    created_from: int | None = None
+    created_to: int | None = None
+    ascending: bool = False
+    by_updated: bool = False
+    limit: int = 50
+    offset: int = 0
+    after_key: int | None = None  # opaque cursors: the page goes on behind this row

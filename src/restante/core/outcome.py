@@ -1,0 +1,157 @@
+"""What becomes of an attempt: the rules of the contract's second promise, in one place.
+
+*Surely not sent* is run again within the retry limits. *Interrupted* (perhaps sent, no complete answer)
+is repeated only where a repeat does not hurt: idempotent methods, and routes that say
+`interrupted = "retry"`. A complete answer is the end, unless its code is listed in `retry.on`, which is
+the upstream's word that it did nothing.
+"""
+
+from typing import Any
+
+import msgspec
+
+from . import change
+from .errors import AnswerTooLarge, NoAnswerInTime, UpstreamError
+from .headers import first
+from .model import Change, Result, Transaction
+from .pointer import NOTHING, decode, pick
+from .policy import IDEMPOTENT_METHODS, SAFE_METHODS, Limits, Route, Upstream
+from .schedule import next_attempt
+from .status import Dialect, Interrupted, Outcome
+
+
+def repeatable(transaction: Transaction, route: Route) -> bool:
+    """Whether sending it twice does not hurt."""
+    return transaction.method in IDEMPOTENT_METHODS or route.interrupted is Interrupted.RETRY
+
+
+def harmless(transaction: Transaction) -> bool:
+    """Whether it does nothing at the upstream (RFC 9110 §9.2.1), so that its mark need not come first."""
+    return transaction.method in SAFE_METHODS
+
+
+def answered(
+    transaction: Transaction,
+    result: Result,
+    *,
+    attempt: int,
+    route: Route,
+    upstream: Upstream,
+    limits: Limits,
+    now: int,
+    chance: float,
+    retry_after: int | None = None,
+) -> Change:
+    """The upstream gave a complete answer."""
+    if result.status in upstream.retry.on_codes:
+        until = next_attempt(upstream.retry, attempt=attempt, now=now, chance=chance, retry_after=retry_after)
+        if until is not None and until < transaction.deadline:
+            return change.delay(
+                transaction,
+                attempt=attempt,
+                now=now,
+                until=until,
+                reason=f"the upstream answered {result.status}",
+                doubtful=False,
+                route=route,
+            )
+    if 200 <= result.status < 300:
+        return change.complete(
+            transaction,
+            attempt=attempt,
+            now=now,
+            result=result,
+            data=_completed_data(transaction, result, route, limits),
+            route=route,
+        )
+    return change.fail(
+        transaction,
+        attempt=attempt,
+        now=now,
+        outcome=Outcome.ANSWERED,
+        data=_failed_data(transaction, result, limits),
+        result=result,
+        message=f"The upstream answered {result.status}",
+        route=route,
+    )
+
+
+def unanswered(
+    transaction: Transaction,
+    error: UpstreamError,
+    *,
+    attempt: int,
+    route: Route,
+    upstream: Upstream,
+    now: int,
+    chance: float,
+) -> Change:
+    """The attempt ended without a complete answer."""
+    again = (
+        upstream.retry.on_connect
+        if not error.sent
+        else repeatable(transaction, route) and not isinstance(error, AnswerTooLarge)
+    )
+    if again:
+        until = next_attempt(upstream.retry, attempt=attempt, now=now, chance=chance)
+        if until is not None and until < transaction.deadline:
+            return change.delay(
+                transaction,
+                attempt=attempt,
+                now=now,
+                until=until,
+                reason=error.message,
+                doubtful=error.sent,
+                route=route,
+            )
+    outcome = (
+        Outcome.TIMED_OUT
+        if isinstance(error, NoAnswerInTime)
+        else Outcome.INTERRUPTED
+        if error.sent
+        else Outcome.UNREACHABLE
+    )
+    text = error.message[:1].upper() + error.message[1:]
+    data: dict[str, Any] = {"outcome": outcome.value, "attempt": attempt, "error_message": text}
+    if error.sent or transaction.doubtful:
+        data["outcome_unknown"] = True
+        text += "; whether the work was done is unknown"
+    return change.fail(
+        transaction,
+        attempt=attempt,
+        now=now,
+        outcome=outcome,
+        data=data,
+        doubtful=error.sent,
+        message=text,
+        route=route,
+    )
+
+
+def json_object(result: Result, limits: Limits) -> dict[str, Any] | None:
+    """The answer as a JSON object, or None where it is something else, encoded, or over `event_data`."""
+    body = result.body.inline
+    if body is None or len(body) >= limits.event_data or first(result.headers, b"content-encoding"):
+        return None
+    document = decode(body)
+    return document if isinstance(document, dict) else None
+
+
+def _completed_data(
+    transaction: Transaction, result: Result, route: Route, limits: Limits
+) -> dict[str, Any] | None:
+    if transaction.dialect is not Dialect.TRANSACTION:
+        return {"status_code": result.status}
+    if route.data is None:
+        return None if json_object(result, limits) is not None else {}
+    document = decode(result.body.inline or b"")
+    picked = {name: pick(document, pointer) for name, pointer in route.data}
+    picked = {name: value for name, value in picked.items() if value is not NOTHING}
+    return picked if len(msgspec.json.encode(picked)) <= limits.event_data else {}
+
+
+def _failed_data(transaction: Transaction, result: Result, limits: Limits) -> dict[str, Any]:
+    if transaction.dialect is not Dialect.TRANSACTION:
+        return {"status_code": result.status}
+    text = (result.body.inline or b"")[: limits.event_data].decode("utf-8", "replace")
+    return {"error_message": text or f"The upstream answered {result.status}"}

@@ -1,0 +1,117 @@
+"""What the configuration says, as values: upstreams, routes and limits.
+
+These structs are the meeting point of three rooms: `config` makes them, `service` and `runner` act on
+them, `gateway` reads its limits from them. They hold no behaviour but matching.
+"""
+
+import msgspec
+
+from .clock import DAY, HOUR, MINUTE, SECOND
+from .status import Dialect, Interrupted
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
+IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}  # RFC 9110 §9.2.2
+
+MiB = 1024 * 1024
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """When an attempt is followed by another. `attempts` counts all tries; spans in microseconds."""
+
+    attempts: int = 3
+    backoff: int = SECOND
+    max_backoff: int = 5 * MINUTE
+    on_connect: bool = True  # failed connects
+    on_codes: frozenset[int] = frozenset()  # complete answers that mean "I did nothing"
+
+
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    """One API that does the work. Spans in microseconds, `rate` in attempts per second."""
+
+    name: str = "default"
+    scheme: str = "http"
+    host: str
+    port: int
+    base_path: str = ""  # without a trailing slash, put before every path
+    authority: str  # what goes into Host
+    concurrency: int = 64
+    rate: float | None = None
+    timeout: int = 60 * SECOND
+    connect_timeout: int = 10 * SECOND
+    retry: Retry = Retry()
+    preserve_host: bool = False
+    set_headers: tuple[tuple[str, str], ...] = ()
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Which requests, and how they are treated. The first route that matches wins."""
+
+    method: str = "*"
+    path: str = "/*"  # a `*` matches the rest of the path, slashes included
+    upstream: str = "default"
+    dialect: Dialect = Dialect.TASK
+    transactions: str | None = None  # dialect transaction: where they are looked up
+    operation: str | None = None
+    interrupted: Interrupted = Interrupted.FAIL
+    priority: int = 0
+    tracking_id: str | None = None  # a JSON pointer into the request body, or a header's name
+    data: tuple[tuple[str, str], ...] | None = None  # event data: name, JSON pointer into the answer
+    messages: tuple[tuple[str, str], ...] = ()  # by event: accepted, processing, delay, completed, failed, …
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether this route is for `method` on `path` (as it came, without the query)."""
+        if self.method not in ("*", method):
+            return False
+        head, star, tail = self.path.partition("*")
+        if not star:
+            return path == head
+        return path.startswith(head) and path.endswith(tail) and len(path) >= len(head) + len(tail)
+
+    def message(self, name: str) -> str | None:
+        """The route's own words for an event, if it has any."""
+        for key, text in self.messages:
+            if key == name:
+                return text
+        return None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Named bounds. Sizes in bytes, spans in microseconds; the defaults are the documented ones."""
+
+    max_body: int = 16 * MiB
+    max_result: int = 64 * MiB
+    max_queued: int = 1_000_000
+    max_waiting: int = 10_000  # writes waiting for the store's next commit
+    retention: int = 24 * HOUR
+    history: int = 30 * DAY
+    lease: int = 15 * SECOND
+    grace: int = 30 * SECOND  # how long what runs may go on after SIGTERM
+    inline_body: int = 64 * 1024  # larger bodies are on disk before they are referred to
+    chunk: int = 128 * 1024  # the piece in which large bodies are stored and read
+    event_data: int = 16 * 1024  # the largest JSON or error text kept with an event
+    page: int = 100  # largest page of a list
+    ready: int = 1000  # transactions per upstream held in memory ahead of their turn
+    sweep: int = 100  # rows per sweeping commit
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it: routes in order, upstreams by name, limits."""
+
+    upstreams: dict[str, Upstream]
+    routes: tuple[Route, ...] = ()
+    limits: Limits = Limits()
+    strict: bool = False  # what no route matches is refused at accept
+    accept_status: int = 202
+
+    def route(self, method: str, path: str) -> Route | None:
+        """The first route that matches; outside `strict`, what none matches is a task route."""
+        for route in self.routes:
+            if route.matches(method, path):
+                return route
+        return None if self.strict else ANY_ROUTE
+
+
+ANY_ROUTE = Route()

@@ -1,0 +1,261 @@
+"""The promises the world makes to the service: what a store, a sender, a clock and so on must do.
+
+Each is implemented once per technology (stores/, outbound/) and handed over by assembly. Store methods
+take and give batches; what many callers ask at once is one commit or one read.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from .core.errors import KeyReused
+from .core.model import (
+    Accepted,
+    Change,
+    Claim,
+    Event,
+    Headers,
+    Query,
+    Request,
+    Result,
+    Submission,
+    Transaction,
+)
+from .core.policy import Upstream
+from .core.status import Reading
+
+REQUEST_CHUNKS = 0
+"""The attempt number under which a request's own large body is kept in chunks."""
+
+
+class Clock(Protocol):
+    """The time, in microseconds since 1970, and wake-ups."""
+
+    def now(self) -> int: ...
+
+    def call_at(self, moment: int, wake: Callable[[], None]) -> "Timer":
+        """Calls `wake` once, on the event loop, at `moment` or soon after."""
+        ...
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Chance(Protocol):
+    """Randomness, so that a failing run can be replayed from its seed."""
+
+    def bytes(self, count: int) -> bytes: ...
+
+    def fraction(self) -> float:
+        """In [0, 1)."""
+        ...
+
+
+class Store(Protocol):
+    """What remembers. Every write that returns is on disk; a write that raises did not happen.
+
+    Raises `StoreUnavailable` where no write can be made (disk full, too many writes waiting, closed).
+    """
+
+    @property
+    def secret(self) -> bytes:
+        """This store's own 16 bytes, for `core.identity`."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """How many transactions are not finished."""
+        ...
+
+    async def reserve_keys(self, count: int) -> range:
+        """Row keys that nobody else is given, in increasing order."""
+        ...
+
+    async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
+        """Writes each: transaction, first event, request, idempotency key, all in one commit.
+
+        Where the idempotency scope is known (and its transaction is not past `expires_at` at the
+        submission's `created_at`): with the same fingerprint nothing is written and the answer is the
+        first transaction, `replayed`, its `reading` set back to UNREAD if it was READ; with another
+        fingerprint the answer is a `KeyReused`.
+        With `claim`, the transaction is held by this process as if `claim()` had returned it.
+        """
+        ...
+
+    async def apply(self, changes: Sequence[Change]) -> list[bool]:
+        """Applies each where the row still has `before`'s sequence and attempt: row, events, result.
+
+        False: somebody was faster, nothing was written for that change. What is no longer SENDING
+        afterwards is no longer held by this process. Changes of one call, and of calls made one after
+        the other without waiting, are applied in that order.
+        """
+        ...
+
+    async def look(self, ids: Sequence[str]) -> list[Transaction | None]:
+        """The transactions with these ids, however malformed an id may be."""
+        ...
+
+    async def requests(self, keys: Sequence[int]) -> list[Request | None]: ...
+
+    async def results(self, keys: Sequence[int]) -> list[Result | None]: ...
+
+    async def events(self, keys: Sequence[int]) -> list[list[Event]]:
+        """Of each transaction all its events, in order (at most 1,000 each)."""
+        ...
+
+    async def write_chunk(self, key: int, attempt: int, position: int, data: bytes) -> None:
+        """Stores one piece of a large body, in a commit that comes before the one that refers to it."""
+        ...
+
+    async def read_chunk(self, key: int, attempt: int, position: int) -> bytes | None: ...
+
+    async def drop_chunks(self, key: int, attempt: int) -> None:
+        """Removes a body that nothing refers to, a bounded number of pieces per commit."""
+        ...
+
+    async def claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
+        """Up to `limit` transactions of `upstream` that are due and that nobody holds; now held here.
+
+        By priority (higher first), then by `due_at`, then by key. A claimed transaction in phase
+        SENDING is one whose lease has lapsed.
+        """
+        ...
+
+    async def next_due(self, upstream: str, now: int) -> int | None:
+        """The earliest `due_at` after `now`, or None."""
+        ...
+
+    async def renew(self, keys: Sequence[int], until: int) -> None:
+        """Moves the lease's end (`due_at`) of those that are still SENDING."""
+        ...
+
+    async def release(self, keys: Sequence[int]) -> None:
+        """Gives up the hold on these, without a change."""
+        ...
+
+    async def mark_reading(self, key: int, before: Reading, after: Reading) -> bool:
+        """Sets `reading` to `after` where it is `before`; False where it is not. No event, no version."""
+        ...
+
+    async def find(self, query: Query) -> list[Transaction]: ...
+
+    async def lapsed(self, now: int, limit: int) -> list[Transaction]:
+        """Up to `limit` transactions whose `sweep_at` is not after `now`, earliest first."""
+        ...
+
+    async def purge(self, results_of: Sequence[Transaction], forget: Sequence[Transaction]) -> None:
+        """Removes requests, results and idempotency keys of the first, everything of the second.
+
+        Those of the first get `sweep_at` from the given (already replaced) values.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Raises `StoreUnavailable` where a write could not be made now."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Answer(Protocol):
+    """An upstream's answer whose head has come. Its body is read once, piece by piece."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Headers:
+        """As they came, hop-by-hop ones included."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """The body's announced length (0 where there can be none), None for "until the end"."""
+        ...
+
+    def body(self) -> AsyncIterator[bytes]:
+        """The pieces; raises `UpstreamError` where it breaks off. Transfer coding is undone, nothing else."""
+        ...
+
+    def close(self) -> None:
+        """Lets go: the connection is reused if the answer was read to its end, else closed."""
+        ...
+
+
+class Line(Protocol):
+    """A connection in hand, on which nothing has been sent yet."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the upstream has closed it meanwhile. Then nothing can have been sent."""
+        ...
+
+    async def send(
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        body: bytes | AsyncIterator[bytes],
+        *,
+        size: int | None,
+        timeout_seconds: float,
+    ) -> Answer:
+        """Sends one request and waits for the head of its answer.
+
+        `headers` are written as they are, in order, and must hold no framing: `Content-Length` (from
+        `size`) or chunked coding (where size is None) is added here; with size 0 and no need for a
+        length (GET, HEAD …) none is. The timeout counts from here to the last byte of the answer.
+        Raises `UpstreamError`, whose `sent` is False only if not one byte was written.
+        """
+        ...
+
+    def close(self) -> None:
+        """Gives the unused line back."""
+        ...
+
+
+class Sender(Protocol):
+    """Speaks HTTP to upstreams. It never repeats a request, follows no redirect, decodes no body."""
+
+    async def connect(
+        self, upstream: Upstream, *, max_idle_seconds: float | None, timeout_seconds: float
+    ) -> Line:
+        """A connection: an idle one that was not idle for longer than given, else a new one.
+
+        Raises `Unreachable`.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Bell(Protocol):
+    """How the service tells the runner, in process, that there is work. Never blocks."""
+
+    def reserve(self, upstream: str) -> bool:
+        """A place in memory for a fresh transaction of `upstream`; False: let it wait in the store."""
+        ...
+
+    def deliver(self, upstream: str, claim: Claim | None) -> None:
+        """Uses the reserved place, or gives it back (None)."""
+        ...
+
+    def ring(self, upstream: str, due_at: int) -> None:
+        """Something of `upstream` in the store is due at that moment."""
+        ...
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who is asking."""
+
+    tenant: str
+
+
+class Auth(Protocol):
+    """Says who is asking."""
+
+    async def identify(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
+        """`headers` as they came, names in lower case. Raises `Refused`."""
+        ...
