@@ -105,6 +105,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     strict: bool = False  # what no route matches is refused at accept
     accept_status: int = 202
+    public_url: str | None = None  # the origin callers use, without a trailing slash; None: their Host
+    trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-* are believed
 
     def route(self, method: str, path: str) -> Route | None:
         """The first route that matches; outside `strict`, what none matches is a task route."""

@@ -1,7 +1,12 @@
 """When the next attempt is made."""
 
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from .clock import SECOND
 from .policy import Retry
 
+_DIGITS = 9  # of a Retry-After in seconds; more is nonsense
 _DOUBLINGS = 40  # beyond this the cap has long been reached
 
 
@@ -19,3 +24,22 @@ def next_attempt(
     ceiling = min(retry.max_backoff, retry.backoff << min(attempt - 1, _DOUBLINGS))
     spread = ceiling // 2 + int(chance * (ceiling - ceiling // 2))
     return now + max(spread, retry_after or 0)
+
+
+def retry_after(raw: bytes | None, now: int) -> int | None:
+    """The span that an upstream's `Retry-After` asks for (RFC 9110 §10.2.3), None where it asks nothing.
+
+    Both forms are read, seconds and date; what cannot be read is as if it was not there.
+    """
+    if raw is None:
+        return None
+    text = raw.decode("latin-1").strip()
+    if text.isascii() and text.isdigit() and len(text) <= _DIGITS:
+        return int(text) * SECOND
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, IndexError, TypeError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0, int(moment.timestamp()) * SECOND - now)

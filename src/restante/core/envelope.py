@@ -1,0 +1,144 @@
+"""One pass over a request's header fields: what goes on to the upstream, and what is meant for us.
+
+Dropped are the hop-by-hop fields, the framing (it is made anew for the connection to the upstream) and
+everything that begins with `Restante-` (so that nobody can forge what the upstream sees from us).
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from .duration import FORM, parse_duration
+from .errors import BadRequest
+from .headers import HOP_BY_HOP
+from .model import Headers
+
+MAX_PRIORITY = 100
+MAX_TRACKING_ID = 255
+OURS = b"restante-"
+
+_SPECIAL = HOP_BY_HOP | {
+    b"authorization",
+    b"content-length",
+    b"expect",
+    b"host",
+    b"idempotency-key",
+    b"prefer",
+    b"requestid",
+}
+
+
+class Envelope(msgspec.Struct, kw_only=True):
+    """What was found. `kept` holds the caller's `Host` too, for upstreams that want it."""
+
+    kept: Headers
+    host: bytes = b""
+    authorization: bytes = b""
+    idempotency_key: bytes | None = None
+    idempotency_header: str = ""
+    prefer: bytes = b""
+    length: int | None = None
+    delay: int = 0
+    deadline: int | None = None
+    priority: int | None = None
+    tracking_id: str | None = None
+
+
+def open_envelope(headers: Sequence[tuple[bytes, bytes]]) -> Envelope:
+    """Sorts `headers` (names in lower case). Raises `BadRequest` naming the field that is wrong."""
+    kept = []
+    found: dict[bytes, bytes] = {}
+    named: frozenset[bytes] = frozenset()
+    options: list[tuple[bytes, bytes]] = []
+    for pair in headers:
+        name = pair[0]
+        if name not in _SPECIAL:
+            if name.startswith(OURS):
+                options.append(pair)
+            else:
+                kept.append(pair)
+            continue
+        if name == b"connection":
+            named |= {token.strip().lower() for token in pair[1].split(b",")}
+            continue
+        if name == b"idempotency-key" and name in found:
+            raise BadRequest("Idempotency-Key must be given once", field="Idempotency-Key")
+        found[name] = pair[1] if name != b"prefer" or name not in found else found[name] + b", " + pair[1]
+        if name not in _UNFORWARDED:
+            kept.append(pair)
+    named -= _NEVER_NAMED
+    if named:
+        kept = [pair for pair in kept if pair[0] not in named]
+    envelope = Envelope(
+        kept=tuple(kept),
+        host=found.get(b"host", b""),
+        authorization=found.get(b"authorization", b""),
+        prefer=found.get(b"prefer", b""),
+    )
+    if b"content-length" in found:
+        envelope.length = _length(found[b"content-length"])
+    if b"idempotency-key" in found:
+        envelope.idempotency_key = found[b"idempotency-key"]
+        envelope.idempotency_header = "Idempotency-Key"
+    elif b"requestid" in found:
+        envelope.idempotency_key = found[b"requestid"]
+        envelope.idempotency_header = "RequestID"
+    for name, value in options:
+        _option(envelope, name, value)
+    return envelope
+
+
+_UNFORWARDED = HOP_BY_HOP | {b"content-length", b"expect"}
+_NEVER_NAMED = frozenset({b"close", b"keep-alive", b"host", b"content-length"})
+
+
+def _length(raw: bytes) -> int:
+    if not raw.isdigit():
+        raise BadRequest("Content-Length must be a number", field="Content-Length")
+    return int(raw)
+
+
+def _option(envelope: Envelope, name: bytes, raw: bytes) -> None:
+    """Request options (contract, *Request options*); other fields of ours are dropped."""
+    text = raw.decode("latin-1").strip()
+    match name:
+        case b"restante-delay":
+            envelope.delay = _span("Restante-Delay", text)
+        case b"restante-deadline":
+            envelope.deadline = _span("Restante-Deadline", text)
+            if envelope.deadline == 0:
+                raise BadRequest("Restante-Deadline must be longer than 0", field="Restante-Deadline")
+        case b"restante-priority":
+            envelope.priority = _priority(text)
+        case b"restante-tracking-id":
+            if not text or len(text) > MAX_TRACKING_ID or not text.isprintable():
+                raise BadRequest(
+                    f"Restante-Tracking-Id must be 1 to {MAX_TRACKING_ID} printable characters",
+                    field="Restante-Tracking-Id",
+                )
+            envelope.tracking_id = text
+        case b"restante-callback-url":
+            raise BadRequest(
+                "Restante-Callback-Url is not served: webhooks are not part of this version",
+                field="Restante-Callback-Url",
+            )
+
+
+def _span(field: str, text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise BadRequest(f"{field} must be {FORM}", field=field) from None
+
+
+def _priority(text: str) -> int:
+    field = "Restante-Priority"
+    try:
+        priority = int(text)
+    except ValueError:
+        priority = MAX_PRIORITY + 1
+    if not -MAX_PRIORITY <= priority <= MAX_PRIORITY:
+        raise BadRequest(
+            f"{field} must be a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}", field=field
+        )
+    return priority

@@ -1,0 +1,115 @@
+"""Bodies on their way in and out of the store.
+
+A small body stays in memory and is written with the row that refers to it. A large one is written in
+pieces as it comes, each piece in a commit of its own, so that it never lives in memory whole and never
+holds up anybody else's commit; the row that refers to it is written after the last piece.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from hashlib import sha256
+
+import msgspec
+
+from ..core.errors import RestanteError, StoreUnavailable
+from ..core.model import Body
+from ..core.policy import Limits
+from ..ports import REQUEST_CHUNKS, Store
+
+
+class Intake(msgspec.Struct, frozen=True):
+    """A request's body as it was taken in. `key` is the row it is kept under."""
+
+    key: int
+    body: Body
+    digest: bytes  # SHA-256
+
+
+async def keep_body(
+    store: Store,
+    key: int,
+    attempt: int,
+    pieces: AsyncIterator[bytes],
+    *,
+    limits: Limits,
+    maximum: int,
+    too_large: Callable[[], RestanteError],
+    digest: Callable[[bytes], None] = lambda piece: None,
+) -> Body:
+    """Reads `pieces` to the end and keeps them; raises `too_large()` as soon as they exceed `maximum`.
+
+    Whatever goes wrong, no pieces are left behind.
+    """
+    held = bytearray()
+    size = position = 0
+    threshold = limits.inline_body
+    try:
+        async for piece in pieces:
+            size += len(piece)
+            if size > maximum:
+                raise too_large()
+            digest(piece)
+            held += piece
+            if len(held) <= threshold:
+                continue
+            threshold = limits.chunk
+            while len(held) >= limits.chunk:
+                await store.write_chunk(key, attempt, position, bytes(held[: limits.chunk]))
+                position += 1
+                del held[: limits.chunk]
+        if size <= limits.inline_body:
+            return Body(size, bytes(held))
+        if held:
+            await store.write_chunk(key, attempt, position, bytes(held))
+            position += 1
+    except BaseException:
+        if position:
+            with suppress(StoreUnavailable):  # then they are dropped when the store is next opened
+                await store.drop_chunks(key, attempt)
+        raise
+    return Body(size, None)
+
+
+async def read_body(store: Store, key: int, attempt: int, body: Body) -> AsyncIterator[bytes]:
+    """The pieces of a kept body, in order."""
+    if body.inline is not None:
+        if body.inline:
+            yield body.inline
+        return
+    position = left = 0
+    left = body.size
+    while left:
+        piece = await store.read_chunk(key, attempt, position)
+        if piece is None:
+            raise StoreUnavailable("a part of a stored body is missing")
+        left -= len(piece)
+        position += 1
+        yield piece
+
+
+def small(key: int, content: bytes) -> Intake:
+    """The intake of a body that is in memory already."""
+    return Intake(key, Body(len(content), content), sha256(content).digest())
+
+
+async def take_request(
+    store: Store,
+    key: int,
+    pieces: AsyncIterator[bytes],
+    *,
+    limits: Limits,
+    too_large: Callable[[], RestanteError],
+) -> Intake:
+    """A request's body from its pieces."""
+    digest = sha256()
+    body = await keep_body(
+        store,
+        key,
+        REQUEST_CHUNKS,
+        pieces,
+        limits=limits,
+        maximum=limits.max_body,
+        too_large=too_large,
+        digest=digest.update,
+    )
+    return Intake(key, body, digest.digest())

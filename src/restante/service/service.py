@@ -1,0 +1,324 @@
+"""What can be asked of Restante, whoever asks: a gateway, a command, a test.
+
+Each method reads, lets the core decide, and writes; where somebody was faster it reads and decides
+again (`change`). Nothing here knows how a transaction is spelled on the wire or kept on disk.
+"""
+
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from ..core import change as changes
+from ..core.envelope import MAX_TRACKING_ID, Envelope
+from ..core.errors import BadRequest, BodyTooLarge, KeyReused, QueueFull, RestanteError, StoreUnavailable
+from ..core.idempotency import idempotency_key, parse_key
+from ..core.identity import RANDOM_BYTES, mint
+from ..core.machine import TERMINAL
+from ..core.model import (
+    Accepted,
+    Change,
+    Claim,
+    Event,
+    IdempotencyKey,
+    Query,
+    Request,
+    Result,
+    Submission,
+    Transaction,
+)
+from ..core.outcome import json_object
+from ..core.pointer import NOTHING, decode, pick
+from ..core.policy import SAFE_METHODS, Policy, Route
+from ..core.retention import has_result
+from ..core.status import Dialect, Reading
+from ..ports import REQUEST_CHUNKS, Bell, Chance, Clock, Store
+from .bodies import Intake, read_body, small, take_request
+
+KEY_BLOCK = 1024
+"""Row keys reserved at a time."""
+
+MAX_RACES = 100
+"""How often a change is decided anew before it is given up as an error of ours."""
+
+OPERATIONS = {
+    "GET": "read",
+    "HEAD": "read",
+    "OPTIONS": "read",
+    "PUT": "update",
+    "PATCH": "update",
+    "DELETE": "delete",
+}
+"""What a method does, where the route does not say; anything else creates."""
+
+READY_BODY = 8 * 1024
+"""Requests up to this size wait for their turn in memory, larger ones in the store."""
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that is to become a transaction. Path and query as they came."""
+
+    tenant: str
+    method: str
+    path: str
+    query: str
+    envelope: Envelope
+    route: Route
+    dialect: Dialect
+    intake: Intake
+
+
+class Service:
+    """The operations. `bell` tells the runner; `accepting` is False while the process drains."""
+
+    def __init__(self, *, store: Store, policy: Policy, clock: Clock, chance: Chance, bell: Bell) -> None:
+        self.store = store
+        self.policy = policy
+        self.clock = clock
+        self.chance = chance
+        self.bell = bell
+        self.accepting = True
+        self._keys: list[int] = []
+
+    # -- submit
+
+    async def take_body(self, content: bytes, rest: AsyncIterator[bytes] | None) -> Intake:
+        """A request's body: `content` alone, or followed by `rest`. Raises `BodyTooLarge`."""
+        key = await self._next_key()
+        limits = self.policy.limits
+        if rest is None and len(content) <= limits.inline_body:
+            if len(content) > limits.max_body:
+                raise self.body_too_large()
+            return small(key, content)
+        return await take_request(
+            self.store, key, _chain(content, rest), limits=limits, too_large=self.body_too_large
+        )
+
+    async def drop_body(self, intake: Intake) -> None:
+        """Forgets a body that did not become a transaction."""
+        if intake.body.inline is None:
+            await self.store.drop_chunks(intake.key, REQUEST_CHUNKS)
+
+    def body_too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"The body is over the limit of {self.policy.limits.max_body} bytes (max_body).")
+
+    def check_accepting(self) -> None:
+        """Raises where nothing can be accepted now, so that nobody sends a large body in vain."""
+        if not self.accepting:
+            raise StoreUnavailable("The gateway is shutting down.", retry_after_seconds=5)
+        if self.store.queued >= self.policy.limits.max_queued:
+            raise QueueFull(
+                f"{self.policy.limits.max_queued} transactions are waiting (max_queued).",
+                retry_after_seconds=30,
+            )
+
+    async def submit(self, draft: Draft) -> Accepted:
+        """Stores the draft. When this returns, it is on disk and will be run.
+
+        Raises `Refused` where it cannot be accepted; then nothing of it is left.
+        """
+        upstream = draft.route.upstream
+        reserved = False
+        try:
+            self.check_accepting()
+            submission = self._submission(draft)
+            if submission.transaction.due_at == submission.transaction.created_at:
+                reserved = self.bell.reserve(upstream)
+            if reserved:
+                submission = msgspec.structs.replace(submission, claim=True)
+            (accepted,) = await self.store.accept([submission])
+            if isinstance(accepted, KeyReused):
+                raise accepted
+        except BaseException:
+            if reserved:
+                self.bell.deliver(upstream, None)
+            await self.drop_body(draft.intake)
+            raise
+        if accepted.replayed:
+            if reserved:
+                self.bell.deliver(upstream, None)
+            await self.drop_body(draft.intake)
+        elif reserved:
+            keep = submission.request if draft.intake.body.size <= READY_BODY else None
+            self.bell.deliver(upstream, Claim(accepted.transaction, keep))
+        else:
+            self.bell.ring(upstream, accepted.transaction.due_at or 0)
+        return accepted
+
+    def _submission(self, draft: Draft) -> Submission:
+        now = self.clock.now()
+        limits = self.policy.limits
+        envelope = draft.envelope
+        route = draft.route
+        deadline = limits.retention if envelope.deadline is None else envelope.deadline
+        for field, span in (("Restante-Delay", envelope.delay), ("Restante-Deadline", deadline)):
+            if span > limits.retention:
+                raise BadRequest(f"{field} must not be longer than the retention of results", field=field)
+        key = draft.intake.key
+        transaction = Transaction(
+            key=key,
+            id=mint(key, self.chance.bytes(RANDOM_BYTES), self.store.secret),
+            tenant=draft.tenant,
+            created_at=now,
+            updated_at=now,
+            dialect=draft.dialect,
+            method=draft.method,
+            path=draft.path,
+            query=draft.query,
+            operation=route.operation or OPERATIONS.get(draft.method, "create"),
+            upstream=route.upstream,
+            priority=route.priority if envelope.priority is None else envelope.priority,
+            tracking_id=envelope.tracking_id or _tracking_id(draft),
+            due_at=now + envelope.delay,
+            deadline=now + deadline,
+            expires_at=now + limits.retention,
+            sweep_at=now + deadline,
+        )
+        return Submission(
+            transaction=transaction,
+            event=changes.accepted(transaction, route),
+            request=Request(envelope.kept, draft.intake.body),
+            idempotency=_idempotency(draft),
+        )
+
+    async def _next_key(self) -> int:
+        while not self._keys:
+            block = await self.store.reserve_keys(KEY_BLOCK)
+            self._keys.extend(reversed(block))
+        return self._keys.pop()
+
+    # -- look and read
+
+    async def look(self, tenant: str, id: str) -> Transaction | None:
+        """The tenant's transaction with this id; somebody else's is as unknown as one that never was."""
+        (transaction,) = await self.store.look([id])
+        return transaction if transaction is not None and transaction.tenant == tenant else None
+
+    async def find(self, query: Query) -> list[Transaction]:
+        """One page of the tenant's transactions."""
+        return await self.store.find(query)
+
+    async def events(self, transactions: list[Transaction]) -> list[list[Event]]:
+        """Each one's events; where an event's data is the upstream's answer itself, it is filled in."""
+        logs = await self.store.events([transaction.key for transaction in transactions])
+        now = self.clock.now()
+        for transaction, log in zip(transactions, logs, strict=True):
+            for place, event in enumerate(log):
+                if event.data is None:
+                    result = await self.result(transaction) if has_result(transaction, now) else None
+                    data = json_object(result, self.policy.limits) if result else None
+                    log[place] = msgspec.structs.replace(event, data=data or {})
+        return logs
+
+    async def result(self, transaction: Transaction) -> Result | None:
+        """The upstream's answer, or None where there is none (any more). Never consumes it."""
+        if not has_result(transaction, self.clock.now()):
+            return None
+        (result,) = await self.store.results([transaction.key])
+        return result
+
+    def read_result(self, transaction: Transaction, result: Result) -> AsyncIterator[bytes]:
+        """The pieces of a result's body."""
+        return read_body(self.store, transaction.key, result.attempt, result.body)
+
+    def read_request(self, transaction: Transaction, request: Request) -> AsyncIterator[bytes]:
+        """The pieces of a request's body."""
+        return read_body(self.store, transaction.key, REQUEST_CHUNKS, request.body)
+
+    async def reserve(self, transaction: Transaction) -> bool:
+        """Takes the one reading of an error for this caller; False where another has it or had it."""
+        return await self.store.mark_reading(transaction.key, Reading.UNREAD, Reading.RESERVED)
+
+    async def confirm(self, transaction: Transaction) -> None:
+        """The error was handed over to the last byte: it has been read."""
+        await self.store.mark_reading(transaction.key, Reading.RESERVED, Reading.READ)
+
+    async def unreserve(self, transaction: Transaction) -> None:
+        """The reader went away before the end: the error may be read again."""
+        await self.store.mark_reading(transaction.key, Reading.RESERVED, Reading.UNREAD)
+
+    # -- change
+
+    async def cancel(self, tenant: str, id: str) -> Transaction | None:
+        """Cancels it, or finds it cancelled; None where it is unknown. Raises `TooLate`."""
+        transaction = await self.look(tenant, id)
+        if transaction is None:
+            return None
+        route = self.policy.route(transaction.method, transaction.path)
+        return await self.change(
+            transaction, lambda current: changes.cancel(current, now=self.clock.now(), route=route)
+        )
+
+    async def change(
+        self, transaction: Transaction, decide: Callable[[Transaction], Change | None]
+    ) -> Transaction:
+        """Decide, apply, and again if somebody was faster. Returns how the transaction stands then.
+
+        `decide` looks at the transaction as it is now and may refuse by raising; a worker's decision
+        carries its attempt's number, so that reading again never gets it around the fence.
+        """
+        for _ in range(MAX_RACES):
+            change = decide(transaction)
+            if change is None:
+                return transaction
+            (applied,) = await self.store.apply([change])
+            if applied:
+                return change.after
+            (current,) = await self.store.look([transaction.id])
+            if current is None:
+                raise RestanteError("the transaction is gone")
+            transaction = current
+        raise RestanteError(f"a change was overtaken {MAX_RACES} times")
+
+    async def expire(self, transaction: Transaction) -> Transaction:
+        """Ends it as failed if its deadline has passed and it has not ended otherwise meanwhile."""
+        route = self.policy.route(transaction.method, transaction.path)
+
+        def decide(current: Transaction) -> Change | None:
+            now = self.clock.now()
+            if current.status in TERMINAL or now < current.deadline:
+                return None
+            return changes.expire(current, now=now, route=route)
+
+        return await self.change(transaction, decide)
+
+
+def _idempotency(draft: Draft) -> IdempotencyKey | None:
+    envelope = draft.envelope
+    if envelope.idempotency_key is None or draft.method in SAFE_METHODS:
+        return None
+    return idempotency_key(
+        parse_key(envelope.idempotency_key, envelope.idempotency_header),
+        tenant=draft.tenant,
+        authorization=envelope.authorization,
+        method=draft.method,
+        path=draft.path,
+        query=draft.query,
+        body_digest=draft.intake.digest,
+    )
+
+
+def _tracking_id(draft: Draft) -> str | None:
+    """From where the route says: a JSON pointer into the body, or a header.
+
+    A body that is no JSON is the upstream's business: it is passed on, without a tracking id.
+    """
+    place = draft.route.tracking_id
+    if place is None:
+        return None
+    if not place.startswith("/"):
+        name = place.lower().encode("latin-1")
+        value = next((value for key, value in draft.envelope.kept if key == name), b"")
+        return value.decode("latin-1")[:MAX_TRACKING_ID] or None
+    document = decode(draft.intake.body.inline or b"")
+    value = pick(document, place) if document is not NOTHING else NOTHING
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value)[:MAX_TRACKING_ID] or None
+
+
+async def _chain(content: bytes, rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+    if content:
+        yield content
+    if rest is not None:
+        async for piece in rest:
+            yield piece
