@@ -1,0 +1,67 @@
+"""What the upstream sees of a caller's request (contract, *What the upstream sees*)."""
+
+import re
+from functools import lru_cache
+
+from .headers import first
+from .model import Headers, Transaction
+from .policy import Upstream
+from .status import Dialect
+
+TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+"""W3C Trace Context, version 00: trace id and flags are kept, the parent is made anew."""
+
+SPAN_BYTES = 8
+
+
+def target(upstream: Upstream, path: str, query: str) -> str:
+    """The request target: the upstream's base path, the caller's path and query as they came."""
+    return f"{upstream.base_path}{path}?{query}" if query else f"{upstream.base_path}{path}"
+
+
+def forward_headers(kept: Headers, upstream: Upstream, *, extra: Headers = ()) -> Headers:
+    """The header fields for `upstream`: its own Host first, the caller's in order, `extra` last.
+
+    `set_headers` of the upstream's configuration replace whatever came under the same name.
+    """
+    replaced, own = _own(upstream)
+    host = (first(kept, b"host") if upstream.preserve_host else None) or upstream.authority.encode("latin-1")
+    return (
+        (b"Host", host),
+        *[pair for pair in kept if pair[0] not in replaced],
+        *own,
+        *extra,
+    )
+
+
+def attempt_headers(
+    kept: Headers, upstream: Upstream, transaction: Transaction, *, attempt: int, span: bytes
+) -> Headers:
+    """The header fields of an attempt: as above, with the transaction's id, the attempt and the trace.
+
+    `span` is SPAN_BYTES of chance. Where the caller began no trace, the transaction's id is one, so
+    that all attempts are in the same trace. Where the answer is to be read by us (dialect
+    transaction), it is asked for unencoded.
+    """
+    ours = [(b"Restante-Transaction", transaction.id.encode()), (b"Restante-Attempt", b"%d" % attempt)]
+    dropped = {b"traceparent"}
+    if first(kept, b"idempotency-key") is None:
+        ours.append((b"Idempotency-Key", transaction.id.encode()))
+    if transaction.dialect is Dialect.TRANSACTION:
+        dropped.add(b"accept-encoding")
+        ours.append((b"Accept-Encoding", b"identity"))
+    trace = TRACEPARENT.fullmatch(first(kept, b"traceparent") or b"")
+    if trace is not None:
+        trace_id, flags = trace[1], trace[2]
+    else:
+        trace_id, flags = transaction.id.replace("-", "").encode(), b"01"
+        dropped.add(b"tracestate")
+    ours.append((b"traceparent", b"00-%b-%b-%b" % (trace_id, span.hex().encode(), flags)))
+    rest = tuple(pair for pair in kept if pair[0] not in dropped)
+    return forward_headers(rest, upstream, extra=tuple(ours))
+
+
+@lru_cache(maxsize=256)
+def _own(upstream: Upstream) -> tuple[frozenset[bytes], Headers]:
+    own = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in upstream.set_headers)
+    return frozenset(name.lower() for name, _ in own) | {b"host"}, own
