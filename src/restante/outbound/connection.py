@@ -1,0 +1,115 @@
+"""One connection to an upstream: bytes out, bytes in, and whose they are.
+
+It is either idle in the pool, or in somebody's hand (`Line`), or serves one exchange, or is over.
+Whatever arrives while no exchange is on makes it useless: it is dropped at once.
+"""
+
+import asyncio
+import select
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+    from .pool import Pool
+
+Key = tuple[str, str, int, str | None, str | None, str | None]
+"""What makes two connections interchangeable: scheme, host, port and the TLS files."""
+
+
+class Connection(asyncio.Protocol):
+    """The event loop's side of a connection. `over` is True once nothing can be sent any more."""
+
+    __slots__ = ("_poll", "_writable", "exchange", "idle_since", "key", "loop", "over", "pool", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, key: Key, pool: "Pool", loop: asyncio.AbstractEventLoop) -> None:
+        self.key = key
+        self.pool = pool
+        self.loop = loop
+        self.exchange: Exchange | None = None
+        self.idle_since = 0.0  # on the pool's clock
+        self.over = False
+        self._poll: select.poll | None = None
+        self._writable: asyncio.Future[None] | None = None  # set while the transport wants no more
+
+    def usable(self) -> bool:
+        """Whether the upstream has neither closed it nor said anything, as far as the kernel knows by now.
+
+        Looking into the kernel closes the gap in which a close has come but the loop has not yet seen
+        it. Not with TLS, where unread bytes may be session tickets.
+        """
+        if not self.over and self._poll is not None and self._poll.poll(0):
+            self.drop()
+        return not self.over
+
+    def release(self, *, reusable: bool) -> None:
+        """The exchange is over and its answer complete."""
+        self.exchange = None
+        if self.over:
+            return
+        if self.transport.get_write_buffer_size():  # the request never got through whole
+            self.drop()
+        elif reusable:
+            self.pool.put(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Ends it in good manners."""
+        self.over = True
+        self.transport.close()
+
+    def drop(self) -> None:
+        """Ends it at once, with what is not yet sent or read."""
+        self.over = True
+        self.exchange = None
+        self.pool.discard(self)
+        self.transport.abort()
+        self.resume_writing()
+
+    async def writable(self) -> None:
+        """Waits until the transport takes more."""
+        while self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.pool.opened(self)
+        if self.key[0] == "http":
+            self._poll = select.poll()
+            self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+
+    def data_received(self, data: bytes) -> None:
+        if self.exchange is not None:
+            self.exchange.feed(data)
+        elif not self.over:
+            self.drop()
+
+    def eof_received(self) -> None:
+        """Returns None: the transport closes itself."""
+        self.over = True
+        self.pool.discard(self)
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.end_of_stream()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.over = True
+        self._poll = None
+        self.pool.closed(self)
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.hang_up()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        if self._writable is None:
+            self._writable = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)

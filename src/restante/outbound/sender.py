@@ -1,0 +1,141 @@
+"""Speaks HTTP/1.1 to upstreams: connections in hand, then one request on each.
+
+Nothing here repeats a request, follows a redirect, decodes a body or adds a header but the framing.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+from ..core.errors import Unreachable
+from ..core.model import Headers
+from ..core.policy import Upstream
+from .connection import Connection
+from .exchange import Exchange
+from .head import request_head
+from .pool import Pool
+from .tls import context_for
+from .trouble import in_words
+
+IDLE_SECONDS = 30.0
+IDLE_COUNT = 256  # per upstream
+
+
+class HTTPSender:
+    """A `Sender`. Idle connections are kept for `idle_seconds`, at most `idle_count` per upstream.
+
+    `now` is monotonic seconds, for the age of idle connections only.
+    """
+
+    def __init__(
+        self,
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+        idle_count: int = IDLE_COUNT,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pool = Pool(idle_seconds=idle_seconds, idle_count=idle_count, now=now)
+
+    async def connect(
+        self, upstream: Upstream, *, max_idle_seconds: float | None, timeout_seconds: float
+    ) -> "HTTPLine":
+        """An idle connection that fell idle at most `max_idle_seconds` ago, else a new one."""
+        key = (
+            upstream.scheme,
+            upstream.host,
+            upstream.port,
+            upstream.ca_file,
+            upstream.client_cert,
+            upstream.client_key,
+        )
+        pool = self._pool
+        if pool.is_closed:
+            raise Unreachable("this side is shutting down")
+        connection = pool.take(key, max_idle_seconds)
+        if connection is None:
+            connection = await self._open(upstream, key, timeout_seconds)
+        return HTTPLine(connection)
+
+    async def close(self) -> None:
+        """Closes every connection; answers still under way end as `AnswerBroken`."""
+        await self._pool.close()
+
+    async def _open(
+        self,
+        upstream: Upstream,
+        key: tuple[str, str, int, str | None, str | None, str | None],
+        timeout_seconds: float,
+    ) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            context = context_for(upstream)
+        except OSError as error:
+            raise Unreachable("the upstream's TLS files could not be used") from error
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(key, self._pool, loop),
+                    upstream.host,
+                    upstream.port,
+                    ssl=context,
+                    server_hostname=upstream.host if context is not None else None,
+                )
+        except OSError as error:
+            phrase = in_words(error, secure=context is not None, timeout_seconds=timeout_seconds)
+            raise Unreachable(phrase) from error
+        except UnicodeError as error:
+            raise Unreachable("the upstream's name is not a host name") from error
+        return connection
+
+
+class HTTPLine:
+    """A `Line`: a connection nobody else has, on which nothing has been sent."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection: Connection | None = connection
+
+    @property
+    def lost(self) -> bool:
+        """Whether the upstream has closed it, or spoken unasked, meanwhile."""
+        return self._connection is None or not self._connection.usable()
+
+    async def send(
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        body: bytes | AsyncIterator[bytes],
+        *,
+        size: int | None,
+        timeout_seconds: float,
+    ) -> Exchange:
+        """One request, and the head of its answer.
+
+        Raises `ValueError`, with nothing sent and the line still in hand, where the request cannot be
+        written; `Unreachable` where the line was lost before the first byte.
+        """
+        connection = self._connection
+        if connection is None:
+            raise RuntimeError("a line carries one request")
+        head = request_head(method, target, headers, size)
+        if isinstance(body, bytes) and size is None:
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+        elif isinstance(body, bytes) and len(body) != size:
+            raise ValueError("the request's body is not as long as announced")
+        self._connection = None
+        if not connection.usable():
+            raise Unreachable("the upstream closed the connection before the request was sent")
+        exchange = Exchange(connection, without_body=method == "HEAD", timeout_seconds=timeout_seconds)
+        if isinstance(body, bytes):
+            exchange.send(head, body)
+        else:
+            exchange.send_stream(head, body, size)
+        return await exchange.head()
+
+    def close(self) -> None:
+        """Gives the unused line back, as old as it was."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.usable():
+            connection.pool.put_back(connection)
