@@ -47,11 +47,12 @@ def accepted(transaction: Transaction, route: Route | None = None) -> Event:
     )
 
 
-def begin(transaction: Transaction, *, now: int, lease: int, route: Route | None = None) -> Change:
-    """An attempt starts: the mark "about to be sent". Only what is waiting may begin."""
-    if transaction.phase is not Phase.WAITING:
-        raise MoveRefused(transaction.status, Move.BEGIN, "an attempt is under way")
-    number = transaction.attempt + 1
+def begin(
+    transaction: Transaction, *, attempt: int, now: int, lease: int, route: Route | None = None
+) -> Change:
+    """Attempt number `attempt` starts: the mark "about to be sent". Only what is waiting may begin."""
+    if transaction.phase is not Phase.WAITING or transaction.attempt + 1 != attempt:
+        raise MoveRefused(transaction.status, Move.BEGIN, f"attempt {attempt} is not the next one")
     first = transaction.status is Status.PENDING
     return _change(
         transaction,
@@ -59,8 +60,8 @@ def begin(transaction: Transaction, *, now: int, lease: int, route: Route | None
         now=now,
         kind=EventKind.TRANSITION if first else EventKind.INFO,
         message=say(route, "processing" if first else "attempt"),
-        data={"attempt": number},
-        attempt=number,
+        data={"attempt": attempt},
+        attempt=attempt,
         phase=Phase.SENDING,
         due_at=now + lease,
     )

@@ -30,7 +30,7 @@ def forward_headers(kept: Headers, upstream: Upstream, *, extra: Headers = ()) -
         (b"Host", host),
         *[pair for pair in kept if pair[0] not in replaced],
         *own,
-        *extra,
+        *[pair for pair in extra if pair[0].lower() not in replaced],
     )
 
 

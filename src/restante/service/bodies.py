@@ -5,7 +5,7 @@ pieces as it comes, each piece in a commit of its own, so that it never lives in
 holds up anybody else's commit; the row that refers to it is written after the last piece.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from hashlib import sha256
 
@@ -26,11 +26,10 @@ class Intake(msgspec.Struct, frozen=True):
 
 
 async def keep_body(
-    store: Store,
-    key: int,
-    attempt: int,
     pieces: AsyncIterator[bytes],
     *,
+    write: Callable[[int, bytes], Awaitable[None]],
+    drop: Callable[[], Awaitable[None]],
     limits: Limits,
     maximum: int,
     too_large: Callable[[], RestanteError],
@@ -38,7 +37,8 @@ async def keep_body(
 ) -> Body:
     """Reads `pieces` to the end and keeps them; raises `too_large()` as soon as they exceed `maximum`.
 
-    Whatever goes wrong, no pieces are left behind.
+    A large body is handed to `write(position, data)` in pieces of `limits.chunk`. Whatever goes wrong,
+    `drop` is called, so that no pieces are left behind.
     """
     held = bytearray()
     size = position = 0
@@ -54,18 +54,17 @@ async def keep_body(
                 continue
             threshold = limits.chunk
             while len(held) >= limits.chunk:
-                await store.write_chunk(key, attempt, position, bytes(held[: limits.chunk]))
+                await write(position, bytes(held[: limits.chunk]))
                 position += 1
                 del held[: limits.chunk]
         if size <= limits.inline_body:
             return Body(size, bytes(held))
         if held:
-            await store.write_chunk(key, attempt, position, bytes(held))
-            position += 1
+            await write(position, bytes(held))
     except BaseException:
-        if position:
+        if size > limits.inline_body:
             with suppress(StoreUnavailable):  # then they are dropped when the store is next opened
-                await store.drop_chunks(key, attempt)
+                await drop()
         raise
     return Body(size, None)
 
@@ -76,8 +75,7 @@ async def read_body(store: Store, key: int, attempt: int, body: Body) -> AsyncIt
         if body.inline:
             yield body.inline
         return
-    position = left = 0
-    left = body.size
+    position, left = 0, body.size
     while left:
         piece = await store.read_chunk(key, attempt, position)
         if piece is None:
@@ -103,10 +101,9 @@ async def take_request(
     """A request's body from its pieces."""
     digest = sha256()
     body = await keep_body(
-        store,
-        key,
-        REQUEST_CHUNKS,
         pieces,
+        write=lambda position, data: store.write_chunk(key, REQUEST_CHUNKS, position, data),
+        drop=lambda: store.drop_chunks(key, REQUEST_CHUNKS),
         limits=limits,
         maximum=limits.max_body,
         too_large=too_large,

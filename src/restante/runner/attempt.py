@@ -1,0 +1,320 @@
+"""One attempt, from a claimed transaction to its settlement.
+
+    connection in hand → durable mark → first byte → complete answer → result, event and status in one commit
+
+The order is the promise: without a mark nothing was sent, so it is always run again; with one, and
+without a complete answer, it may have been, and the route says what then (core/outcome.py).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from ..core import change as changes
+from ..core import outcome
+from ..core.clock import SECOND
+from ..core.errors import (
+    AnswerTooLarge,
+    MoveRefused,
+    StoreUnavailable,
+    Unreachable,
+    UpstreamError,
+)
+from ..core.forward import SPAN_BYTES, attempt_headers, target
+from ..core.headers import end_to_end, first
+from ..core.machine import TERMINAL
+from ..core.model import Change, Claim, Request, Result, Transaction
+from ..core.outcome import harmless, repeatable
+from ..core.policy import ANY_ROUTE, Policy, Route, Upstream
+from ..core.schedule import retry_after
+from ..core.status import Phase
+from ..ports import Answer, Chance, Clock, Line, Sender, Timer
+from ..service import Service
+from ..service.bodies import keep_body
+from .leases import Leases
+
+log = logging.getLogger("restante.runner")
+
+MAX_IDLE_SECONDS = 2.0
+"""A request that must not be repeated goes out on a connection that is new or was idle no longer."""
+
+STORE_PAUSES = (SECOND // 10, SECOND // 2, SECOND, 2 * SECOND, 5 * SECOND)
+"""How long to wait before a settlement is tried again that the store did not take; the last one repeats."""
+
+
+class Attempts:
+    """Makes attempts at the upstreams of `policy`."""
+
+    def __init__(
+        self,
+        *,
+        service: Service,
+        sender: Sender,
+        leases: Leases,
+    ) -> None:
+        self._service = service
+        self._store = service.store
+        self._policy: Policy = service.policy
+        self._clock: Clock = service.clock
+        self._chance: Chance = service.chance
+        self._sender = sender
+        self._leases = leases
+
+    async def run(self, claim: Claim) -> None:
+        """Makes one attempt and settles it. Whatever happens, the hold on the transaction ends."""
+        transaction = claim.transaction
+        try:
+            await self._run(transaction, claim.request)
+        except MoveRefused as refused:
+            # Cancelled before its turn, ended by its deadline, or its lease went to somebody else.
+            log.info("transaction %s was left alone: %s", transaction.id, refused)
+            await self._store.release([transaction.key])
+        except StoreUnavailable as error:
+            log.warning("transaction %s waits, the store takes no writes: %s", transaction.id, error)
+            await self._let_go(transaction, SECOND)
+        except Exception:
+            # Ours to mend; until then its lease lapses and it is treated as interrupted.
+            log.exception("transaction %s: the attempt broke", transaction.id)
+            await self._let_go(transaction, self._policy.limits.lease)
+        finally:
+            self._leases.drop(transaction.key)
+
+    async def _let_go(self, transaction: Transaction, span: int) -> None:
+        await self._store.release([transaction.key])
+        self._service.bell.ring(transaction.upstream, self._clock.now() + span)
+
+    async def _run(self, transaction: Transaction, request: Request | None) -> None:
+        route = self._policy.route(transaction.method, transaction.path) or ANY_ROUTE
+        upstream = self._policy.upstreams[transaction.upstream]
+        if self._clock.now() >= transaction.deadline:
+            await self._service.expire(transaction)
+            return
+        if transaction.phase is Phase.SENDING:
+            await self._interrupted(transaction, route, upstream)
+            return
+        if request is None:
+            (request,) = await self._store.requests([transaction.key])
+        if request is None:
+            raise MoveRefused(transaction.status, "begin", "its request is gone")
+        try:
+            line = await self._connect(transaction, route, upstream)
+        except Unreachable as error:
+            await self._not_reached(transaction, route, upstream, error)
+            return
+        try:
+            marked = await self._mark(transaction, route)
+        except BaseException:
+            line.close()
+            raise
+        await self._exchange(marked, request, route, upstream, line)
+
+    # -- before the first byte
+
+    async def _connect(self, transaction: Transaction, route: Route, upstream: Upstream) -> Line:
+        left = max(transaction.deadline - self._clock.now(), SECOND // 1000)
+        return await self._sender.connect(
+            upstream,
+            max_idle_seconds=None if repeatable(transaction, route) else MAX_IDLE_SECONDS,
+            timeout_seconds=min(upstream.connect_timeout, left) / SECOND,
+        )
+
+    async def _mark(self, transaction: Transaction, route: Route) -> Transaction:
+        """Writes "about to be sent" and waits until it is on disk, unless sending is harmless."""
+        attempt = transaction.attempt + 1
+        change = self._begin(transaction, attempt, route)
+        if harmless(transaction):
+            writing = asyncio.ensure_future(self._store.apply([change]))
+            writing.add_done_callback(_logged)
+            marked = change.after
+        else:
+            marked = await self._service.change(
+                transaction, lambda current: self._begin(current, attempt, route)
+            )
+        self._leases.hold(marked.key)
+        return marked
+
+    def _begin(self, transaction: Transaction, attempt: int, route: Route) -> Change:
+        return changes.begin(
+            transaction,
+            attempt=attempt,
+            now=self._clock.now(),
+            lease=self._policy.limits.lease,
+            route=route,
+        )
+
+    # -- on the wire
+
+    async def _exchange(
+        self, marked: Transaction, request: Request, route: Route, upstream: Upstream, line: Line
+    ) -> None:
+        attempt = marked.attempt
+        try:
+            if line.lost:  # while the mark was written; not a byte was sent, so another line will do
+                line = await self._connect(marked, route, upstream)
+            try:
+                answer = await self._send(marked, request, upstream, line)
+            except StoreUnavailable:
+                raise UpstreamError("the stored request could not be read to its end", sent=True) from None
+            try:
+                result = await self._receive(marked, answer)
+            finally:
+                answer.close()
+        except UpstreamError as error:
+            await self._unanswered(marked, error, route, upstream)
+            return
+        asked = retry_after(first(result.headers, b"retry-after"), self._clock.now())
+
+        def decide(current: Transaction) -> Change:
+            return outcome.answered(
+                current,
+                result,
+                attempt=attempt,
+                route=route,
+                upstream=upstream,
+                limits=self._policy.limits,
+                now=self._clock.now(),
+                chance=self._chance.fraction(),
+                retry_after=asked,
+            )
+
+        settled = await self._settle(marked, decide)
+        if result.body.inline is None and (settled is None or settled.result_status is None):
+            await self._store.drop_chunks(marked.key, attempt)
+
+    async def _send(self, marked: Transaction, request: Request, upstream: Upstream, line: Line) -> Answer:
+        left = max(marked.deadline - self._clock.now(), SECOND // 1000)
+        headers = attempt_headers(
+            request.headers,
+            upstream,
+            marked,
+            attempt=marked.attempt,
+            span=self._chance.bytes(SPAN_BYTES),
+        )
+        body: bytes | AsyncIterator[bytes] = (
+            request.body.inline
+            if request.body.inline is not None
+            else self._service.read_request(marked, request)
+        )
+        return await line.send(
+            marked.method,
+            target(upstream, marked.path, marked.query),
+            headers,
+            body,
+            size=request.body.size,
+            timeout_seconds=min(upstream.timeout, left) / SECOND,
+        )
+
+    async def _receive(self, marked: Transaction, answer: Answer) -> Result:
+        limits = self._policy.limits
+
+        def too_large() -> AnswerTooLarge:
+            return AnswerTooLarge(
+                f"the upstream's answer is over the limit of {limits.max_result} bytes (max_result) "
+                "and was not kept",
+                sent=True,
+            )
+
+        if answer.size is not None and answer.size > limits.max_result:
+            raise too_large()
+        body = await keep_body(
+            answer.body(),
+            write=lambda position, data: self._write_chunk(marked, position, data),
+            drop=lambda: self._store.drop_chunks(marked.key, marked.attempt),
+            limits=limits,
+            maximum=limits.max_result,
+            too_large=too_large,
+        )
+        return Result(answer.status, end_to_end(answer.headers), body, marked.attempt)
+
+    async def _write_chunk(self, marked: Transaction, position: int, data: bytes) -> None:
+        """Stores a piece of the answer; while the store takes none, the upstream is kept waiting."""
+        for pause in STORE_PAUSES:
+            try:
+                return await self._store.write_chunk(marked.key, marked.attempt, position, data)
+            except StoreUnavailable as error:
+                log.warning("the answer to %s waits for the store: %s", marked.id, error)
+                await _pause(self._clock, pause)
+        raise UpstreamError("the upstream's answer could not be stored", sent=True)
+
+    # -- without a complete answer
+
+    async def _not_reached(
+        self, transaction: Transaction, route: Route, upstream: Upstream, error: Unreachable
+    ) -> None:
+        """No connection, so no mark either: the attempt begins and ends in one commit."""
+
+        attempt = transaction.attempt + 1
+
+        def decide(current: Transaction) -> Change:
+            begun = self._begin(current, attempt, route)
+            return changes.join(begun, self._decide(begun.after, error, attempt, route, upstream))
+
+        await self._settle(transaction, decide)
+
+    async def _interrupted(self, transaction: Transaction, route: Route, upstream: Upstream) -> None:
+        """The attempt was under way when its process ended, or its lease lapsed."""
+        error = UpstreamError("the attempt was interrupted while the request was being executed", sent=True)
+        await self._unanswered(transaction, error, route, upstream)
+
+    async def _unanswered(
+        self, marked: Transaction, error: UpstreamError, route: Route, upstream: Upstream
+    ) -> None:
+        await self._settle(
+            marked, lambda current: self._decide(current, error, marked.attempt, route, upstream)
+        )
+
+    def _decide(
+        self, current: Transaction, error: UpstreamError, attempt: int, route: Route, upstream: Upstream
+    ) -> Change:
+        now = self._clock.now()
+        if now >= current.deadline and current.attempt == attempt and current.status not in TERMINAL:
+            return changes.expire(current, now=now, route=route)
+        return outcome.unanswered(
+            current,
+            error,
+            attempt=attempt,
+            route=route,
+            upstream=upstream,
+            now=now,
+            chance=self._chance.fraction(),
+        )
+
+    # -- the end
+
+    async def _settle(
+        self, transaction: Transaction, decide: Callable[[Transaction], Change]
+    ) -> Transaction | None:
+        """Writes the end, however long the store takes: what is known must not be lost.
+
+        None: the attempt was not the current one any more, and settled nothing.
+        """
+        tries = 0
+        while True:
+            try:
+                settled = await self._service.change(transaction, decide)
+            except MoveRefused as refused:
+                log.warning("attempt of %s settled nothing: %s", transaction.id, refused)
+                return None
+            except StoreUnavailable as error:
+                pause = STORE_PAUSES[min(tries, len(STORE_PAUSES) - 1)]
+                log.warning("the end of %s waits for the store: %s", transaction.id, error)
+                tries += 1
+                await _pause(self._clock, pause)
+            else:
+                if settled.due_at is not None:
+                    self._service.bell.ring(settled.upstream, settled.due_at)
+                return settled
+
+
+async def _pause(clock: Clock, span: int) -> None:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    timer: Timer = clock.call_at(clock.now() + span, lambda: None if done.done() else done.set_result(None))
+    try:
+        await done
+    finally:
+        timer.cancel()
+
+
+def _logged(writing: "asyncio.Future[list[bool]]") -> None:
+    if not writing.cancelled() and (error := writing.exception()) is not None:
+        log.warning("the mark of a harmless attempt was not written: %s", error)

@@ -1,0 +1,162 @@
+"""One upstream's lane: what is ready, how many attempts run, and when to look into the store again.
+
+A fresh transaction comes straight from the accept that stored it, through a place reserved in memory.
+When the places are taken it waits in the store, and the lane claims pages of what is due as it drains;
+from then on fresh ones queue up behind. Nothing polls: the lane wakes by a delivery, by an attempt that
+ended, or by one timer set to the next moment at which something is due.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ..core.clock import SECOND
+from ..core.errors import StoreUnavailable
+from ..core.model import Claim
+from ..core.policy import Limits, Upstream
+from ..ports import Clock, Store, Timer
+from .rate import Rate
+
+log = logging.getLogger("restante.runner")
+
+STORE_PAUSE = SECOND
+"""How long to wait before the store is asked again after it failed."""
+
+
+class Lane:
+    """`run(claim)` is the coroutine that makes one attempt and settles it; it must not raise."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        store: Store,
+        clock: Clock,
+        limits: Limits,
+        run: Callable[[Claim], Coroutine[Any, Any, None]],
+    ) -> None:
+        self.upstream = upstream
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._run = run
+        self._rate = Rate(upstream.rate)
+        self._ready: list[tuple[int, int, Claim]] = []  # a heap: -priority, arrival, claim
+        self._arrivals = 0
+        self._places = 0  # reserved, not yet delivered
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._backlog = True  # the store may hold something that is due
+        self._claiming: asyncio.Task[None] | None = None
+        self._wake: Timer | None = None
+        self._wake_at: int | None = None
+        self._stopped = False
+
+    # -- the bell's side
+
+    def reserve(self) -> bool:
+        """A place for a fresh transaction; none while older ones wait in the store."""
+        if self._stopped or self._backlog or len(self._ready) + self._places >= self._limits.ready:
+            return False
+        self._places += 1
+        return True
+
+    def deliver(self, claim: Claim | None) -> None:
+        """Uses a reserved place, or gives it back."""
+        self._places -= 1
+        if claim is not None:
+            self._push(claim)
+            self.pump()
+
+    def ring(self, due_at: int) -> None:
+        """Something in the store is due at `due_at`."""
+        if due_at <= self._clock.now():
+            self._backlog = True
+            self.pump()
+        else:
+            self._wake_by(due_at)
+
+    # -- the loop
+
+    def pump(self) -> None:
+        """Starts attempts while there is something ready, a slot and a token; then looks further."""
+        while self._ready and len(self._tasks) < self.upstream.concurrency and not self._stopped:
+            wait_until = self._rate.take(self._clock.now())
+            if wait_until is not None:
+                self._wake_by(wait_until)
+                break
+            claim = heapq.heappop(self._ready)[2]
+            task = asyncio.get_running_loop().create_task(self._run(claim))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+        if (
+            self._backlog
+            and not self._stopped
+            and self._claiming is None
+            and len(self._ready) < self._limits.ready // 2
+        ):
+            self._claiming = asyncio.get_running_loop().create_task(self._claim())
+
+    @property
+    def running(self) -> int:
+        return len(self._tasks)
+
+    async def stop(self) -> None:
+        """Starts nothing more and waits for what runs."""
+        self._stopped = True
+        if self._wake is not None:
+            self._wake.cancel()
+        if self._claiming is not None:
+            await asyncio.wait([self._claiming])
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def abort(self) -> None:
+        """Breaks off what still runs; its marks tell the next start what was under way."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("an attempt ended with an unexpected error", exc_info=task.exception())
+        self.pump()
+
+    def _push(self, claim: Claim) -> None:
+        self._arrivals += 1
+        heapq.heappush(self._ready, (-claim.transaction.priority, self._arrivals, claim))
+
+    async def _claim(self) -> None:
+        try:
+            self._backlog = False  # what is accepted from here on sets it again
+            room = self._limits.ready - len(self._ready)
+            now = self._clock.now()
+            claims = await self._store.claim(self.upstream.name, room, now)
+            for claim in claims:
+                self._push(claim)
+            if len(claims) >= room:
+                self._backlog = True
+            else:
+                due_at = await self._store.next_due(self.upstream.name, now)
+                if due_at is not None:
+                    self._wake_by(due_at)
+        except StoreUnavailable as error:
+            log.warning("the store could not be asked for work: %s", error)
+            self._wake_by(self._clock.now() + STORE_PAUSE)
+        finally:
+            self._claiming = None
+            self.pump()
+
+    def _wake_by(self, moment: int) -> None:
+        if self._stopped or (self._wake_at is not None and self._wake_at <= moment):
+            return
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake_at = moment
+        self._wake = self._clock.call_at(moment, self._woken)
+
+    def _woken(self) -> None:
+        self._wake = self._wake_at = None
+        self._backlog = True
+        self.pump()

@@ -1,0 +1,70 @@
+"""Leases of the attempts that run here, renewed together while they run.
+
+An attempt's mark lends it out for `lease`. Whoever still works on it says so every third of that, for
+all attempts in one write; a short attempt is over before it is ever asked for.
+"""
+
+import asyncio
+import logging
+from collections.abc import Set
+
+from ..core.errors import StoreUnavailable
+from ..ports import Clock, Store, Timer
+
+log = logging.getLogger("restante.runner")
+
+
+class Leases:
+    """What runs here, by row key, with the moment its lease was last written."""
+
+    def __init__(self, *, store: Store, clock: Clock, lease: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._lease = lease
+        self._written: dict[int, int] = {}
+        self._timer: Timer | None = None
+        self._renewing: asyncio.Task[None] | None = None
+
+    def hold(self, key: int) -> None:
+        """The attempt's mark was just written."""
+        self._written[key] = self._clock.now()
+        if self._timer is None:
+            self._set()
+
+    def drop(self, key: int) -> None:
+        """The attempt is settled."""
+        self._written.pop(key, None)
+
+    @property
+    def held(self) -> Set[int]:
+        return self._written.keys()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set(self) -> None:
+        self._timer = self._clock.call_at(self._clock.now() + self._lease // 3, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if not self._written:
+            return
+        self._set()
+        now = self._clock.now()
+        aged = [key for key, written in self._written.items() if now - written >= self._lease // 4]
+        if aged and self._renewing is None:
+            self._renewing = asyncio.get_running_loop().create_task(self._renew(aged, now))
+
+    async def _renew(self, keys: list[int], now: int) -> None:
+        try:
+            await self._store.renew(keys, now + self._lease)
+        except StoreUnavailable as error:
+            log.warning("leases could not be renewed, trying again: %s", error)
+        else:
+            for key in keys:
+                if key in self._written:
+                    self._written[key] = now
+        finally:
+            self._renewing = None

@@ -1,0 +1,24 @@
+"""An upstream's `rate`: attempts per second, evenly spread, with a little room for bunching."""
+
+from ..core.clock import SECOND
+
+BURST_SPAN = SECOND // 10
+"""How far ahead of an even spread attempts may run."""
+
+
+class Rate:
+    """Gives out tokens; all moments in microseconds. Without a rate there is always one."""
+
+    def __init__(self, per_second: float | None) -> None:
+        self._spacing = SECOND / per_second if per_second else 0.0
+        self._next = 0.0
+
+    def take(self, now: int) -> int | None:
+        """Takes a token and returns None, or the moment from which one is there."""
+        if not self._spacing:
+            return None
+        due = max(self._next, now)
+        if due - now > max(0.0, BURST_SPAN - self._spacing):
+            return int(due - max(0.0, BURST_SPAN - self._spacing)) + 1
+        self._next = due + self._spacing
+        return None

@@ -1,0 +1,71 @@
+"""The runner: one lane per upstream, and the bell by which the service reaches them."""
+
+import asyncio
+import logging
+
+from ..core.model import Claim
+from ..core.policy import Policy
+from ..ports import Clock, Sender, Store
+from ..service import Service
+from .attempt import Attempts
+from .lane import Lane
+from .leases import Leases
+
+log = logging.getLogger("restante.runner")
+
+
+class Runner:
+    """Runs what is accepted. It is the service's `Bell`; `start` gives it the service."""
+
+    def __init__(self, *, store: Store, policy: Policy, clock: Clock, sender: Sender) -> None:
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._sender = sender
+        self._lanes: dict[str, Lane] = {}
+        self._leases = Leases(store=store, clock=clock, lease=policy.limits.lease)
+
+    def start(self, service: Service) -> None:
+        """Opens a lane for each upstream and takes up what the store holds."""
+        attempts = Attempts(service=service, sender=self._sender, leases=self._leases)
+        for name, upstream in self._policy.upstreams.items():
+            lane = Lane(
+                upstream,
+                store=self._store,
+                clock=self._clock,
+                limits=self._policy.limits,
+                run=attempts.run,
+            )
+            self._lanes[name] = lane
+            lane.pump()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Starts nothing new, lets what runs go on for `grace_seconds`, then breaks it off."""
+        stopping = [asyncio.ensure_future(lane.stop()) for lane in self._lanes.values()]
+        if stopping:
+            _, late = await asyncio.wait(stopping, timeout=grace_seconds)
+            if late:
+                log.warning("%d attempts are broken off after the grace time", self.running)
+                for lane in self._lanes.values():
+                    lane.abort()
+                await asyncio.wait(late)
+        self._leases.stop()
+
+    @property
+    def running(self) -> int:
+        """Attempts under way."""
+        return sum(lane.running for lane in self._lanes.values())
+
+    # -- Bell
+
+    def reserve(self, upstream: str) -> bool:
+        lane = self._lanes.get(upstream)
+        return lane is not None and lane.reserve()
+
+    def deliver(self, upstream: str, claim: Claim | None) -> None:
+        self._lanes[upstream].deliver(claim)
+
+    def ring(self, upstream: str, due_at: int) -> None:
+        lane = self._lanes.get(upstream)
+        if lane is not None:
+            lane.ring(due_at)
