@@ -1,0 +1,187 @@
+"""One process: gateway, runner and sweeper on one store, from start to drain.
+
+The order matters twice. At start: store (its lock, its migrations), sockets (a taken port), runner, and
+only then is anybody let in. At the end: nothing new is let in, what is being answered and what runs is
+finished within the grace time, and the store is closed last.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable
+
+from ..config import Settings
+from ..core.clock import SECOND
+from ..core.errors import SettingError
+from ..gateway import Gateway, OpenAuth
+from ..gateway.server import Server, make_server
+from ..outbound import HTTPSender, SystemChance, SystemClock
+from ..ports import Store
+from ..runner import Runner, Sweeper
+from ..service import Service
+from ..stores import open_store
+
+log = logging.getLogger("restante")
+
+BACKLOG = 2048
+"""Connections that the kernel keeps waiting for us."""
+
+GC_THRESHOLD = 50_000
+"""Objects between two young garbage collections; the accept path makes no rings."""
+
+
+class Running:
+    """A started process: its addresses, and how it ends."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: Store,
+        service: Service,
+        runner: Runner,
+        sweeper: Sweeper,
+        sender: HTTPSender,
+        servers: list[tuple[Server, socket.socket]],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._service = service
+        self._runner = runner
+        self._sweeper = sweeper
+        self._sender = sender
+        self._servers = servers
+        self._serving = [
+            asyncio.ensure_future(server.serve(sockets=[listener])) for server, listener in servers
+        ]
+
+    @property
+    def addresses(self) -> list[str]:
+        """`host:port` of each listener, as bound; the first is where callers go."""
+        return [_address(listener) for _, listener in self._servers]
+
+    async def stop(self) -> None:
+        """Drains: nothing new is accepted, what runs may go on for the grace time."""
+        grace = self._settings.grace / SECOND
+        self._service.accepting = False
+        for server, _ in self._servers:
+            server.stop()
+        await asyncio.gather(*self._serving, self._runner.stop(grace), return_exceptions=False)
+        await self._sweeper.stop()
+        await self._sender.close()
+        await self._store.close()
+
+
+async def start(settings: Settings) -> Running:
+    """Starts everything. Raises `SettingError` for a taken port or a store that cannot be used."""
+    policy = settings.policy
+    listeners: list[socket.socket] = []
+    store = await open_store(settings.store, limits=policy.limits)
+    try:
+        addresses = [("listen", settings.listen)]
+        if settings.admin_listen is not None:
+            addresses.append(("admin_listen", settings.admin_listen))
+        for setting, address in addresses:
+            listeners.append(_bind(setting, address))
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        await store.close()
+        raise
+    clock, chance, sender = SystemClock(), SystemChance(), HTTPSender()
+    runner = Runner(store=store, policy=policy, clock=clock, sender=sender)
+    service = Service(store=store, policy=policy, clock=clock, chance=chance, bell=runner)
+    sweeper = Sweeper(service)
+    auth = OpenAuth()
+
+    def gateway(*, native: bool, public: bool) -> Gateway:
+        return Gateway(
+            service=service,
+            policy=policy,
+            auth=auth,
+            sender=sender,
+            clock=clock,
+            chance=chance,
+            native=native,
+            public=public,
+        )
+
+    apart = settings.admin_listen is not None
+    apps = [gateway(native=not apart, public=True)]
+    if apart:
+        apps.append(gateway(native=True, public=False))
+    grace_seconds = settings.grace / SECOND
+    servers = [
+        (make_server(app, grace_seconds=grace_seconds), listener)
+        for app, listener in zip(apps, listeners, strict=True)
+    ]
+    runner.start(service)
+    sweeper.start()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 50)
+    return Running(
+        settings=settings,
+        store=store,
+        service=service,
+        runner=runner,
+        sweeper=sweeper,
+        sender=sender,
+        servers=servers,
+    )
+
+
+async def serve(settings: Settings, *, announce: Callable[[list[str]], None]) -> None:
+    """Runs until SIGTERM or SIGINT, then drains. `announce` is told the addresses once they are open.
+
+    A second signal ends the grace time at once; what was under way is then settled at the next start.
+    """
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    hurry = asyncio.Event()
+
+    def signalled() -> None:
+        (hurry if asked.is_set() else asked).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signalled)
+    running = await start(settings)
+    announce(running.addresses)
+    await asked.wait()
+    log.info("draining: nothing new is accepted")
+    stopping = asyncio.ensure_future(running.stop())
+    hurrying = asyncio.ensure_future(hurry.wait())
+    await asyncio.wait([stopping, hurrying], return_when=asyncio.FIRST_COMPLETED)
+    hurrying.cancel()
+    if not stopping.done():
+        log.warning("asked twice: what runs is broken off")
+        stopping.cancel()
+        await asyncio.wait([stopping])
+        return
+    await stopping
+
+
+def _bind(setting: str, address: tuple[str, int]) -> socket.socket:
+    host, port = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        why = error.strerror or "the address cannot be used"
+        raise SettingError(setting, f"cannot listen on {host}:{port}: {why}") from None
+    except OverflowError:
+        listener.close()
+        raise SettingError(setting, f"{port} is not a port") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
