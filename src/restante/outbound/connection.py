@@ -6,6 +6,7 @@ Whatever arrives while no exchange is on makes it useless: it is dropped at once
 
 import asyncio
 import select
+import ssl
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -93,8 +94,26 @@ class Connection(asyncio.Protocol):
         self.over = True
         self.pool.discard(self)
         exchange, self.exchange = self.exchange, None
-        if exchange is not None:
+        if exchange is not None and self._said_goodbye():
             exchange.end_of_stream()
+        elif exchange is not None:
+            exchange.hang_up()
+
+    def _said_goodbye(self) -> bool:
+        """Whether the end of the stream is the upstream's own word, and not that of whoever cut the line.
+
+        TLS has a message for it (RFC 9112 §9.8). asyncio and uvloop do not tell the two ends apart, but a
+        further read does: it ends where the message has come and wants more where it has not.
+        """
+        tls: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return not tls.read(1)
+        except ssl.SSLZeroReturnError:
+            return True
+        except ssl.SSLError:
+            return False
 
     def connection_lost(self, error: Exception | None) -> None:
         self.over = True

@@ -20,6 +20,8 @@ MAX_INFORMATIONAL = 16  # 1xx answers before the final one
 MAX_UNREAD = 64 * 1024  # body bytes that nobody fetched yet, above which reading pauses
 PIECE_COST = 64  # what a piece costs in memory beside its bytes
 
+WITHOUT_BODY = frozenset({204, 304})  # RFC 9110 §6.4.1
+
 CONNECTION = b"connection"
 CONTENT_LENGTH = b"content-length"
 TRANSFER_ENCODING = b"transfer-encoding"
@@ -72,6 +74,7 @@ class Exchange:
     def send_stream(self, head: bytes, body: AsyncIterator[bytes], size: int | None) -> None:
         """Sends the head, then the body as it comes, even beside an answer that comes early."""
         self._connection.transport.write(head)
+        self.sent_all = size == 0
         self._upload = self._connection.loop.create_task(upload(self, self._connection, body, size))
 
     # The answer, as the port promises it
@@ -197,7 +200,7 @@ class Exchange:
         self.headers = tuple(self._fields)
         self.status = status
         self._why = "the answer's body was not valid HTTP"
-        if self._without_body or status in (204, 304):
+        if self._without_body or status in WITHOUT_BODY:
             self._without_body = True
             self.size = 0
             self._complete = True
@@ -212,8 +215,8 @@ class Exchange:
     def on_message_complete(self) -> None:
         if not self.status:  # an informational answer
             return
-        if self._complete and self._chunked:  # the end of a body where there can be none
-            raise ValueError
+        if self._complete and self._chunked and self.status not in WITHOUT_BODY:
+            raise ValueError  # the end of a body in an answer to HEAD
         self._complete = True
 
     def _skip_informational(self, status: int) -> None:
