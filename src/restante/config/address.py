@@ -1,0 +1,99 @@
+"""Where to listen, and which origin, proxies and store are meant."""
+
+import re
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
+
+import msgspec
+
+from .kinds import Kind
+from .table import Misplaced
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A host and a port to listen on; port 0 is a free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+_ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
+
+
+def _address(value: object) -> Address:
+    match = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match[3]) > 65535:
+        raise ValueError("expected HOST:PORT, such as 127.0.0.1:8600 or [::1]:8600")
+    return Address(match[1] or match[2], int(match[3]))
+
+
+def _address_or_none(value: object) -> Address | None:
+    return None if value == "" else _address(value)
+
+
+def _origin(value: object) -> str:
+    expected = "expected an origin such as https://pay.example, without a path"
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError(expected)
+    try:
+        parts = urlsplit(value)
+        port_fits = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError(expected) from None
+    plain = parts.scheme in ("http", "https") and parts.hostname and port_fits and "@" not in parts.netloc
+    if not plain or parts.path not in ("", "/") or "?" in value or "#" in value:
+        raise ValueError(expected)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _networks(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError('expected a list of networks, such as ["10.0.0.0/8"]')
+    for place, network in enumerate(value):
+        try:
+            ip_network(network if isinstance(network, str) else "")
+        except ValueError:
+            raise Misplaced(f"[{place}]", "expected a network such as 10.0.0.0/8 or an address") from None
+    return tuple(value)
+
+
+def _networks_text(text: str) -> object:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+SQLITE = "sqlite:///"
+_STORE_FORM = "expected sqlite:///FILE (sqlite:////FILE where the path begins at the root)"
+
+
+def _store(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(_STORE_FORM)
+    scheme = value.partition(":")[0].lower()
+    if scheme in ("postgresql", "postgres"):
+        raise ValueError(f"PostgreSQL is not part of this version; {_STORE_FORM}")
+    path = value.removeprefix(SQLITE)
+    if not value.startswith(SQLITE) or not path or path.endswith("/") or not path.isprintable():
+        raise ValueError(_STORE_FORM)
+    if ":memory:" in path or "?" in path or "#" in path:
+        raise ValueError(f"expected a file on disk, without options; {_STORE_FORM}")
+    return value
+
+
+ADDRESS = Kind("HOST:PORT", _address)
+ADDRESS_OR_NONE = Kind("HOST:PORT or empty", _address_or_none)
+ORIGIN = Kind("origin", _origin)
+NETWORKS = Kind("list of networks", _networks, _networks_text)
+STORE = Kind("URL", _store)

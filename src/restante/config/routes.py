@@ -1,0 +1,244 @@
+"""The tables `[[routes]]`: which requests, and how they are treated."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jsonpointer
+
+from ..core.change import MESSAGES
+from ..core.envelope import MAX_PRIORITY
+from ..core.errors import SettingError
+from ..core.policy import Route, Upstream
+from ..core.status import Dialect, Interrupted
+from .kinds import TEXT, Kind, choice, whole
+from .table import Misplaced, Section, Setting, Table, unknown
+from .upstreams import DEFAULT, NAME, TOKEN
+
+MAX_MESSAGE = 1000
+OURS = ("/-/", "/async/")
+"""What begins so never reaches a route by its plain path."""
+
+_PATH = re.compile(r"/[\x21\x22\x24-\x3e\x40-\x7e]*")  # visible ASCII without # and ?
+
+
+class Match(NamedTuple):
+    """Which requests a route is for."""
+
+    method: str
+    path: str
+
+
+def _match(value: object) -> Match:
+    expected = 'expected a method (or *) and a path, such as "POST /channel/v0/tickets" or "* /v2/*"'
+    words = value.split(" ") if isinstance(value, str) else []
+    if len(words) != 2 or not TOKEN.fullmatch(words[0]) or not _PATH.fullmatch(words[1]):
+        raise ValueError(expected)
+    method, path = words
+    if method != method.upper():
+        raise ValueError(f"methods are written in upper case; {expected}")
+    if path.count("*") > 1:
+        raise ValueError(f"a path may hold one * only, which matches the rest; {expected}")
+    return Match(method, path)
+
+
+def _transactions(value: object) -> str:
+    if (
+        not isinstance(value, str)
+        or not _PATH.fullmatch(value)
+        or "*" in value
+        or value.endswith("/")
+        or f"{value}/".startswith(OURS)
+    ):
+        raise ValueError("expected a path such as /seller/v0/transactions, not below /-/ or /async/")
+    return value
+
+
+def _pointer(value: object) -> str:
+    try:
+        return str(jsonpointer.JsonPointer(value if isinstance(value, str) else "-").path)
+    except jsonpointer.JsonPointerException:
+        raise ValueError("expected a JSON pointer such as /id") from None
+
+
+def _tracking_id(value: object) -> str:
+    if isinstance(value, str) and TOKEN.fullmatch(value):
+        return value
+    if value == "":
+        raise ValueError(_TRACKING_FORM)
+    try:
+        return _pointer(value)
+    except ValueError:
+        raise ValueError(_TRACKING_FORM) from None
+
+
+_TRACKING_FORM = "expected a JSON pointer into the body, such as /request/tracking_id, or a header's name"
+
+
+def _data(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, Mapping):
+        raise ValueError('expected a table of JSON pointers, such as { ticket_id = "/id" }')
+    for name, pointer in value.items():
+        try:
+            _pointer(pointer)
+        except ValueError as error:
+            raise Misplaced(f".{name}", str(error)) from None
+    return tuple(value.items())
+
+
+def _messages(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, Mapping):
+        raise ValueError('expected a table of texts, such as { completed = "Ticket created" }')
+    for name, text in value.items():
+        if name not in MESSAGES:
+            raise Misplaced(
+                f".{name}", f"{unknown(str(name), list(MESSAGES))} (known: {', '.join(MESSAGES)})"
+            )
+        if not isinstance(text, str) or not text.strip() or len(text) > MAX_MESSAGE:
+            raise Misplaced(f".{name}", f"expected text of 1 to {MAX_MESSAGE} characters")
+    return tuple(value.items())
+
+
+def _deferred(value: object) -> bool:
+    if value is True:
+        raise ValueError("deferred work is not part of this version; expected false")
+    if value is not False:
+        raise ValueError("expected false")
+    return False
+
+
+MATCH = Setting(
+    "match",
+    Kind("method and path", _match),
+    "the method (`*` for any) and the path as it comes, without `/async` in front; one `*` in it matches "
+    "the rest",
+)
+UPSTREAM_NAME = Setting("upstream", TEXT, "the name of the upstream that does the work")
+DIALECT = Setting(
+    "dialect",
+    choice("task", "transaction", later={"prefer": "the dialect prefer"}),
+    "how it is spelled on the plain path: `task` passes it straight through (and runs it in the background "
+    "below `/async`), `transaction` runs it in the background",
+    "task",
+)
+TRANSACTIONS = Setting(
+    "transactions",
+    Kind("path", _transactions),
+    'where transactions of this route are looked up and listed; needed with `dialect = "transaction"`',
+)
+OPERATION = Setting(
+    "operation",
+    choice("create", "update", "delete", "read"),
+    "what it does; without it the method tells",
+)
+INTERRUPTED = Setting(
+    "interrupted",
+    choice("fail", "retry", later={"reconcile": "reconciling"}),
+    "what becomes of an attempt that may have been sent and has no complete answer: `fail`, or `retry` "
+    "where the upstream honours `Idempotency-Key`. Idempotent methods are repeated in any case",
+    "fail",
+)
+PRIORITY = Setting(
+    "priority", whole(-MAX_PRIORITY, MAX_PRIORITY), "whose turn it is: higher numbers come first", 0
+)
+TRACKING_ID = Setting(
+    "tracking_id",
+    Kind("pointer or header", _tracking_id),
+    "where the caller's own id is: a JSON pointer into the request body, or a header's name",
+)
+DEFERRED = Setting("deferred", Kind("false", _deferred), "only `false` in this version", False)
+DATA = Setting(
+    "data",
+    Kind("table of pointers", _data),
+    "what the event `completed` carries, by name: JSON pointers into the upstream's answer. Without it, the "
+    'answer itself, if that is a JSON object under 16 KiB; `dialect = "transaction"` only',
+)
+MESSAGES_TABLE = Setting(
+    "messages",
+    Kind("table of text", _messages),
+    "the words of events, by name: " + ", ".join(f"`{name}`" for name in MESSAGES),
+)
+
+ROUTE = Section(
+    "`[[routes]]`",
+    "The first route that matches wins; what none matches is a task route (with `strict = true`: refused). "
+    "In messages the first one is `routes[0]`.",
+    (
+        MATCH,
+        UPSTREAM_NAME,
+        DIALECT,
+        TRANSACTIONS,
+        OPERATION,
+        INTERRUPTED,
+        PRIORITY,
+        TRACKING_ID,
+        DEFERRED,
+        DATA,
+        MESSAGES_TABLE,
+    ),
+    later=("lookup", "found", "answer", "not_found", "callback"),
+)
+
+
+def read_routes(raw: object, upstreams: Mapping[str, Upstream], *, strict: bool) -> tuple[Route, ...]:
+    """The routes in order. Where what none matches has no upstream called `default` to go to, a last
+    route sends it to the only one."""
+    if not isinstance(raw, list | tuple):
+        raise SettingError("routes", "expected [[routes]], one for each route")
+    routes = tuple(_route(item, f"routes[{number}]", upstreams) for number, item in enumerate(raw))
+    if strict or DEFAULT in upstreams or any(route.method == "*" and route.path == "/*" for route in routes):
+        return routes
+    if len(upstreams) > 1:
+        raise SettingError(
+            "upstreams",
+            f"name one of them {DEFAULT}, for what no route matches, or add a last route for * /*, "
+            "or set strict = true",
+        )
+    return (*routes, Route(upstream=next(iter(upstreams))))
+
+
+def _route(raw: object, place: str, upstreams: Mapping[str, Upstream]) -> Route:
+    table = Table(raw, place, ROUTE)
+    match = table.get(MATCH)
+    dialect = Dialect(table.get(DIALECT))
+    table.get(DEFERRED)
+    route = Route(
+        method=match.method,
+        path=match.path,
+        upstream=_upstream_name(table, upstreams),
+        dialect=dialect,
+        transactions=table.find(TRANSACTIONS),
+        operation=table.find(OPERATION),
+        interrupted=Interrupted(table.get(INTERRUPTED)),
+        priority=table.get(PRIORITY),
+        tracking_id=table.find(TRACKING_ID),
+        data=table.find(DATA),
+        messages=table.find(MESSAGES_TABLE) or (),
+    )
+    if dialect is Dialect.TRANSACTION:
+        if route.transactions is None:
+            raise table.refuse(
+                TRANSACTIONS, 'missing: dialect = "transaction" needs the path to look them up'
+            )
+        if route.path.startswith(OURS):
+            raise table.refuse(MATCH, 'paths below /-/ and /async/ cannot have dialect = "transaction"')
+    else:
+        for setting in (TRANSACTIONS, DATA):
+            if table.has(setting):
+                raise table.refuse(setting, 'goes with dialect = "transaction" only')
+    return route
+
+
+def _upstream_name(table: Table, upstreams: Mapping[str, Upstream]) -> str:
+    name = table.find(UPSTREAM_NAME)
+    known = ", ".join(upstreams)
+    if name is None:
+        if DEFAULT in upstreams:
+            return DEFAULT
+        if len(upstreams) == 1:
+            return next(iter(upstreams))
+        raise table.refuse(UPSTREAM_NAME, f"missing: there are several upstreams ({known})")
+    if name not in upstreams:
+        named = f" called {name}" if NAME.fullmatch(name) else " of that name"
+        raise table.refuse(UPSTREAM_NAME, f"there is no upstream{named}; there is {known}")
+    return name

@@ -1,0 +1,180 @@
+"""All settings, and the one function that makes them of a mapping."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ..core.errors import SettingError
+from ..core.policy import Limits, Policy
+from .address import ADDRESS, ADDRESS_OR_NONE, NETWORKS, ORIGIN, SQLITE, STORE, Address
+from .kinds import FLAG, SIZE, choice, code, span, spell_duration, whole
+from .routes import read_routes
+from .table import Section, Setting, Table
+from .upstreams import read_upstreams
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server is started with. Everything that decides about requests is in `policy`."""
+
+    listen: Address
+    admin_listen: Address | None = None  # where /-/ is, and only there; None: on `listen`
+    store: str  # sqlite:///FILE
+    auth_mode: str = "open"
+    insecure: bool = False
+    log_level: str = "info"
+    policy: Policy
+
+    @property
+    def store_path(self) -> str:
+        """The file behind `store`; relative ones are meant from the working folder."""
+        return self.store.removeprefix(SQLITE)
+
+
+LISTEN = Setting("listen", ADDRESS, "the address callers use; port 0 takes a free one", "127.0.0.1:8600")
+PUBLIC_URL = Setting(
+    "public_url",
+    ORIGIN,
+    "the origin in the URLs that callers are given; without it, the one each caller used",
+)
+STORE_URL = Setting(
+    "store",
+    STORE,
+    "where transactions are kept: `sqlite:///FILE`, from the working folder, or `sqlite:////FILE`, from "
+    "the root",
+    "sqlite:///restante.db",
+)
+RETENTION = Setting(
+    "retention", span(1, "longer than 0"), "how long results are kept, from when the task was created", "24h"
+)
+HISTORY = Setting(
+    "history",
+    span(1, "longer than 0"),
+    "how long transactions and their events are kept; not shorter than `retention`",
+    "30d",
+)
+ACCEPT_STATUS = Setting(
+    "accept_status",
+    code(200, 202),
+    "the code of the answer to an accepted task: 202, or 200 for callers that expect what the original sends",
+    202,
+)
+MAX_BODY = Setting("max_body", SIZE, "the largest request body; a larger one is refused with 413", "16MiB")
+MAX_RESULT = Setting("max_result", SIZE, "the largest answer kept; a larger one ends as failed", "64MiB")
+MAX_QUEUED = Setting(
+    "max_queued", whole(1, 1_000_000_000), "how many transactions may be unfinished; then 503", 1_000_000
+)
+MAX_WAITING = Setting(
+    "max_waiting",
+    whole(1, 1_000_000),
+    "how many writes may wait for the store's next commit; then 503",
+    10_000,
+)
+STRICT = Setting("strict", FLAG, "whether what no route matches is refused with 404", False)
+TRUSTED_PROXIES = Setting(
+    "trusted_proxies", NETWORKS, "the networks whose `X-Forwarded-*` fields are believed", []
+)
+ADMIN_LISTEN = Setting(
+    "admin_listen", ADDRESS_OR_NONE, "an address of its own for `/-/`, which is then only there", ""
+)
+GRACE = Setting("grace", span(0, ""), "how long what runs may go on after SIGTERM", "30s")
+INSECURE = Setting("insecure", FLAG, 'allows `mode = "open"` on addresses that others can reach', False)
+LOG_LEVEL = Setting(
+    "log_level", choice("debug", "info", "warning", "error"), "what is logged, on standard error", "info"
+)
+
+AUTH_MODE = Setting(
+    "mode",
+    choice("open", later={"keys": "keys", "passthrough": "passthrough"}),
+    "who may ask: with `open` anybody who can reach the address, which must be this machine's own",
+    "open",
+)
+AUTH = Section("`[auth]`", "Who may submit and look.", (AUTH_MODE, INSECURE))
+
+TOP = Section(
+    "At the top",
+    "Each of these is also a flag of `restante serve` (`--max-body 1MiB`) and a variable of the environment "
+    "(`RESTANTE_MAX_BODY=1MiB`). Flags win over the environment, the environment over the file.",
+    (
+        LISTEN,
+        PUBLIC_URL,
+        STORE_URL,
+        RETENTION,
+        HISTORY,
+        ACCEPT_STATUS,
+        MAX_BODY,
+        MAX_RESULT,
+        MAX_QUEUED,
+        MAX_WAITING,
+        STRICT,
+        TRUSTED_PROXIES,
+        ADMIN_LISTEN,
+        GRACE,
+        INSECURE,
+        LOG_LEVEL,
+    ),
+    tables=("upstream", "upstreams", "routes", "auth"),
+    later=("webhooks", "events_url"),
+)
+
+
+def settings(raw: Mapping[str, object]) -> Settings:
+    """Settings of what a file, the environment and flags say together.
+
+    Raises `SettingError` that names the first setting found wrong by its full place, such as
+    `upstreams.bank.timeout` or `routes[2].match`, and says what would do.
+    """
+    table = Table(raw, "", TOP)
+    auth = Table(table.raw.get("auth", {}), "auth", AUTH)
+    strict = table.get(STRICT)
+    upstreams = read_upstreams(table.raw.get("upstream"), table.raw.get("upstreams"))
+    read = Settings(
+        listen=table.get(LISTEN),
+        admin_listen=table.get(ADMIN_LISTEN),
+        store=table.get(STORE_URL),
+        auth_mode=auth.get(AUTH_MODE),
+        insecure=table.get(INSECURE) or auth.get(INSECURE),
+        log_level=table.get(LOG_LEVEL),
+        policy=Policy(
+            upstreams=upstreams,
+            routes=read_routes(table.raw.get("routes", []), upstreams, strict=strict),
+            limits=_limits(table),
+            strict=strict,
+            accept_status=table.get(ACCEPT_STATUS),
+            public_url=table.find(PUBLIC_URL),
+            trusted_proxies=table.get(TRUSTED_PROXIES),
+        ),
+    )
+    _check_reach(read)
+    return read
+
+
+def _limits(table: Table) -> Limits:
+    retention, history = table.get(RETENTION), table.get(HISTORY)
+    if history < retention:
+        raise table.refuse(
+            HISTORY,
+            f"{spell_duration(history)} is shorter than retention; "
+            f"set it to {spell_duration(retention)} at least",
+        )
+    return Limits(
+        max_body=table.get(MAX_BODY),
+        max_result=table.get(MAX_RESULT),
+        max_queued=table.get(MAX_QUEUED),
+        max_waiting=table.get(MAX_WAITING),
+        retention=retention,
+        history=history,
+        grace=table.get(GRACE),
+    )
+
+
+def _check_reach(read: Settings) -> None:
+    """Without authentication nobody but this machine may reach us, unless that is said in so many words."""
+    for setting, address in ((LISTEN, read.listen), (ADMIN_LISTEN, read.admin_listen)):
+        if address is not None and not address.is_loopback and not read.insecure:
+            raise SettingError(
+                setting.name,
+                f"{address} can be reached by others and auth.mode is open; "
+                "use a loopback address such as 127.0.0.1, or set insecure = true",
+            )
+    if read.admin_listen is not None and read.admin_listen == read.listen and read.listen.port:
+        raise SettingError(ADMIN_LISTEN.name, "must not be the same address as listen")
