@@ -10,18 +10,18 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from ..config import Settings
+from ..config import Address, Settings
 from ..core.clock import SECOND
 from ..core.errors import SettingError
 from ..gateway import Gateway, OpenAuth
 from ..gateway.server import Server, make_server
 from ..outbound import HTTPSender, SystemChance, SystemClock
-from ..ports import Store
+from ..ports import Chance, Clock, Sender, Store
 from ..runner import Runner, Sweeper
 from ..service import Service
-from ..stores import open_store
+from .store import open_store
 
 log = logging.getLogger("restante")
 
@@ -38,15 +38,13 @@ class Running:
     def __init__(
         self,
         *,
-        settings: Settings,
         store: Store,
         service: Service,
         runner: Runner,
         sweeper: Sweeper,
-        sender: HTTPSender,
+        sender: Sender,
         servers: list[tuple[Server, socket.socket]],
     ) -> None:
-        self._settings = settings
         self._store = store
         self._service = service
         self._runner = runner
@@ -64,7 +62,7 @@ class Running:
 
     async def stop(self) -> None:
         """Drains: nothing new is accepted, what runs may go on for the grace time."""
-        grace = self._settings.grace / SECOND
+        grace = self._service.policy.limits.grace / SECOND
         self._service.accepting = False
         for server, _ in self._servers:
             server.stop()
@@ -74,11 +72,22 @@ class Running:
         await self._store.close()
 
 
-async def start(settings: Settings) -> Running:
-    """Starts everything. Raises `SettingError` for a taken port or a store that cannot be used."""
+async def start(
+    settings: Settings,
+    *,
+    opened: Callable[..., Awaitable[Store]] = open_store,
+    sender: Sender | None = None,
+    clock: Clock | None = None,
+    chance: Chance | None = None,
+) -> Running:
+    """Starts everything. Raises `SettingError` for a taken port or a store that cannot be used.
+
+    What the world gives (store, sender, clock, chance) may be handed in; the defaults are the real ones.
+    """
     policy = settings.policy
+    sender, clock, chance = sender or HTTPSender(), clock or SystemClock(), chance or SystemChance()
     listeners: list[socket.socket] = []
-    store = await open_store(settings.store, limits=policy.limits)
+    store = await opened(settings.store, limits=policy.limits)
     try:
         addresses = [("listen", settings.listen)]
         if settings.admin_listen is not None:
@@ -90,7 +99,6 @@ async def start(settings: Settings) -> Running:
             listener.close()
         await store.close()
         raise
-    clock, chance, sender = SystemClock(), SystemChance(), HTTPSender()
     runner = Runner(store=store, policy=policy, clock=clock, sender=sender)
     service = Service(store=store, policy=policy, clock=clock, chance=chance, bell=runner)
     sweeper = Sweeper(service)
@@ -112,7 +120,7 @@ async def start(settings: Settings) -> Running:
     apps = [gateway(native=not apart, public=True)]
     if apart:
         apps.append(gateway(native=True, public=False))
-    grace_seconds = settings.grace / SECOND
+    grace_seconds = policy.limits.grace / SECOND
     servers = [
         (make_server(app, grace_seconds=grace_seconds), listener)
         for app, listener in zip(apps, listeners, strict=True)
@@ -123,7 +131,6 @@ async def start(settings: Settings) -> Running:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
     return Running(
-        settings=settings,
         store=store,
         service=service,
         runner=runner,
@@ -163,8 +170,8 @@ async def serve(settings: Settings, *, announce: Callable[[list[str]], None]) ->
     await stopping
 
 
-def _bind(setting: str, address: tuple[str, int]) -> socket.socket:
-    host, port = address
+def _bind(setting: str, address: Address) -> socket.socket:
+    host, port = address.host, address.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

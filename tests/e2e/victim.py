@@ -1,0 +1,106 @@
+"""Restante, killed by its own hand at a named step: `victim.py STEP CONFIG`.
+
+The product has no hooks for this: the store and the sender it is given are wrapped here.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from restante.assembly import start
+from restante.assembly.store import open_store
+from restante.config import settings
+from restante.core.status import Phase, Reading
+from restante.outbound import HTTPSender
+
+STEPS = (
+    "before the accept commit",
+    "after the accept commit",
+    "before connecting",
+    "with the connection in hand",
+    "before the mark's commit",
+    "after the mark's commit",
+    "after the request was sent",
+    "with the answer in hand",
+    "after the end's commit",
+    "with the reading reserved",
+    "before the reading is confirmed",
+)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Wrapped:
+    """Everything of `inner`, but for the methods a subclass has."""
+
+    def __init__(self, inner: Any, step: str) -> None:
+        self.inner = inner
+        self.step = step
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def at(self, step: str) -> None:
+        if self.step == step:
+            die()
+
+
+class Store(Wrapped):
+    async def accept(self, submissions: Any) -> Any:
+        self.at("before the accept commit")
+        accepted = await self.inner.accept(submissions)
+        self.at("after the accept commit")
+        return accepted
+
+    async def apply(self, changes: Any) -> Any:
+        mark = any(change.after.phase is Phase.SENDING for change in changes)
+        self.at("before the mark's commit" if mark else "with the answer in hand")
+        applied = await self.inner.apply(changes)
+        self.at("after the mark's commit" if mark else "after the end's commit")
+        return applied
+
+    async def mark_reading(self, key: int, before: Reading, after: Reading) -> bool:
+        if after is Reading.READ:
+            self.at("before the reading is confirmed")
+        marked = await self.inner.mark_reading(key, before, after)
+        if after is Reading.RESERVED:
+            self.at("with the reading reserved")
+        return marked
+
+
+class Sender(Wrapped):
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        self.at("before connecting")
+        line = await self.inner.connect(*args, **kwargs)
+        self.at("with the connection in hand")
+        return Line(line, self.step)
+
+
+class Line(Wrapped):
+    async def send(self, *args: Any, **kwargs: Any) -> Any:
+        answer = await self.inner.send(*args, **kwargs)
+        self.at("after the request was sent")
+        return answer
+
+
+async def main(step: str, config: str) -> None:
+    assert step in STEPS
+    chosen = settings(tomllib.loads(Path(config).read_text()))
+
+    async def opened(url: str, **more: Any) -> Any:
+        return Store(await open_store(url, **more), step)
+
+    await start(chosen, opened=opened, sender=Sender(HTTPSender(), step))
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], sys.argv[2]))
