@@ -45,7 +45,7 @@ class RecordingUpstream:
 
     async def __aenter__(self) -> "RecordingUpstream":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**20)
-        self.url = "http://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         self._tasks: set[asyncio.Task] = set()
         return self
 

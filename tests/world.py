@@ -1,0 +1,118 @@
+"""Everything but the gateway, in one process: real store, real sender, real upstream; time stands still."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from restante.core.envelope import open_envelope
+from restante.core.machine import TERMINAL
+from restante.core.model import Event, Transaction
+from restante.core.policy import Limits, Policy, Route, Upstream
+from restante.core.status import Dialect
+from restante.outbound import HTTPSender
+from restante.ports import Store
+from restante.runner import Runner, Sweeper
+from restante.service import Draft, Service
+from restante.stores.sqlite import SQLiteStore
+
+from .fakes import FakeClock, SeededChance
+
+PATIENCE_SECONDS = 10.0
+
+
+class World:
+    """What a test holds in its hands."""
+
+    def __init__(self, *, store: Store, policy: Policy, clock: FakeClock) -> None:
+        self.store = store
+        self.policy = policy
+        self.clock = clock
+        self.sender = HTTPSender()
+        self.runner = Runner(store=store, policy=policy, clock=clock, sender=self.sender)
+        self.service = Service(
+            store=store, policy=policy, clock=clock, chance=SeededChance(), bell=self.runner
+        )
+        self.sweeper = Sweeper(self.service)
+
+    async def submit(
+        self,
+        method: str = "POST",
+        path: str = "/payments",
+        body: bytes = b"{}",
+        *,
+        headers: dict[str, str] | None = None,
+        dialect: Dialect = Dialect.TASK,
+    ) -> Transaction:
+        pairs = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+        route = self.policy.route(method, path)
+        assert route is not None
+        accepted = await self.service.submit(
+            Draft(
+                tenant="default",
+                method=method,
+                path=path,
+                query="",
+                envelope=open_envelope(pairs),
+                route=route,
+                dialect=dialect,
+                intake=await self.service.take_body(body, None),
+            )
+        )
+        return accepted.transaction
+
+    async def now(self, transaction: Transaction) -> Transaction:
+        found = await self.service.look("default", transaction.id)
+        assert found is not None
+        return found
+
+    async def events(self, transaction: Transaction) -> list[Event]:
+        (log,) = await self.service.events([await self.now(transaction)])
+        return log
+
+    async def until(self, transaction: Transaction, fits: Callable[[Transaction], bool]) -> Transaction:
+        """Until the transaction is as wanted; in real time, while the clock of the test stands still."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not fits(found := await self.now(transaction)):
+                pass
+        return found
+
+    async def ended(self, transaction: Transaction) -> Transaction:
+        return await self.until(transaction, lambda found: found.status in TERMINAL)
+
+
+async def eventually(fits: Callable[[], bool]) -> None:
+    """Until `fits()`, letting everybody else run in between."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not fits():
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def a_world(
+    folder: Path,
+    url: str,
+    *,
+    limits: Limits = Limits(),
+    routes: tuple[Route, ...] = (),
+    clock: FakeClock | None = None,
+    wrap: Callable[[Store], Any] = lambda store: store,
+    run: bool = True,
+    **upstream: Any,
+) -> AsyncIterator[World]:
+    """A world in front of the upstream at `url`, its store in `folder`."""
+    place = urlsplit(url)
+    default = Upstream(host=place.hostname or "", port=place.port or 80, authority=place.netloc, **upstream)
+    policy = Policy(upstreams={"default": default}, routes=routes, limits=limits)
+    store = await SQLiteStore.open(str(folder / "restante.db"), limits=limits)
+    world = World(store=wrap(store), policy=policy, clock=clock or FakeClock())
+    try:
+        if run:
+            world.runner.start(world.service)
+        yield world
+    finally:
+        await world.runner.stop(0)
+        await world.sender.close()
+        await store.close()
