@@ -92,8 +92,8 @@ def _store(value: object) -> str:
     return value
 
 
-ADDRESS = Kind("HOST:PORT", _address)
-ADDRESS_OR_NONE = Kind("HOST:PORT or empty", _address_or_none)
-ORIGIN = Kind("origin", _origin)
-NETWORKS = Kind("list of networks", _networks, _networks_text)
-STORE = Kind("URL", _store)
+ADDRESS = Kind("HOST:PORT", _address, metavar="HOST:PORT")
+ADDRESS_OR_NONE = Kind("HOST:PORT or empty", _address_or_none, metavar="HOST:PORT")
+ORIGIN = Kind("origin", _origin, metavar="URL")
+NETWORKS = Kind("list of networks", _networks, _networks_text, "NETWORK,…")
+STORE = Kind("URL", _store, metavar="URL")

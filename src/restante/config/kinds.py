@@ -24,12 +24,13 @@ LARGEST = 1024**4
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T_co]):
-    """`form` is its name in the reference. `from_text` makes of a flag's or variable's text what a file
+    """`form` is its name in the reference, `metavar` in the help of flags. `from_text` makes of a flag's or variable's text what a file
     would hold; what it cannot make sense of it leaves as it is, for `read` to refuse."""
 
     form: str
     read: Callable[[object], T_co]
     from_text: Callable[[str], object] = str
+    metavar: str = "TEXT"
 
 
 def _text(value: object) -> str:
@@ -64,7 +65,7 @@ def whole(least: int, most: int) -> Kind[int]:
             raise ValueError(f"expected a whole number from {least} to {most}")
         return value
 
-    return Kind("number", read, _number_text)
+    return Kind("number", read, _number_text, "NUMBER")
 
 
 def code(*codes: int) -> Kind[int]:
@@ -76,7 +77,7 @@ def code(*codes: int) -> Kind[int]:
             raise ValueError(f"expected {listed}")
         return value
 
-    return Kind(listed, read, _number_text)
+    return Kind(listed, read, _number_text, "CODE")
 
 
 def choice(*words: str, later: Mapping[str, str] | None = None) -> Kind[str]:
@@ -92,7 +93,7 @@ def choice(*words: str, later: Mapping[str, str] | None = None) -> Kind[str]:
                 raise ValueError(f"{later[value]} is not part of this version; expected {expected}")
         raise ValueError(f"expected {expected}")
 
-    return Kind("one of " + ", ".join(f"`{word}`" for word in words), read)
+    return Kind(" or ".join(f"`{word}`" for word in words), read, metavar="|".join(words))
 
 
 def span(least: int, bound: str) -> Kind[int]:
@@ -108,7 +109,7 @@ def span(least: int, bound: str) -> Kind[int]:
             raise ValueError(f"expected a duration of at most {spell_duration(LONGEST)}")
         return microseconds
 
-    return Kind("duration", read)
+    return Kind("duration", read, metavar="DURATION")
 
 
 def spell_duration(microseconds: int) -> str:
@@ -157,5 +158,5 @@ def _rate(value: object) -> float:
 
 TEXT = Kind("text", _text)
 FLAG = Kind("true or false", _flag, _flag_text)
-SIZE = Kind("size", _size)
-RATE = Kind("rate", _rate)
+SIZE = Kind("size", _size, metavar="SIZE")
+RATE = Kind("rate", _rate, metavar="RATE")

@@ -1,0 +1,50 @@
+"""What is printed for people: where a server listens, what a configuration means."""
+
+from .. import __version__
+from ..config import Settings
+from ..config.describe import describe, spell_route, upstream_url
+
+WIDTH = 16
+
+
+def start_block(settings: Settings, addresses: list[str], *, file: str | None) -> str:
+    """What a server says when it is up. `addresses` are the real ones: of callers, then of `/-/`."""
+    lines = [("listens on", f"http://{addresses[0]}")]
+    if len(addresses) > 1:
+        lines.append(("/-/ is on", f"http://{addresses[1]}"))
+    if settings.policy.public_url:
+        lines.append(("known as", settings.policy.public_url))
+    lines += _upstreams(settings)
+    lines.append(("store", settings.store))
+    if file is not None:
+        lines.append(("settings", file))
+    return "\n".join([f"restante {__version__}", *(f"  {name:<{WIDTH}}{value}" for name, value in lines)])
+
+
+def check_block(settings: Settings, *, file: str | None) -> str:
+    """What `restante check` says: every setting as it was understood."""
+    lines: list[tuple[str, str]] = []
+    for name, value in describe(settings).items():
+        if isinstance(value, list):
+            value = ", ".join(str(one) for one in value if isinstance(one, str)) or None
+        if value is not None and not isinstance(value, dict):
+            lines.append((name, str(value).lower() if isinstance(value, bool) else str(value)))
+    lines.append(("auth.mode", settings.auth_mode + (", insecure" if settings.insecure else "")))
+    lines += _upstreams(settings)
+    routes = settings.policy.routes
+    lines += [(f"routes[{number}]", spell_route(route)) for number, route in enumerate(routes)]
+    lines.append(("all else", _all_else(settings)))
+    return "\n".join([f"{file or 'The settings'}: all well", *(f"  {n:<{WIDTH}}{v}" for n, v in lines)])
+
+
+def _upstreams(settings: Settings) -> list[tuple[str, str]]:
+    upstreams = settings.policy.upstreams
+    if list(upstreams) == ["default"]:
+        return [("upstream", upstream_url(upstreams["default"]))]
+    return [(f"upstream {name}", upstream_url(upstream)) for name, upstream in upstreams.items()]
+
+
+def _all_else(settings: Settings) -> str:
+    if settings.policy.strict:
+        return "refused with 404 (strict)"
+    return "task below /async, otherwise straight through"
