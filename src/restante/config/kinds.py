@@ -24,8 +24,11 @@ LARGEST = 1024**4
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T_co]):
-    """`form` is its name in the reference, `metavar` in the help of flags. `from_text` makes of a flag's or variable's text what a file
-    would hold; what it cannot make sense of it leaves as it is, for `read` to refuse."""
+    """`form` is its name in the reference, `metavar` in the help of flags.
+
+    `from_text` makes of a flag's or variable's text what a file would hold; what it cannot make sense
+    of it leaves as it is, for `read` to refuse.
+    """
 
     form: str
     read: Callable[[object], T_co]

@@ -70,7 +70,7 @@ class Table:
         """Its value; raises where it is neither given nor has a default."""
         value = self.raw.get(setting.name, setting.default)
         if value is None:
-            raise SettingError(self.at(setting.name), f"missing: {setting.meaning}")
+            raise SettingError(self.at(setting.name), "missing: " + setting.meaning.replace("`", ""))
         return self._read(setting, value)
 
     def refuse(self, setting: Setting[Any], why: str) -> SettingError:
