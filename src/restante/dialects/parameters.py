@@ -1,0 +1,53 @@
+"""The parameters of a list's query, read once and strictly: a wrong one is a `BadRequest` naming it."""
+
+from urllib.parse import parse_qsl
+
+from ..core.errors import BadRequest
+from ..core.status import Status
+from . import moments
+
+MAX_PARAMETERS = 50
+MAX_VALUE = 255
+
+
+class Parameters:
+    """What a query string says; the last of several values wins, an empty one counts as not given."""
+
+    def __init__(self, query: str) -> None:
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        except ValueError:
+            raise BadRequest(f"a query has at most {MAX_PARAMETERS} parameters") from None
+        self.given = {name: value for name, value in pairs if value}
+
+    def text(self, name: str) -> str | None:
+        value = self.given.get(name)
+        if value is not None and len(value) > MAX_VALUE:
+            raise BadRequest(f"{name} is longer than {MAX_VALUE} characters", field=name)
+        return value
+
+    def number(self, name: str, default: int, *, least: int, most: int) -> int:
+        value = self.given.get(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and len(value) <= 18 and least <= int(value) <= most):
+            raise BadRequest(f"{name} must be a whole number from {least} to {most}", field=name)
+        return int(value)
+
+    def status(self, name: str) -> Status | None:
+        value = self.given.get(name)
+        if value is None:
+            return None
+        try:
+            return Status(value)
+        except ValueError:
+            raise BadRequest(f"{name} must be one of {', '.join(Status)}", field=name) from None
+
+    def moment(self, name: str, *, end: bool = False) -> int | None:
+        value = self.given.get(name)
+        if value is None:
+            return None
+        try:
+            return moments.parse(value, end=end)
+        except ValueError:
+            raise BadRequest(f"{name} must be {moments.FORM}", field=name) from None

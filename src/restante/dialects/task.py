@@ -1,0 +1,137 @@
+"""Dialect `task` (seed 000): what the status_url and the response_url of a task answer.
+
+`situation` sorts a transaction into one of five situations, two tables say what each URL answers in it.
+Both are total over status × outcome × reading × past retention.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from ..core.machine import TERMINAL
+from ..core.model import Transaction
+from ..core.retention import expired, read_once
+from ..core.status import Outcome, Reading, Status
+
+WENT_WRONG = "We're sorry, but something went wrong"
+UNKNOWN_WORD = "unknown"
+
+BROKEN_CODES = {
+    Outcome.UNREACHABLE: 502,
+    Outcome.INTERRUPTED: 502,
+    Outcome.TIMED_OUT: 504,
+    Outcome.EXPIRED: 504,
+}
+"""The code of a task whose work itself broke, by how it did."""
+
+
+class Situation(StrEnum):
+    """The columns of the contract's table."""
+
+    RUNNING = "running"
+    ANSWERED = "answered"
+    BROKEN = "broken"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"  # never known, expired, already read, or being read by somebody else
+
+
+class Spelled(msgspec.Struct, frozen=True):
+    """An answer. `body` None stands for the upstream's own answer, verbatim, with its own code."""
+
+    code: int
+    word: str  # Restante-Status
+    body: dict[str, Any] | None
+    retry: bool = False  # says when to ask again
+    once: bool = False  # GET takes it: nobody gets it after that
+
+
+def situation(transaction: Transaction | None, now: int) -> Situation:
+    """Which column a transaction is in at `now`."""
+    if transaction is None or expired(transaction, now):
+        return Situation.UNKNOWN
+    if read_once(transaction) and transaction.reading is not Reading.UNREAD:
+        return Situation.UNKNOWN
+    if transaction.status not in TERMINAL:
+        return Situation.RUNNING
+    if transaction.status is Status.CANCELLED:
+        return Situation.CANCELLED
+    return Situation.ANSWERED if transaction.outcome is Outcome.ANSWERED else Situation.BROKEN
+
+
+def status_url(origin: str, id: str) -> str:
+    return f"{origin}/async/status/{id}"
+
+
+def response_url(origin: str, id: str) -> str:
+    return f"{origin}/async/result/{id}"
+
+
+def accepted(origin: str, id: str) -> bytes:
+    """The accept answer: exactly these four keys, in this order. Origin and id need no escaping."""
+    return (
+        f'{{"status":"processing","request_id":"{id}",'
+        f'"status_url":"{origin}/async/status/{id}","response_url":"{origin}/async/result/{id}"}}'
+    ).encode()
+
+
+def of_status(transaction: Transaction | None, id: str, *, now: int, origin: str) -> Spelled:
+    """What GET status_url answers. `id` is the one that was asked for."""
+    column = situation(transaction, now)
+    if transaction is None or column is Situation.UNKNOWN:
+        return unknown(id)
+    match column:
+        case Situation.RUNNING:
+            return Spelled(200, transaction.status, {"status": "processing", "request_id": id})
+        case Situation.ANSWERED:
+            return Spelled(
+                200,
+                transaction.status,
+                {"status": "completed", "request_id": id, "response_url": response_url(origin, id)},
+            )
+        case Situation.BROKEN:
+            return _broken(transaction)
+        case Situation.CANCELLED:
+            return cancelled(id)
+
+
+def of_result(transaction: Transaction | None, id: str, *, now: int, origin: str) -> Spelled:
+    """What GET response_url answers."""
+    column = situation(transaction, now)
+    if transaction is None or column is Situation.UNKNOWN:
+        return unknown(id)
+    match column:
+        case Situation.RUNNING:
+            return Spelled(
+                425,
+                transaction.status,
+                {
+                    "status": "processing",
+                    "request_id": id,
+                    "status_url": status_url(origin, id),
+                    "response_url": response_url(origin, id),
+                },
+                retry=True,
+            )
+        case Situation.ANSWERED:
+            code = transaction.result_status or 0
+            return Spelled(code, transaction.status, None, once=read_once(transaction))
+        case Situation.BROKEN:
+            return _broken(transaction, once=read_once(transaction))
+        case Situation.CANCELLED:
+            return Spelled(410, transaction.status, {"message": "The task was cancelled"})
+
+
+def unknown(id: str) -> Spelled:
+    """Whatever the id looks like."""
+    return Spelled(404, UNKNOWN_WORD, {"status": "unknown", "request_id": id})
+
+
+def cancelled(id: str) -> Spelled:
+    """What DELETE status_url answers where it took effect, and GET from then on."""
+    return Spelled(200, Status.CANCELLED, {"status": "cancelled", "request_id": id})
+
+
+def _broken(transaction: Transaction, *, once: bool = False) -> Spelled:
+    code = 502 if transaction.outcome is None else BROKEN_CODES.get(transaction.outcome, 502)
+    return Spelled(code, transaction.status, {"message": WENT_WRONG}, once=once)

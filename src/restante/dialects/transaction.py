@@ -1,0 +1,115 @@
+"""Dialect `transaction` (seed 004): the accept answer, one transaction with its events, the list."""
+
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from ..core.errors import BadRequest
+from ..core.model import Event, Query, Transaction
+from ..core.status import Dialect
+from .moments import naive
+from .parameters import Parameters
+
+DEFAULT_LIMIT = 50
+MAX_OFFSET = 10_000
+
+SORTS = {
+    "created_at:desc": (False, False),
+    "created_at:asc": (False, True),
+    "updated_at:desc": (True, False),
+    "updated_at:asc": (True, True),
+}
+"""`_sort`: by the last update or by creation, ascending or not."""
+
+FILTERS = ("created_at_gte", "created_at_lte", "status", "operation", "tracking_id", "_sort")
+"""Parameters that a page's links carry on."""
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A list as it was asked for: the query, and the filters as they were written."""
+
+    query: Query
+    filters: tuple[tuple[str, str], ...]
+
+
+def accepted(transactions: str, id: str) -> bytes:
+    """The accept answer; `transactions` is the route's path to look them up at."""
+    return f'{{"transaction_id":"{id}","links":[{{"path":"{_escaped(transactions)}/{id}"}}]}}'.encode()
+
+
+@lru_cache(maxsize=256)
+def _escaped(text: str) -> str:
+    return msgspec.json.encode(text)[1:-1].decode()
+
+
+def one(transaction: Transaction, events: list[Event]) -> dict[str, Any]:
+    """One transaction, keys in the seed's order."""
+    return {
+        "created_at": naive(transaction.created_at),
+        "updated_at": naive(transaction.updated_at),
+        "id": transaction.id,
+        "code": transaction.code,
+        "operation": transaction.operation,
+        "trigger_endpoint": transaction.trigger_endpoint,
+        "status": transaction.status,
+        "events": [event_of(event) for event in events],
+    }
+
+
+def event_of(event: Event) -> dict[str, Any]:
+    """One event, keys in the seed's order."""
+    return {
+        "event": event.kind,
+        "message": event.message,
+        "data": event.data or {},
+        "status": event.status,
+        "created_at": naive(event.created_at),
+    }
+
+
+def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
+    """A list's parameters; raises `BadRequest` naming the one that is wrong."""
+    given = Parameters(query)
+    sort = given.text("_sort") or "created_at:desc"
+    if sort not in SORTS:
+        raise BadRequest(f"_sort must be one of {', '.join(SORTS)}", field="_sort")
+    by_updated, ascending = SORTS[sort]
+    return Listing(
+        Query(
+            tenant=tenant,
+            dialect=Dialect.TRANSACTION,
+            status=given.status("status"),
+            operation=given.text("operation"),
+            tracking_id=given.text("tracking_id"),
+            created_from=given.moment("created_at_gte"),
+            created_to=given.moment("created_at_lte", end=True),
+            ascending=ascending,
+            by_updated=by_updated,
+            limit=given.number("_limit", min(DEFAULT_LIMIT, max_limit), least=1, most=max_limit),
+            offset=given.number("_offset", 0, least=0, most=MAX_OFFSET),
+        ),
+        tuple((name, given.given[name]) for name in FILTERS if name in given.given),
+    )
+
+
+def page(listed: Listing, results: list[dict[str, Any]], *, more: bool, max_limit: int) -> dict[str, Any]:
+    """A page: `count` is how many are on it, links are null where there is no such page."""
+    limit, offset = listed.query.limit, listed.query.offset
+    following = offset + limit
+    return {
+        "meta": {
+            "page": {"limit": limit, "offset": offset, "count": len(results), "max_limit": max_limit},
+            "links": {
+                "previous": _link(listed, max(0, offset - limit)) if offset else None,
+                "self": _link(listed, offset),
+                "next": _link(listed, following) if more and following <= MAX_OFFSET else None,
+            },
+        },
+        "results": results,
+    }
+
+
+def _link(listed: Listing, offset: int) -> str:
+    return "?" + urlencode((("_offset", offset), ("_limit", listed.query.limit), *listed.filters))

@@ -1,0 +1,178 @@
+"""One request and its answer, over ASGI: reading the body, writing pieces, seeing the client leave."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Fields = Sequence[tuple[bytes, bytes]]
+
+DISCONNECT = "http.disconnect"
+CLOSE = (b"connection", b"close")
+
+FORGETTABLE = 64 * 1024
+LINGER_BYTES = 32 * 1024 * 1024
+LINGER_SECONDS = 3.0
+
+UNBUFFERED = "restante.unbuffered"
+"""ASGI extension of our server: `unbuffered(True)` makes every write wait until the one before it has
+left this process, `unbuffered(False)` ends that."""
+
+
+class ClientGone(Exception):
+    """The client has left: there is nobody to answer."""
+
+
+class BrokenOff(Exception):
+    """An answer cannot be ended as it was begun: its connection must be broken off, never ended cleanly."""
+
+
+class Call:
+    """A request. `path` and `query` are the bytes as they came, as latin-1 text."""
+
+    __slots__ = (
+        "body_read",
+        "finished",
+        "headers",
+        "method",
+        "path",
+        "query",
+        "receive",
+        "scope",
+        "send",
+        "started",
+        "unread",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.method: str = scope["method"]
+        self.path: str = scope["raw_path"].decode("latin-1")
+        self.query: str = scope["query_string"].decode("latin-1")
+        self.headers: Fields = scope["headers"]
+        self.body_read = False
+        self.started = False
+        self.finished = False
+        self.unread = False
+
+    # -- the request's body
+
+    async def body(self) -> tuple[bytes, AsyncIterator[bytes] | None]:
+        """What is there of the body and, where that is not all, the rest. Raises `ClientGone`."""
+        message = await self.receive()
+        if message["type"] == DISCONNECT:
+            raise ClientGone
+        if message.get("more_body"):
+            return message.get("body", b""), self._rest()
+        self.body_read = True
+        return message.get("body", b""), None
+
+    async def _rest(self) -> AsyncIterator[bytes]:
+        while not self.body_read:
+            message = await self.receive()
+            if message["type"] == DISCONNECT:
+                raise ClientGone
+            self.body_read = not message.get("more_body")
+            if message.get("body"):
+                yield message["body"]
+
+    # -- the answer
+
+    async def start(self, code: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """The head. Where a large body was not read to its end, the connection ends with this answer."""
+        self.started = True
+        if not self.body_read and self._much_unread():
+            self.unread = True
+            headers = [*headers, CLOSE]
+        await self.send({"type": "http.response.start", "status": code, "headers": headers})
+
+    async def write(self, piece: bytes) -> None:
+        """A piece that is not the last; waits while the client is slower than we are."""
+        await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def finish(self, piece: bytes = b"") -> None:
+        """The last piece."""
+        if self.unread:
+            await self.write(piece)
+            piece = b""
+            await self._linger()
+        self.finished = True
+        await self.send({"type": "http.response.body", "body": piece, "more_body": False})
+
+    def _much_unread(self) -> bool:
+        """Whether the rest of the body is more than the server may as well read and forget."""
+        for name, value in self.headers:
+            if name == b"content-length":
+                if not value.isdigit() or int(value) > FORGETTABLE:
+                    return True
+            elif name in (b"transfer-encoding", b"expect"):
+                return True
+        return False
+
+    async def _linger(self) -> None:
+        """Reads on for a moment, keeping nothing: closing at once would reset the connection, and the
+        client, still sending, might never see the answer."""
+        forgotten = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while forgotten < LINGER_BYTES:
+                    message = await self.receive()
+                    if message["type"] == DISCONNECT or not message.get("more_body"):
+                        break
+                    forgotten += len(message.get("body", b""))
+
+    def unbuffered(self, on: bool) -> None:
+        """Where the server can: each write waits for the one before it to be out of our hands."""
+        switch = (self.scope.get("extensions") or {}).get(UNBUFFERED)
+        if switch is not None:
+            switch(on)
+
+    async def left(self) -> None:
+        """Returns when the client has left (or the answer is finished). The body must have been read."""
+        while (await self.receive())["type"] != DISCONNECT:
+            pass
+
+
+class Attended:
+    """Runs its block only as long as the client stays; when it leaves, the block is given up at once.
+
+    async with Attended(call) as attended:
+        ...                 # CancelledError in here, ClientGone behind it
+        attended.watch()    # from here on; before, the block reads the body itself
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._watcher: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._gave_up = False
+
+    def watch(self) -> None:
+        if self._watcher is None and self._task is not None:
+            self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        await self._call.left()
+        if not self._call.finished and self._task is not None:
+            self._gave_up = True
+            self._task.cancel()
+
+    async def __aenter__(self) -> "Attended":
+        self._task = asyncio.current_task()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        task, self._task = self._task, None
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._gave_up and task is not None and task.uncancel() == 0 and kind is asyncio.CancelledError:
+            raise ClientGone from None

@@ -1,0 +1,57 @@
+"""What the handlers share: the service, and what else was given to the gateway."""
+
+import asyncio
+from collections.abc import Coroutine
+from email.utils import formatdate
+from typing import Any
+
+from ..core.clock import SECOND
+from ..core.policy import Limits, Policy
+from ..ports import Auth, Chance, Clock, Sender
+from ..service import Service
+from .call import Call
+from .origin import Origins
+
+
+class Desk:
+    """One per gateway."""
+
+    def __init__(
+        self, *, service: Service, policy: Policy, auth: Auth, sender: Sender, clock: Clock, chance: Chance
+    ) -> None:
+        self.service = service
+        self.policy = policy
+        self.limits: Limits = policy.limits
+        self.auth = auth
+        self.sender = sender
+        self.clock = clock
+        self.chance = chance
+        self.origins = Origins(policy)
+        self._second = -1
+        self._date = (b"date", b"")
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def origin(self, call: Call) -> str:
+        """The origin that the caller used; raises `BadRequest`."""
+        for name, value in call.headers:
+            if name == b"host":
+                return self.origins.of(call.scope, value)
+        return self.origins.of(call.scope, b"")
+
+    async def tenant(self, call: Call) -> str:
+        return (await self.auth.identify(call.headers)).tenant
+
+    def date(self) -> tuple[bytes, bytes]:
+        """The Date field (RFC 9110 §6.6.1), made once a second."""
+        second = self.clock.now() // SECOND
+        if second != self._second:
+            self._second = second
+            self._date = (b"date", formatdate(second, usegmt=True).encode())
+        return self._date
+
+    async def see_through(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs `work` to its end even if the request it belongs to is cancelled meanwhile."""
+        task = asyncio.create_task(work)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        await asyncio.shield(task)

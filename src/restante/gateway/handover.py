@@ -1,0 +1,99 @@
+"""Answers that were kept, handed to a caller: many times, or, where it is an error, once.
+
+A reading that is the only one is reserved on disk, sent, and then confirmed. Who leaves before the last
+byte was out of our hands has not read it: the answer may be read again. So may one whose process died
+before the confirmation; a reader that got every byte and is asked for again then was, at worst, served
+twice (never nobody at all).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from ..core.model import Result, Transaction
+from .call import BrokenOff, Call
+from .desk import Desk
+from .problems import log
+from .reply import Reply, pour, verbatim
+
+LAST_PIECE = 1024
+"""Bytes kept back to the end: so few that once all others are out, these are at once."""
+
+
+async def give(desk: Desk, call: Call, transaction: Transaction, result: Result) -> None:
+    """Sends the upstream's answer as often as it is asked for. HEAD gets the same head."""
+    headers = verbatim(result.headers, result.status, result.body.size)
+    if result.body.inline is not None or call.method == "HEAD":
+        await pour(call, result.status, headers, result.body.inline or b"")
+        return
+    await call.start(result.status, headers)
+    async for piece in _pieces(desk, transaction, result):
+        await call.write(piece)
+    await call.finish()
+
+
+async def give_once(desk: Desk, call: Call, transaction: Transaction, kept: Result | Reply) -> bool:
+    """Sends an answer to this caller and nobody else; False, and nothing sent, where it is taken."""
+    leaving = asyncio.create_task(call.left())
+    try:
+        if not await desk.service.reserve(transaction):
+            return False
+        handed_over = False
+        try:
+            handed_over = await _send(desk, call, transaction, kept, leaving)
+        finally:
+            await desk.see_through(_settle(desk, transaction, handed_over))
+        return True
+    finally:
+        leaving.cancel()
+
+
+async def _send(
+    desk: Desk, call: Call, transaction: Transaction, kept: Result | Reply, leaving: asyncio.Task[None]
+) -> bool:
+    """Whether the last byte was handed over before the client was seen to have left."""
+    if isinstance(kept, Result):
+        code, headers = kept.status, verbatim(kept.headers, kept.status, kept.body.size)
+    else:
+        code, headers = kept.code, kept.headers
+    if leaving.done():
+        return False
+    call.unbuffered(True)
+    await call.start(code, headers)
+    last = b""
+    async for piece in _pieces(desk, transaction, kept):
+        if last:
+            await call.write(last)
+        if leaving.done():
+            return False
+        last = piece
+    if len(last) > LAST_PIECE:
+        await call.write(last[:-LAST_PIECE])
+        last = last[-LAST_PIECE:]
+    await call.write(b"")  # waits until everything before it is out
+    await asyncio.sleep(0)
+    if leaving.done():
+        return False
+    call.unbuffered(False)
+    await call.finish(last)
+    return True
+
+
+async def _settle(desk: Desk, transaction: Transaction, handed_over: bool) -> None:
+    try:
+        if handed_over:
+            await desk.service.confirm(transaction)
+        else:
+            await desk.service.unreserve(transaction)
+    except Exception as error:
+        log.error("the reading of %s could not be settled", transaction.id, exc_info=error)
+
+
+async def _pieces(desk: Desk, transaction: Transaction, kept: Result | Reply) -> AsyncIterator[bytes]:
+    if isinstance(kept, Reply):
+        yield kept.body
+        return
+    try:
+        async for piece in desk.service.read_result(transaction, kept):
+            yield piece
+    except Exception as error:
+        raise BrokenOff("a kept answer could not be read to its end") from error

@@ -1,0 +1,123 @@
+"""The native API under `/-/`: a table of paths, a short handler each. Its errors are problems (RFC 9457)."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from ..core.errors import BadRequest, NoRoute, StoreUnavailable
+from ..core.identity import key_of
+from ..core.machine import TERMINAL
+from ..core.model import Query, Transaction
+from ..dialects import native as spelling
+from .call import Call
+from .desk import Desk
+from .handover import give
+from .problems import MethodNotAllowed, NoResult, NotFinished, UnknownTransaction
+from .reply import Reply, document, word
+from .rooms import Place
+
+Handler = Callable[[Desk, Call, str], Awaitable[Reply | None]]
+
+
+async def native(desk: Desk, call: Call, place: Place) -> Reply | None:
+    """Finds the handler for what follows `/-/`."""
+    segments = place.rest.split("/")
+    for pattern, methods in TABLE:
+        if len(pattern) == len(segments) and all(
+            expected in ("{id}", segment) for expected, segment in zip(pattern, segments, strict=True)
+        ):
+            handler = methods.get("GET" if call.method == "HEAD" else call.method)
+            if handler is None:
+                raise MethodNotAllowed(", ".join([*methods, "HEAD"] if "GET" in methods else methods))
+            return await handler(desk, call, "".join(segments[1:2]))
+    raise NoRoute("There is nothing at this path.")
+
+
+async def list_all(desk: Desk, call: Call, _: str) -> Reply:
+    """One page, newest first. `next` is the cursor behind it, or null."""
+    tenant = await desk.tenant(call)
+    listing = spelling.listing(call.query, tenant=tenant, max_limit=desk.limits.page)
+    query = listing.query
+    if listing.after is not None:
+        key = key_of(listing.after, desk.service.store.secret)
+        if key is None:
+            raise BadRequest("after must be the next of an earlier page", field="after")
+        query = msgspec.structs.replace(query, after_key=key)
+    found = [] if listing.foreign else await desk.service.find(_one_more(query))
+    page, now = found[: query.limit], desk.clock.now()
+    return document(
+        {
+            "transactions": [spelling.one(transaction, now=now) for transaction in page],
+            "next": page[-1].id if len(found) > len(page) else None,
+        }
+    )
+
+
+async def show(desk: Desk, call: Call, id: str) -> Reply:
+    transaction = await _look(desk, call, id)
+    return await _shown(desk, transaction)
+
+
+async def events(desk: Desk, call: Call, id: str) -> Reply:
+    transaction = await _look(desk, call, id)
+    (log,) = await desk.service.events([transaction])
+    return document({"events": [spelling.event_of(event) for event in log]}, word(transaction.status))
+
+
+async def result(desk: Desk, call: Call, id: str) -> None:
+    """The stored answer, verbatim. Reading it here never consumes it."""
+    transaction = await _look(desk, call, id)
+    if transaction.status not in TERMINAL:
+        raise NotFinished("The transaction is still running.", retry_after_seconds=1)
+    kept = await desk.service.result(transaction)
+    if kept is None:
+        raise NoResult("The upstream gave no answer, or it is no longer kept.")
+    await give(desk, call, transaction, kept)
+
+
+async def cancel(desk: Desk, call: Call, id: str) -> Reply:
+    transaction = await desk.service.cancel(await desk.tenant(call), id)
+    if transaction is None:
+        raise UnknownTransaction("There is no transaction with this id.")
+    return await _shown(desk, transaction)
+
+
+async def healthz(desk: Desk, call: Call, _: str) -> Reply:
+    """The process lives."""
+    return document({"status": "ok"})
+
+
+async def readyz(desk: Desk, call: Call, _: str) -> Reply:
+    """Requests would be accepted: the store takes writes, and nobody is shutting down."""
+    if not desk.service.accepting:
+        raise StoreUnavailable("The gateway is shutting down.", retry_after_seconds=5)
+    await desk.service.store.ping()
+    return document({"status": "ok"})
+
+
+TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
+    (("transactions",), {"GET": list_all}),
+    (("transactions", "{id}"), {"GET": show}),
+    (("transactions", "{id}", "result"), {"GET": result}),
+    (("transactions", "{id}", "events"), {"GET": events}),
+    (("transactions", "{id}", "cancel"), {"POST": cancel}),
+    (("healthz",), {"GET": healthz}),
+    (("readyz",), {"GET": readyz}),
+)
+"""Path behind `/-/`, by segment; method; handler. HEAD is answered wherever GET is."""
+
+
+async def _look(desk: Desk, call: Call, id: str) -> Transaction:
+    transaction = await desk.service.look(await desk.tenant(call), id)
+    if transaction is None:
+        raise UnknownTransaction("There is no transaction with this id.")
+    return transaction
+
+
+async def _shown(desk: Desk, transaction: Transaction) -> Reply:
+    (log,) = await desk.service.events([transaction])
+    return document(spelling.full(transaction, log, now=desk.clock.now()), word(transaction.status))
+
+
+def _one_more(query: Query) -> Query:
+    return msgspec.structs.replace(query, limit=query.limit + 1)

@@ -1,0 +1,134 @@
+"""What went wrong, as an HTTP answer. Data: one table for what is not `Refused`, which carries its own.
+
+On `/-/` an error is a problem (RFC 9457), on every other path a JSON object with `message`: existing
+clients of both seeds read that, and on their paths `status` is a word, not a number.
+"""
+
+import logging
+import re
+from typing import ClassVar
+
+import msgspec
+
+from ..core.errors import MoveRefused, NoAnswerInTime, Refused, RestanteError, UpstreamError
+from .reply import JSON, NO_STORE, PROBLEM, Reply, encode, length, retry_after, text, word
+
+WENT_WRONG = "We're sorry, but something went wrong"
+UNKNOWN = "unknown"
+
+log = logging.getLogger("restante.gateway")
+
+
+class MethodNotAllowed(Refused):
+    """`allow` is what the path does serve."""
+
+    status = 405
+    title = "Method not allowed"
+
+    def __init__(self, allow: str) -> None:
+        super().__init__(f"This path answers {allow} only.")
+        self.allow = allow
+
+
+class UnknownTransaction(Refused):
+    """No transaction of this caller's has the id."""
+
+    status = 404
+    title = "Unknown transaction"
+
+
+class NoResult(Refused):
+    """The upstream gave no answer, or it is no longer kept."""
+
+    status = 404
+    title = "No result"
+
+
+class NotFinished(Refused):
+    """The transaction is still running."""
+
+    status = 425
+    title = "Not finished"
+
+
+class NotServed(Refused):
+    """Something that HTTP offers and we do not."""
+
+    status = 501
+    title = "Not served"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Everything that is said about an error."""
+
+    status: int
+    title: str
+    detail: str
+    field: str = ""
+    retry_after_seconds: int | None = None
+    allow: str = ""
+
+    type_prefix: ClassVar[str] = "urn:restante:problem:"
+
+    @property
+    def type(self) -> str:
+        """Names the kind of problem, once and for all."""
+        return self.type_prefix + re.sub(r"[^a-z]+", "-", self.title.lower())
+
+
+OTHERS: tuple[tuple[type[RestanteError], int, str], ...] = (
+    (NoAnswerInTime, 504, "Gateway timeout"),
+    (UpstreamError, 502, "Bad gateway"),
+    (MoveRefused, 409, "Conflict"),
+)
+"""Errors that are not `Refused`, the first that fits; their texts are for people."""
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Raw text of what was not foreseen goes to the log, never to the caller."""
+    if isinstance(error, Refused):
+        return Problem(
+            error.status,
+            error.title,
+            error.message,
+            error.field,
+            error.retry_after_seconds,
+            error.allow if isinstance(error, MethodNotAllowed) else "",
+        )
+    for kind, status, title in OTHERS:
+        if isinstance(error, kind):
+            detail = str(error)
+            return Problem(status, title, detail[:1].upper() + detail[1:])
+    log.error("an unforeseen error", exc_info=error)
+    return Problem(500, "Internal error", WENT_WRONG)
+
+
+def as_message(problem: Problem, *, status: str = UNKNOWN) -> Reply:
+    """`{"message", "field"?}`: the form of every path but `/-/`."""
+    content = {"message": problem.detail}
+    if problem.field:
+        content["field"] = problem.field
+    return _reply(problem, encode(content), JSON, status)
+
+
+def as_problem(problem: Problem, instance: str, *, status: str = UNKNOWN) -> Reply:
+    """RFC 9457. `instance` is the path that was asked for."""
+    content: dict[str, str | int] = {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": instance,
+    }
+    if problem.field:
+        content["field"] = problem.field
+    return _reply(problem, encode(content), PROBLEM, status)
+
+
+def _reply(problem: Problem, body: bytes, kind: tuple[bytes, bytes], status: str) -> Reply:
+    headers = [kind, length(body), NO_STORE, word(status)]
+    if problem.retry_after_seconds is not None:
+        headers.append(retry_after(problem.retry_after_seconds))
+    if problem.allow:
+        headers.append(text(b"allow", problem.allow))
+    return Reply(problem.status, headers, body)

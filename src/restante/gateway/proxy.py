@@ -1,0 +1,110 @@
+"""Straight through: every other path goes to the upstream and its answer comes back, both streamed."""
+
+from collections.abc import AsyncIterator
+
+from ..core.clock import SECOND
+from ..core.envelope import Envelope, open_envelope
+from ..core.errors import AnswerBroken, UpstreamError
+from ..core.forward import forward_headers, target
+from ..core.headers import first
+from ..core.policy import ANY_ROUTE, IDEMPOTENT_METHODS, Upstream
+from ..ports import Answer, Line
+from .call import Attended, BrokenOff, Call
+from .desk import Desk
+from .problems import NotServed
+from .reply import WITHOUT_BODY, verbatim
+from .rooms import Place
+
+FRESH_SECONDS = 2.0
+"""A request that must not be repeated goes out on a connection that was idle for no longer."""
+
+Body = bytes | AsyncIterator[bytes]
+
+
+def refuse_websocket(call: Call) -> None:
+    """Raises where an upgrade to a WebSocket is asked for. Other offers to upgrade are not taken up."""
+    upgrade = first(call.headers, b"upgrade")
+    if upgrade is not None and upgrade.strip().lower() == b"websocket":
+        raise NotServed("WebSockets are not served.")
+
+
+async def through(desk: Desk, call: Call, place: Place) -> None:
+    """One exchange. A client that leaves ends it at once; an upstream that breaks off, the client's too."""
+    await desk.auth.identify(call.headers)
+    refuse_websocket(call)
+    envelope = open_envelope(call.headers)
+    upstream = desk.policy.upstreams[(place.route or ANY_ROUTE).upstream]
+    async with Attended(call) as attended:
+        content, rest = await call.body()
+        if rest is None:
+            attended.watch()
+        body = content if rest is None else _whole(content, rest, attended)
+        answer = await _ask(desk, call, envelope, upstream, body)
+        try:
+            await _relay(call, answer)
+        finally:
+            answer.close()
+
+
+async def _ask(desk: Desk, call: Call, envelope: Envelope, upstream: Upstream, body: Body) -> Answer:
+    """The head of the answer. Raises `UpstreamError`.
+
+    An idle connection may be closed by the upstream at just the moment it is used: then a request that
+    did not go out, or does no harm twice, is sent once more, on a new one.
+    """
+    idempotent = call.method in IDEMPOTENT_METHODS
+    line = await _connect(desk, upstream, None if idempotent else FRESH_SECONDS)
+    try:
+        return await _send(call, envelope, upstream, line, body)
+    except UpstreamError as error:
+        harmless = not error.sent or (idempotent and isinstance(error, AnswerBroken))
+        if not harmless or not isinstance(body, bytes):
+            raise
+    return await _send(call, envelope, upstream, await _connect(desk, upstream, 0.0), body)
+
+
+async def _connect(desk: Desk, upstream: Upstream, max_idle_seconds: float | None) -> Line:
+    return await desk.sender.connect(
+        upstream, max_idle_seconds=max_idle_seconds, timeout_seconds=upstream.connect_timeout / SECOND
+    )
+
+
+async def _send(call: Call, envelope: Envelope, upstream: Upstream, line: Line, body: Body) -> Answer:
+    size = envelope.length
+    if size is None and first(call.headers, b"transfer-encoding") is None:
+        size = 0
+    try:
+        return await line.send(
+            call.method,
+            target(upstream, call.path, call.query),
+            forward_headers(envelope.kept, upstream),
+            body,
+            size=size,
+            timeout_seconds=upstream.timeout / SECOND,
+        )
+    finally:
+        line.close()
+
+
+async def _relay(call: Call, answer: Answer) -> None:
+    bare = call.method == "HEAD" or answer.status in WITHOUT_BODY
+    headers = verbatim(answer.headers, answer.status, None if bare else answer.size)
+    if call.method == "HEAD":
+        length = first(answer.headers, b"content-length")
+        if length is not None:
+            headers.append((b"content-length", length))
+    await call.start(answer.status, headers)
+    try:
+        async for piece in answer.body():
+            await call.write(piece)
+    except UpstreamError as error:
+        raise BrokenOff(error.message) from error
+    await call.finish()
+
+
+async def _whole(content: bytes, rest: AsyncIterator[bytes], attended: Attended) -> AsyncIterator[bytes]:
+    if content:
+        yield content
+    async for piece in rest:
+        yield piece
+    attended.watch()

@@ -1,0 +1,93 @@
+"""Which room a request enters (contract, *Which room*), in the contract's order.
+
+Paths are matched as they came, never unquoted, never normalised: what the plain path would not reach,
+no spelling of it behind `/async/` reaches.
+"""
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+from ..core.errors import NoRoute
+from ..core.policy import Policy, Route
+from ..core.status import Dialect
+
+OURS = "/-/"
+ASYNC = "/async/"
+STATUS = "/async/status/"
+RESULT = "/async/result/"
+
+TASK_METHODS = frozenset({"GET", "HEAD", "DELETE"})
+READS = frozenset({"GET", "HEAD"})
+
+
+class Room(Enum):
+    NATIVE = auto()  # /-/…; rest: what follows
+    TASK_STATUS = auto()  # rest: the id
+    TASK_RESULT = auto()  # rest: the id
+    TASK = auto()  # /async/<path>; rest: the path without the section
+    TRANSACTIONS = auto()  # a list; rest: its path
+    TRANSACTION = auto()  # one; rest: the list's path, a slash, the id
+    SUBMIT = auto()  # a route whose plain path is asynchronous
+    THROUGH = auto()  # straight through to the upstream
+
+
+class Place(NamedTuple):
+    """Where a request goes. `route` is there in TASK, SUBMIT and THROUGH."""
+
+    room: Room
+    rest: str
+    route: Route | None = None
+    transactions: str = ""  # the configured path, in TRANSACTIONS and TRANSACTION
+
+
+class Rooms:
+    """The plan for one address: with `/-/` or without, with everything else or without."""
+
+    def __init__(self, policy: Policy, *, native: bool, public: bool) -> None:
+        self._policy = policy
+        self._native = native
+        self._public = public
+        paths = {route.transactions for route in policy.routes if route.transactions is not None}
+        self._transactions = tuple(sorted(paths, key=len, reverse=True))
+
+    def find(self, method: str, path: str) -> Place:
+        """Raises `NoRoute` where there is nothing."""
+        if path.startswith(OURS):
+            if not self._native:
+                raise NoRoute("There is nothing at this path on this address.")
+            return Place(Room.NATIVE, path[len(OURS) :])
+        if not self._public:
+            raise NoRoute("Only /-/ is served on this address.")
+        if path.startswith(ASYNC):
+            if method in TASK_METHODS:
+                if path.startswith(STATUS):
+                    return Place(Room.TASK_STATUS, path[len(STATUS) :])
+                if path.startswith(RESULT):
+                    return Place(Room.TASK_RESULT, path[len(RESULT) :])
+            plain = path[len(ASYNC) - 1 :]
+            if plain.startswith((OURS, ASYNC)) or self._audience(method, plain) is not None:
+                raise NoRoute("This path cannot be called through /async/.")
+            return Place(Room.TASK, plain, self._route(method, plain))
+        transactions = self._audience(method, path)
+        if transactions is not None:
+            room = Room.TRANSACTIONS if path == transactions else Room.TRANSACTION
+            return Place(room, path, None, transactions)
+        route = self._route(method, path)
+        if route.dialect is Dialect.TRANSACTION:
+            return Place(Room.SUBMIT, path, route)
+        # `Prefer: respond-async` enters here.
+        return Place(Room.THROUGH, path, route)
+
+    def _audience(self, method: str, path: str) -> str | None:
+        """The configured transactions path that `path` reads from."""
+        if method in READS:
+            for transactions in self._transactions:
+                if path.startswith(transactions) and path[len(transactions) :][:1] in ("", "/"):
+                    return transactions
+        return None
+
+    def _route(self, method: str, path: str) -> Route:
+        route = self._policy.route(method, path)
+        if route is None:
+            raise NoRoute("No route matches this path.")
+        return route

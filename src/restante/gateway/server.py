@@ -1,0 +1,191 @@
+"""The HTTP server: uvicorn on httptools, with what a gateway needs done otherwise.
+
+- a malformed request is answered in JSON, and a head has a limit and a time in which it must come;
+- an offer to upgrade (`h2c`, which some HTTP clients make by default) is passed over, and the request
+  behind it is served as if the offer had not been made, body included;
+- signals are the process's business (assembly), and a server that waits does nothing, not even tick.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from .call import UNBUFFERED, BrokenOff
+from .problems import Problem, as_message
+
+MAX_HEAD = 64 * 1024
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 75
+
+log = logging.getLogger("restante.gateway.http")
+log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], BrokenOff)))
+
+MALFORMED = Problem(400, "Bad request", "This is not a valid HTTP request.")
+HEAD_TOO_LARGE = Problem(431, "Head too large", f"The request's head is over the limit of {MAX_HEAD} bytes.")
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = log
+        self.extensions: dict[str, Any] = {UNBUFFERED: self.unbuffered}
+        self.head_size: int | None = 0  # None: the head is complete
+        self.head_is_new = False
+        self.passed_over = False  # an offer to upgrade
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.passed_over:
+                self._feed_again(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.refuse(MALFORMED)
+        if self.head_size is None:
+            self._unset_keepalive_if_required()
+        elif self.head_is_new:  # what came before it in `data` is not to be counted
+            self.head_is_new = False
+        else:
+            self.head_size += len(data)
+            if self.head_size > MAX_HEAD:
+                self.refuse(HEAD_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.head_size = 0
+        self.head_is_new = True
+        self.scope["extensions"] = self.extensions
+
+    def on_headers_complete(self) -> None:
+        self.head_size = None
+        if self.parser.should_upgrade() and self._get_upgrade() != b"websocket":
+            self.passed_over = True
+            return
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self.passed_over:
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self.refuse(MALFORMED)
+
+    def refuse(self, problem: Problem) -> None:
+        """Answers without the application, and closes."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            reply = as_message(problem)
+            head = b"".join(b"%b: %b\r\n" % pair for pair in [*reply.headers, (b"connection", b"close")])
+            self.transport.write(b"HTTP/1.1 %d \r\n%b\r\n%b" % (reply.code, head, reply.body))
+        self.transport.close()
+
+    def unbuffered(self, on: bool) -> None:
+        """See `call.UNBUFFERED`."""
+        if not self.transport.is_closing():
+            self.transport.set_write_buffer_limits(0 if on else None)
+
+    def _wait_for_head(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def _feed_again(self, rest: bytes) -> None:
+        """The same request without the offer; a parser that saw one takes the rest for another protocol."""
+        self.passed_over = False
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % pair for pair in self.headers if pair[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
+
+
+class Server(uvicorn.Server):
+    """Serves until `should_exit` is set; set it on the event loop."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        self._exit = asyncio.Event()
+        super().__init__(config)
+
+    @property
+    def should_exit(self) -> bool:
+        return self._exit.is_set()
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        if value:
+            self._exit.set()
+        else:
+            self._exit.clear()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are not the server's."""
+        yield
+
+    async def main_loop(self) -> None:
+        await self._exit.wait()
+
+
+def make_server(
+    app: Any, *, grace_seconds: int | None = None, keep_alive_seconds: int = KEEP_ALIVE_SECONDS
+) -> Server:
+    """A server for `app`; run it with `await server.serve(sockets=[...])` on the running event loop.
+
+    After `should_exit`, answers under way have `grace_seconds` to end (None: all the time they need).
+    """
+    return Server(
+        uvicorn.Config(
+            app,
+            loop="none",
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=keep_alive_seconds,
+            timeout_graceful_shutdown=grace_seconds,
+            backlog=BACKLOG,
+        )
+    )
+
+
+def listen(host: str, port: int) -> Sequence[socket.socket]:
+    """Bound sockets for `host:port`, one per address that the name stands for. Raises OSError."""
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        ):
+            if port == 0 and sockets:
+                break  # one port, not one for each
+            listener = socket.socket(family, kind, protocol)
+            sockets.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind(address)
+            listener.setblocking(False)
+    except OSError:
+        for listener in sockets:
+            listener.close()
+        raise
+    return sockets

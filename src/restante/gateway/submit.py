@@ -1,0 +1,85 @@
+"""The accept path: a request becomes a transaction, and is answered at once.
+
+This is the product's one hot path, so it is written to do each thing once: one pass over the header
+fields, no JSON but what a route's pointer asks for, the answer by formatting.
+"""
+
+from ..core.clock import SECOND
+from ..core.envelope import open_envelope
+from ..core.model import Accepted
+from ..core.policy import ANY_ROUTE
+from ..core.status import Dialect
+from ..dialects import task, transaction
+from ..service import Draft
+from .call import Call
+from .desk import Desk
+from .proxy import refuse_websocket
+from .reply import JSON, NO_STORE, REPLAYED, Reply, length, text
+from .rooms import READS, Place
+
+PENDING = (b"restante-status", b"pending")
+SOON = (b"retry-after", b"1")
+MAX_WAIT_SECONDS = 3600
+
+
+async def submit_task(desk: Desk, call: Call, place: Place) -> Reply:
+    """`/async/<path>` (seed 000): the dialect is `task`, whatever the route says."""
+    accepted, origin = await _accept(desk, call, place, Dialect.TASK)
+    id = accepted.transaction.id
+    body = task.accepted(origin, id)
+    return _reply(call, accepted, desk.policy.accept_status, task.status_url(origin, id), body)
+
+
+async def submit_transaction(desk: Desk, call: Call, place: Place) -> Reply:
+    """The plain path of a route with dialect `transaction` (seed 004)."""
+    accepted, _ = await _accept(desk, call, place, Dialect.TRANSACTION)
+    id = accepted.transaction.id
+    transactions = (place.route or ANY_ROUTE).transactions or ""
+    return _reply(call, accepted, 202, f"{transactions}/{id}", transaction.accepted(transactions, id))
+
+
+async def _accept(desk: Desk, call: Call, place: Place, dialect: Dialect) -> tuple[Accepted, str]:
+    service = desk.service
+    if call.method == "GET":
+        refuse_websocket(call)
+    envelope = open_envelope(call.headers)
+    caller = await desk.auth.identify(call.headers)
+    origin = desk.origins.of(call.scope, envelope.host) if dialect is Dialect.TASK else ""
+    size = envelope.length
+    if size is None or size > desk.limits.inline_body:  # before a large body is asked for
+        service.check_accepting()
+    if size is not None and size > desk.limits.max_body:
+        raise service.body_too_large()
+    content, rest = await call.body()
+    intake = await service.take_body(content, rest)
+    accepted = await service.submit(
+        Draft(
+            tenant=caller.tenant,
+            method=call.method,
+            path=place.rest,
+            query=call.query,
+            envelope=envelope,
+            route=place.route or ANY_ROUTE,
+            dialect=dialect,
+            intake=intake,
+        )
+    )
+    return accepted, origin
+
+
+def _reply(call: Call, accepted: Accepted, code: int, location: str, body: bytes) -> Reply:
+    headers = [JSON, length(body), text(b"location", location), _retry_after(accepted), PENDING]
+    if call.method in READS:
+        headers.append(NO_STORE)
+    if accepted.replayed:
+        headers.append(REPLAYED)
+    return Reply(code, headers, body)
+
+
+def _retry_after(accepted: Accepted) -> tuple[bytes, bytes]:
+    """A second; for what is to run later (`Restante-Delay`) not before it does."""
+    transaction = accepted.transaction
+    wait = (transaction.due_at or 0) - transaction.created_at
+    if wait <= SECOND:
+        return SOON
+    return b"retry-after", b"%d" % min(-(-wait // SECOND), MAX_WAIT_SECONDS)

@@ -1,0 +1,60 @@
+"""Handlers of dialect `transaction`: one transaction with its events, and the list (seed 004)."""
+
+import msgspec
+
+from ..core.model import Query, Transaction
+from ..dialects import transaction as spelling
+from .audience import BATCH, MAX_LOOKED_AT, belongs, sources
+from .call import Call
+from .desk import Desk
+from .problems import UnknownTransaction
+from .reply import Reply, document, word
+from .rooms import Place
+
+
+async def one_transaction(desk: Desk, call: Call, place: Place) -> Reply:
+    """`GET <transactions>/<id>`."""
+    tenant = await desk.tenant(call)
+    transaction = await desk.service.look(tenant, place.rest[len(place.transactions) + 1 :])
+    if transaction is None or not belongs(desk.policy, transaction, place.transactions):
+        raise UnknownTransaction("There is no transaction with this id.")
+    (events,) = await desk.service.events([transaction])
+    return document(spelling.one(transaction, events), word(transaction.status))
+
+
+async def list_transactions(desk: Desk, call: Call, place: Place) -> Reply:
+    """`GET <transactions>?…`."""
+    tenant = await desk.tenant(call)
+    maximum = desk.limits.page
+    listing = spelling.listing(call.query, tenant=tenant, max_limit=maximum)
+    found, more = await _page(desk, listing.query, place.transactions)
+    logs = await desk.service.events(found)
+    results = [spelling.one(transaction, events) for transaction, events in zip(found, logs, strict=True)]
+    return document(spelling.page(listing, results, more=more, max_limit=maximum))
+
+
+async def _page(desk: Desk, query: Query, transactions: str) -> tuple[list[Transaction], bool]:
+    """The rows asked for, and whether there are more behind them."""
+    queries = sources(desk.policy, query, transactions)
+    if queries == [query]:
+        found = await desk.service.find(msgspec.structs.replace(query, limit=query.limit + 1))
+    else:
+        rows = [row for source in queries for row in await _first_rows(desk, source, transactions)]
+        rows.sort(
+            key=lambda row: (row.updated_at if query.by_updated else row.created_at, row.key),
+            reverse=not query.ascending,
+        )
+        found = rows[query.offset : query.offset + query.limit + 1]
+    return found[: query.limit], len(found) > query.limit
+
+
+async def _first_rows(desk: Desk, query: Query, transactions: str) -> list[Transaction]:
+    """The audience's rows of one source, as far as the page reaches."""
+    wanted = query.offset + query.limit + 1
+    rows: list[Transaction] = []
+    for offset in range(0, MAX_LOOKED_AT, BATCH):
+        batch = await desk.service.find(msgspec.structs.replace(query, offset=offset, limit=BATCH))
+        rows += [row for row in batch if belongs(desk.policy, row, transactions)]
+        if len(batch) < BATCH or len(rows) >= wanted:
+            break
+    return rows
