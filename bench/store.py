@@ -1,0 +1,129 @@
+"""How much the SQLite store does in a second, without a gateway around it.
+
+    python bench/store.py [--seconds 3] [--busy] [--folder DIR]
+
+Prints accepts and whole lives (accept, begin, complete; each waited for) per second, for 64 and 256
+coroutines that each wait for their own commit. `--busy` keeps the event loop at work beside it, as a gateway
+under load does.
+"""
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+
+import uvloop
+
+from restante.core import change
+from restante.core.clock import HOUR, SECOND
+from restante.core.identity import RANDOM_BYTES, mint
+from restante.core.model import Body, Request, Result, Submission, Transaction
+from restante.core.policy import Limits
+from restante.stores.sqlite import SQLiteStore
+
+HEADERS = ((b"host", b"example.test"), (b"content-type", b"application/json"), (b"user-agent", b"bench"))
+BODY = b'{"request":{"amount":100,"currency":"EUR"}}' * 7
+
+
+def submission(store: SQLiteStore, key: int) -> Submission:
+    now = time.time_ns() // 1000
+    transaction = Transaction(
+        key=key,
+        id=mint(key, os.urandom(RANDOM_BYTES), store.secret),
+        tenant="default",
+        created_at=now,
+        updated_at=now,
+        method="POST",
+        path="/transactions/payments",
+        operation="create",
+        upstream="default",
+        due_at=now,
+        deadline=now + 24 * HOUR,
+        expires_at=now + 24 * HOUR,
+        sweep_at=now + 24 * HOUR,
+    )
+    return Submission(
+        transaction=transaction,
+        event=change.accepted(transaction),
+        request=Request(HEADERS, Body(len(BODY), BODY)),
+        claim=True,
+    )
+
+
+async def accept(store: SQLiteStore, keys: list[int]) -> Transaction:
+    (accepted,) = await store.accept([submission(store, keys.pop())])
+    return accepted.transaction
+
+
+async def live(store: SQLiteStore, keys: list[int]) -> None:
+    transaction = await accept(store, keys)
+    now = transaction.created_at
+    begun = change.begin(transaction, attempt=1, now=now, lease=15 * SECOND)
+    await store.apply([begun])
+    result = Result(200, HEADERS, Body(len(BODY), BODY), 1)
+    await store.apply(
+        [change.complete(begun.after, attempt=1, now=now, result=result, data={"status_code": 200})]
+    )
+
+
+async def look(store: SQLiteStore, ids: list[str], turn: int) -> None:
+    await store.look([ids[turn % len(ids)]])
+
+
+async def measure(store: SQLiteStore, name: str, work, count: int, seconds: float, busy: bool) -> None:
+    stop = time.perf_counter() + seconds
+    spans: list[float] = []
+    spins = 0
+
+    async def one(number: int) -> None:
+        turn = number
+        while True:
+            begin = time.perf_counter()
+            if begin > stop:
+                return
+            await work(turn)
+            turn += count
+            spans.append(time.perf_counter() - begin)
+
+    async def spin() -> None:
+        nonlocal spins
+        while time.perf_counter() < stop:
+            sum(range(2000))  # ~20 µs, what a small request costs
+            spins += 1
+            await asyncio.sleep(0)
+
+    commits = store.commits
+    begin = time.perf_counter()
+    await asyncio.gather(*map(one, range(count)), *([spin()] if busy else []))
+    took = time.perf_counter() - begin
+    commits = store.commits - commits
+    spans.sort()
+    print(
+        f"{name:12} {count:4} at once: {len(spans) / took:8,.0f}/s  p50 {spans[len(spans) // 2] * 1e3:6.2f} ms"
+        f"  p99 {spans[len(spans) * 99 // 100] * 1e3:6.2f} ms  max {spans[-1] * 1e3:6.1f} ms"
+        f"  {commits / took:6.0f} commits/s" + (f"  {spins / took:8,.0f} spins/s" if busy else "")
+    )
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        for count in arguments.counts:
+            store = await SQLiteStore.open(f"{folder}/{count}.db", limits=Limits())
+            keys = list(await store.reserve_keys(5_000_000))
+            keys.reverse()
+            todo = arguments.seconds, arguments.busy
+            await measure(store, "accept", lambda turn: accept(store, keys), count, *todo)  # noqa: B023
+            await measure(store, "whole life", lambda turn: live(store, keys), count, *todo)  # noqa: B023
+            ids = [(await accept(store, keys)).id for _ in range(1000)]
+            await measure(store, "look", lambda turn: look(store, ids, turn), count, *todo)  # noqa: B023
+            await store.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--folder", default=".")
+    parser.add_argument("--counts", type=int, nargs="+", default=[1, 64, 256])
+    uvloop.run(main(parser.parse_args()))

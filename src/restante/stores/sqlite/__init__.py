@@ -1,0 +1,9 @@
+"""The store in one SQLite file, for one server process.
+
+Writes go through one thread that commits in groups (`writer`); reads have threads and connections of
+their own (`reader`, `turns`, `search`), so that nothing heavy stands in the way of a look-up.
+"""
+
+from .store import SQLiteStore
+
+__all__ = ["SQLiteStore"]

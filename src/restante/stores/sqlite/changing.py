@@ -1,0 +1,87 @@
+"""Changes into rows: applied only where nobody was faster.
+
+Changes to one key that came in one group and start where the one before ends (a mark nobody waited for,
+and its settling) become one update with all their events.
+"""
+
+import msgspec
+
+from .database import Database
+from .memory import Memory
+from .rows import Row, Step
+from .worker import Job
+
+
+def apply_together(database: Database, jobs: list[Job]) -> bool:
+    """All changes in a few statements; False where any of them lost its race. Then nothing counts."""
+    merged: dict[int, Step] = {}
+    for job in jobs:
+        for step in job.what:
+            first = merged.get(step.key)
+            if first is None:
+                merged[step.key] = step
+            elif first.reached == step.start:
+                merged[step.key] = _joined(first, step)
+            else:
+                return False
+    plain: list[Row] = []
+    moved: list[Row] = []
+    events: list[Row] = []
+    results: list[Row] = []
+    for step in merged.values():
+        row = (step.key, *step.start, *step.end)
+        if step.sweep_at is None:
+            plain.append(row)
+        else:
+            moved.append((*row, step.sweep_at))
+        events += step.events
+        results += step.results
+    if not database.many("apply_changes", plain) or not database.many("apply_changes_and_sweeps", moved):
+        return False
+    _insert(database, events, results)
+    for job in jobs:
+        job.value = [True] * len(job.what)
+    return True
+
+
+def apply_alone(database: Database, job: Job) -> None:
+    """The changes of one call, one after the other; the value tells which were applied."""
+    applied: list[bool] = []
+    for step in job.what:
+        row = (step.key, *step.start, *step.end)
+        if step.sweep_at is None:
+            done = database.many("apply_changes", [row])
+        else:
+            done = database.many("apply_changes_and_sweeps", [(*row, step.sweep_at)])
+        if done:
+            _insert(database, step.events, step.results)
+        applied.append(done)
+    job.value = applied
+
+
+def remember(job: Job, memory: Memory) -> None:
+    """After the commit: what is over is not queued any more, what is not being sent is not held."""
+    for step, applied in zip(job.what, job.value, strict=True):
+        if applied:
+            if step.finishes:
+                memory.queued -= 1
+            if not step.holds:
+                memory.let_go((step.key,))
+
+
+def _joined(first: Step, second: Step) -> Step:
+    return msgspec.structs.replace(
+        second,
+        start=first.start,
+        sweep_at=first.sweep_at if second.sweep_at is None else second.sweep_at,
+        events=first.events + second.events,
+        results=first.results + second.results,
+    )
+
+
+def _insert(database: Database, events: list[Row], results: list[Row]) -> None:
+    database.many("insert_events", events)
+    database.many("insert_results", results)
+    for key, _, _, _, body, attempt in results:
+        if body is None:
+            database.run("delete_loose", (key, attempt))

@@ -1,0 +1,23 @@
+"""What the store knows without asking the disk: who is held, how many are not finished, the next key."""
+
+from collections.abc import Iterable
+
+
+class Memory:
+    """Shared by the event loop and the threads; each operation on it is one atomic step."""
+
+    def __init__(self, *, queued: int, next_key: int) -> None:
+        self.queued = queued  # changed by the writing thread only
+        self.held: set[int] = set()
+        self._next_key = next_key
+
+    def reserve(self, count: int) -> range:
+        first = self._next_key
+        self._next_key += count
+        return range(first, first + count)
+
+    def hold(self, keys: Iterable[int]) -> None:
+        self.held.update(keys)
+
+    def let_go(self, keys: Iterable[int]) -> None:
+        self.held.difference_update(keys)

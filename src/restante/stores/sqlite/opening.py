@@ -1,0 +1,103 @@
+"""Opening a file: the lock, the migrations, and what a process that died has left behind.
+
+Whatever is wrong with the path or the file is a `SettingError` of one line, named `store`.
+"""
+
+import fcntl
+import os
+from collections.abc import Sequence
+
+import apsw
+import msgspec
+
+from ...core.errors import SettingError
+from .database import Database
+from .memory import Memory
+from .migrate import migrate
+
+WRITER_CACHE_KIB = 16 * 1024
+READER_CACHE_KIB = 8 * 1024
+READERS = 3
+
+
+class OpenFile(msgspec.Struct):
+    """A file that is this process's own, and what was read from it at the start."""
+
+    lock: int
+    databases: list[Database]
+    secret: bytes = b""
+    memory: Memory = Memory(queued=0, next_key=1)
+    loose: Sequence[tuple[int, int]] = ()  # bodies that nothing refers to
+
+    def close(self) -> None:
+        for database in reversed(self.databases):  # the writer last: it puts the log into the file
+            database.close()
+        os.close(self.lock)
+
+
+def open_file(path: str, *, vfs: str | None) -> OpenFile:
+    """Opens or creates the file at `path`: first the writing connection, then those that read."""
+    if not path or path == ":memory:":
+        raise SettingError("store", "a path to a file is needed")
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise SettingError("store", f"{path} cannot be opened: there is no folder {folder}")
+    opened = OpenFile(_lock(path), [])
+    try:
+        writer = Database(path, cache_kib=WRITER_CACHE_KIB, vfs=vfs, create=True)
+        opened.databases.append(writer)
+        migrate(writer, path)
+        _take_over(opened, writer)
+        for _ in range(READERS):
+            opened.databases.append(Database(path, cache_kib=READER_CACHE_KIB, vfs=vfs))
+    except BaseException as error:
+        opened.close()
+        raise _refused(path, error) from None
+    return opened
+
+
+def _lock(path: str) -> int:
+    """Takes the file for this process; the descriptor that holds the lock."""
+    try:
+        descriptor = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SettingError("store", f"{path} cannot be opened: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise SettingError("store", f"{path} is in use by another server; one file has one server") from None
+    return descriptor
+
+
+def _take_over(opened: OpenFile, database: Database) -> None:
+    """Cleans up after the process before this one: what it was sending has lapsed, what it was handing
+    over may be read again."""
+    database.run("begin")
+    try:
+        unfinished, sending = database.rows("count_unfinished")[0]
+        if sending:
+            database.run("lapse_all")
+        database.run("unreserve_all")
+        database.run("commit")
+    finally:
+        database.roll_back()
+    opened.secret = database.value("secret")
+    opened.memory = Memory(queued=unfinished, next_key=database.value("last_key") + 1)
+    opened.loose = [(row[0], row[1]) for row in database.rows("all_loose")]
+
+
+def _refused(path: str, error: BaseException) -> BaseException:
+    """What went wrong while opening, as a `SettingError` where it is about the file."""
+    match error:
+        case apsw.NotADBError() | apsw.CorruptError():
+            return SettingError("store", f"{path} is not a database of Restante")
+        case apsw.FullError():
+            return SettingError("store", f"{path}: the disk is full")
+        case apsw.BusyError() | apsw.LockedError():
+            return SettingError("store", f"{path} is locked by another program")
+        case apsw.Error():
+            return SettingError("store", f"{path} cannot be opened for writing")
+        case _:
+            return error

@@ -1,0 +1,226 @@
+-- Every statement of this store, by name. A row of question marks after VALUES may be repeated
+-- (queries.py), so that many rows are one step. Lists of keys come as one JSON array.
+
+-- name: begin
+-- One writer: the lock is taken at once, never on the way.
+BEGIN IMMEDIATE
+
+-- name: commit
+COMMIT
+
+-- name: rollback
+ROLLBACK
+
+-- name: mark
+-- A place to go back to when a group turns out to hold something that cannot be written.
+SAVEPOINT mark
+
+-- name: back
+ROLLBACK TO mark
+
+-- name: unmark
+RELEASE mark
+
+-- name: snapshot
+-- Readers: several queries that see the same moment.
+BEGIN
+
+-- name: insert_transactions
+INSERT INTO transactions (
+    key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+    method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
+    result_status, reading
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_events
+INSERT INTO events (key, sequence, kind, message, data, status, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_requests
+INSERT INTO requests (key, headers, size, body, scope) VALUES (?, ?, ?, ?, ?)
+
+-- name: insert_results
+INSERT INTO results (key, status, headers, size, body, attempt) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: insert_idempotency
+-- An entry that is replaced is one whose transaction is past its retention.
+INSERT INTO idempotency (scope, key, fingerprint, expires_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (scope) DO UPDATE
+SET key = excluded.key, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at
+
+-- name: known_scopes
+-- Idempotency entries by scope (hex digits).
+SELECT scope, key, fingerprint, expires_at FROM idempotency
+WHERE scope IN (SELECT unhex(value) FROM json_each(?))
+
+-- name: make_readable
+-- A replay makes an error that was read readable once more.
+UPDATE transactions SET reading = 0 WHERE reading = 2 AND key IN (SELECT value FROM json_each(?))
+
+-- name: apply_changes
+-- The version check: a row moves on only from the sequence and attempt its change starts from.
+UPDATE transactions
+SET status = c.column4, outcome = c.column5, phase = c.column6, sequence = c.column7, attempt = c.column8,
+    doubtful = c.column9, updated_at = c.column10, due_at = c.column11, result_status = c.column12
+FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS c
+WHERE key = c.column1 AND transactions.sequence = c.column2 AND transactions.attempt = c.column3
+
+-- name: apply_changes_and_sweeps
+-- The same for changes that also move `sweep_at`; the others leave its index alone.
+UPDATE transactions
+SET status = c.column4, outcome = c.column5, phase = c.column6, sequence = c.column7, attempt = c.column8,
+    doubtful = c.column9, updated_at = c.column10, due_at = c.column11, result_status = c.column12,
+    sweep_at = c.column13
+FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS c
+WHERE key = c.column1 AND transactions.sequence = c.column2 AND transactions.attempt = c.column3
+
+-- name: mark_reading
+UPDATE transactions SET reading = ? WHERE key = ? AND reading = ?
+
+-- name: renew
+-- Leases: only what is being sent, and is not finished, has one.
+UPDATE transactions SET due_at = ?
+WHERE phase = 1 AND status < 2 AND key IN (SELECT value FROM json_each(?))
+
+-- name: probe
+UPDATE meta SET probes = probes + 1
+
+-- name: insert_chunk
+INSERT OR REPLACE INTO chunks (key, attempt, position, data) VALUES (?, ?, ?, ?)
+
+-- name: insert_loose
+INSERT OR IGNORE INTO loose (key, attempt) VALUES (?, ?)
+
+-- name: delete_loose
+DELETE FROM loose WHERE key = ? AND attempt = ?
+
+-- name: is_loose
+SELECT count(*) FROM loose WHERE key = ? AND attempt = ?
+
+-- name: all_loose
+SELECT key, attempt FROM loose
+
+-- name: delete_pieces
+-- Some pieces of one body.
+DELETE FROM chunks WHERE rowid IN (SELECT rowid FROM chunks WHERE key = ? AND attempt = ? LIMIT ?)
+
+-- name: loosen_bodies
+-- Whatever is in chunks under these keys.
+INSERT OR IGNORE INTO loose (key, attempt)
+SELECT DISTINCT key, attempt FROM chunks WHERE key IN (SELECT value FROM json_each(?))
+
+-- name: loose_bodies_of
+SELECT key, attempt FROM loose WHERE key IN (SELECT value FROM json_each(?))
+
+-- name: delete_idempotency
+-- Only entries that still lead to these transactions.
+DELETE FROM idempotency
+WHERE key IN (SELECT value FROM json_each(?1)) AND scope IN (
+    SELECT scope FROM requests WHERE scope IS NOT NULL AND key IN (SELECT value FROM json_each(?1))
+)
+
+-- name: delete_requests
+DELETE FROM requests WHERE key IN (SELECT value FROM json_each(?))
+
+-- name: delete_results
+DELETE FROM results WHERE key IN (SELECT value FROM json_each(?))
+
+-- name: delete_events
+DELETE FROM events WHERE key IN (SELECT value FROM json_each(?))
+
+-- name: delete_transactions
+DELETE FROM transactions WHERE key IN (SELECT value FROM json_each(?))
+
+-- name: move_sweeps
+UPDATE transactions SET sweep_at = c.column2 FROM (VALUES (?, ?)) AS c WHERE key = c.column1
+
+-- name: secret
+SELECT secret FROM meta
+
+-- name: insert_meta
+INSERT INTO meta (secret, probes) VALUES (?, 0)
+
+-- name: last_key
+-- The largest key that anything is kept under.
+SELECT max(ifnull((SELECT max(key) FROM transactions), 0), ifnull((SELECT max(key) FROM chunks), 0),
+    ifnull((SELECT max(key) FROM loose), 0))
+
+-- name: count_unfinished
+-- How many are not finished, and how many of these were being sent.
+SELECT count(*), ifnull(sum(phase = 1), 0) FROM transactions INDEXED BY turns WHERE status < 2
+
+-- name: lapse_all
+-- The process that was sending these is dead.
+UPDATE transactions SET due_at = 0 WHERE key IN (
+    SELECT key FROM transactions INDEXED BY turns WHERE status < 2 AND phase = 1
+)
+
+-- name: unreserve_all
+-- The process that was serving these readers is dead.
+UPDATE transactions SET reading = 0 WHERE key IN (
+    SELECT key FROM transactions INDEXED BY reservations WHERE reading = 1
+)
+
+-- name: transactions
+-- Rows as one JSON array of arrays: one step, however many there are.
+SELECT json_group_array(json_array(
+    key, hex(id), tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+    method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
+    result_status, reading
+)) FROM transactions WHERE key IN (SELECT value FROM json_each(?))
+
+-- name: events
+-- In order, at most 1,000 of each.
+SELECT json_group_array(json_array(key, sequence, kind, message, data, status, created_at))
+FROM (
+    SELECT * FROM events WHERE key IN (SELECT value FROM json_each(?)) AND sequence <= 1000
+    ORDER BY key, sequence
+)
+
+-- name: requests
+SELECT key, headers, size, body FROM requests WHERE key IN (SELECT value FROM json_each(?))
+
+-- name: small_requests
+-- Requests that may wait in memory.
+SELECT key, headers, size, body FROM requests
+WHERE size <= ?2 AND body IS NOT NULL AND key IN (SELECT value FROM json_each(?1))
+
+-- name: results
+SELECT key, status, headers, size, body, attempt FROM results
+WHERE key IN (SELECT value FROM json_each(?))
+
+-- name: chunk
+SELECT data FROM chunks WHERE key = ? AND attempt = ? AND position = ?
+
+-- name: priorities
+-- The priorities that anything unfinished of this upstream has, highest first: one index step each.
+WITH RECURSIVE level (priority) AS (
+    SELECT max(priority) FROM transactions WHERE upstream = ?1 AND status < 2
+    UNION ALL
+    SELECT (
+        SELECT max(priority) FROM transactions
+        WHERE upstream = ?1 AND status < 2 AND priority < level.priority
+    ) FROM level WHERE level.priority IS NOT NULL
+)
+SELECT json_group_array(priority) FROM level WHERE priority IS NOT NULL
+
+-- name: due
+-- A page of what is due at one priority, behind (due_at, key).
+SELECT json_group_array(json_array(due_at, key)) FROM (
+    SELECT due_at, key FROM transactions INDEXED BY turns
+    WHERE upstream = ?1 AND status < 2 AND priority = ?2 AND due_at <= ?3 AND (due_at, key) > (?4, ?5)
+    ORDER BY due_at, key LIMIT ?6
+)
+
+-- name: next_due
+-- The earliest moment after ?3 at one priority.
+SELECT min(due_at) FROM transactions INDEXED BY turns
+WHERE upstream = ?1 AND status < 2 AND priority = ?2 AND due_at > ?3
+
+-- name: lapsed
+SELECT json_group_array(key) FROM (
+    SELECT key FROM transactions INDEXED BY sweeps WHERE sweep_at <= ? ORDER BY sweep_at, key LIMIT ?
+)
+
+-- name: cursor
+-- Where a page goes on: the row itself, or the tenant's next newer one where it is gone.
+SELECT created_at, updated_at FROM transactions WHERE key >= ?1 AND tenant = ?2 ORDER BY key LIMIT 1

@@ -1,0 +1,60 @@
+"""Look-ups by key, in groups: whatever was asked meanwhile is one query per kind."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ...core.model import Event, Request, Result, Transaction
+from .database import Database, wrong
+from .queries import numbers
+from .rows import read_event, read_request, read_result, read_rows, read_transaction
+from .worker import Job
+
+
+class Reader:
+    """The kinds of look-ups. A job's `what` is a list; its value is a list of the same length."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._works: dict[str, Callable[[list[Any]], dict[Any, Any]]] = {
+            "look": lambda keys: transactions(database, keys),
+            "requests": lambda keys: _requests(database, keys),
+            "results": lambda keys: _results(database, keys),
+            "events": lambda keys: _events(database, keys),
+            "chunks": lambda places: {place: database.value("chunk", place) for place in places},
+        }
+
+    def run(self, jobs: list[Job]) -> None:
+        """Answers the jobs; what fails, fails for one kind of look-up only."""
+        kinds: dict[str, list[Job]] = {}
+        for job in jobs:
+            kinds.setdefault(job.kind, []).append(job)
+        for kind, group in kinds.items():
+            try:
+                found = self._works[kind](list({key for job in group for key in job.what}))
+            except Exception as error:
+                for job in group:
+                    job.error = wrong(error)
+            else:
+                for job in group:
+                    job.value = [found.get(key) for key in job.what]
+
+
+def transactions(database: Database, keys: Iterable[int]) -> dict[int, Transaction]:
+    """By key; what is not there is not in it."""
+    rows = read_rows(database.value("transactions", (numbers(list(keys)),)))
+    return {row[0]: read_transaction(row) for row in rows}
+
+
+def _requests(database: Database, keys: Sequence[int]) -> dict[int, Request]:
+    return {row[0]: read_request(row) for row in database.rows("requests", (numbers(keys),))}
+
+
+def _results(database: Database, keys: Sequence[int]) -> dict[int, Result]:
+    return {row[0]: read_result(row) for row in database.rows("results", (numbers(keys),))}
+
+
+def _events(database: Database, keys: Sequence[int]) -> dict[int, list[Event]]:
+    logs: dict[int, list[Event]] = {}
+    for row in read_rows(database.value("events", (numbers(keys),))):
+        logs.setdefault(row[0], []).append(read_event(row))
+    return logs

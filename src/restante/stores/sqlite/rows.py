@@ -1,0 +1,197 @@
+"""Between the core's values and rows. The only place that knows what the stored integers mean.
+
+The integers are never reused for something else. Writing happens on the caller's side, so that what
+cannot be spelled as a row fails there and not in the middle of somebody else's group.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ...core.model import Body, Change, Event, Headers, Request, Result, Submission, Transaction
+from ...core.status import Dialect, EventKind, Outcome, Phase, Reading, Status
+
+Row = tuple[Any, ...]
+
+STATUSES = (Status.PENDING, Status.PROCESSING, Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+OUTCOMES = (
+    Outcome.ANSWERED,
+    Outcome.UNREACHABLE,
+    Outcome.TIMED_OUT,
+    Outcome.INTERRUPTED,
+    Outcome.EXPIRED,
+)
+DIALECTS = (Dialect.TASK, Dialect.TRANSACTION, Dialect.PREFER)
+KINDS = (EventKind.TRANSITION, EventKind.FAILURE, EventKind.INFO, EventKind.DELAY)
+
+STATUS = {status: number for number, status in enumerate(STATUSES)}
+OUTCOME: dict[Outcome | None, int | None] = {outcome: number for number, outcome in enumerate(OUTCOMES)}
+OUTCOME[None] = None
+DIALECT = {dialect: number for number, dialect in enumerate(DIALECTS)}
+KIND = {kind: number for number, kind in enumerate(KINDS)}
+PHASES = tuple(Phase)
+READINGS = tuple(Reading)
+
+FINISHED = 2
+"""Statuses from here on are terminal; the SQL says `status < 2` for what is not finished."""
+
+_json = msgspec.json.Encoder()
+_msgpack = msgspec.msgpack.Encoder()
+_read_headers = msgspec.msgpack.Decoder(Headers)
+_read_rows = msgspec.json.Decoder(list[list[Any]])
+
+
+class Entry(msgspec.Struct):
+    """A submission as rows."""
+
+    submission: Submission
+    transaction: Row
+    event: Row
+    request: Row
+
+
+class Step(msgspec.Struct):
+    """A change as rows. `start` is what it is checked against, `end` what the row becomes."""
+
+    key: int
+    start: tuple[int, int]  # sequence, attempt
+    end: Row  # as in apply_changes
+    reached: tuple[int, int]
+    sweep_at: int | None  # None: as it was
+    events: list[Row]
+    results: list[Row]
+    finishes: bool
+    holds: bool  # SENDING afterwards
+
+
+def entry(submission: Submission) -> Entry:
+    t = submission.transaction
+    request = submission.request
+    transaction = (
+        t.key,
+        bytes.fromhex(t.id.replace("-", "")),
+        t.tenant,
+        t.created_at,
+        t.updated_at,
+        STATUS[t.status],
+        OUTCOME[t.outcome],
+        t.phase.value,
+        t.sequence,
+        t.attempt,
+        t.doubtful,
+        DIALECT[t.dialect],
+        t.method,
+        t.path,
+        t.query,
+        t.operation,
+        t.upstream,
+        t.priority,
+        t.tracking_id,
+        t.due_at,
+        t.deadline,
+        t.expires_at,
+        t.sweep_at,
+        t.result_status,
+        t.reading.value,
+    )
+    scope = submission.idempotency.scope if submission.idempotency else None
+    return Entry(
+        submission,
+        transaction,
+        event_row(t.key, submission.event),
+        (t.key, _msgpack.encode(request.headers), request.body.size, request.body.inline, scope),
+    )
+
+
+def step(change: Change) -> Step:
+    before, after, result = change.before, change.after, change.result
+    status = STATUS[after.status]
+    return Step(
+        before.key,
+        (before.sequence, before.attempt),
+        (
+            status,
+            OUTCOME[after.outcome],
+            after.phase.value,
+            after.sequence,
+            after.attempt,
+            after.doubtful,
+            after.updated_at,
+            after.due_at,
+            after.result_status,
+        ),
+        (after.sequence, after.attempt),
+        None if after.sweep_at == before.sweep_at else after.sweep_at,
+        [event_row(before.key, event) for event in change.events],
+        [result_row(before.key, result)] if result else [],
+        status >= FINISHED,
+        after.phase is Phase.SENDING,
+    )
+
+
+def event_row(key: int, event: Event) -> Row:
+    data = None if event.data is None else _json.encode(event.data).decode()
+    return (
+        key,
+        event.sequence,
+        KIND[event.kind],
+        event.message,
+        data,
+        STATUS[event.status],
+        event.created_at,
+    )
+
+
+def result_row(key: int, result: Result) -> Row:
+    body = result.body
+    return (key, result.status, _msgpack.encode(result.headers), body.size, body.inline, result.attempt)
+
+
+def read_rows(text: str) -> list[list[Any]]:
+    """Rows that came as one JSON array of arrays."""
+    return _read_rows.decode(text)
+
+
+def read_transaction(row: Sequence[Any]) -> Transaction:
+    id = row[1].lower()
+    return Transaction(
+        key=row[0],
+        id=f"{id[:8]}-{id[8:12]}-{id[12:16]}-{id[16:20]}-{id[20:]}",
+        tenant=row[2],
+        created_at=row[3],
+        updated_at=row[4],
+        status=STATUSES[row[5]],
+        outcome=None if row[6] is None else OUTCOMES[row[6]],
+        phase=PHASES[row[7]],
+        sequence=row[8],
+        attempt=row[9],
+        doubtful=row[10],
+        dialect=DIALECTS[row[11]],
+        method=row[12],
+        path=row[13],
+        query=row[14],
+        operation=row[15],
+        upstream=row[16],
+        priority=row[17],
+        tracking_id=row[18],
+        due_at=row[19],
+        deadline=row[20],
+        expires_at=row[21],
+        sweep_at=row[22],
+        result_status=row[23],
+        reading=READINGS[row[24]],
+    )
+
+
+def read_event(row: Sequence[Any]) -> Event:
+    data = None if row[4] is None else msgspec.json.decode(row[4])
+    return Event(row[1], KINDS[row[2]], row[3], data, STATUSES[row[5]], row[6])
+
+
+def read_request(row: Sequence[Any]) -> Request:
+    return Request(_read_headers.decode(row[1]), Body(row[2], row[3]))
+
+
+def read_result(row: Sequence[Any]) -> Result:
+    return Result(row[1], _read_headers.decode(row[2]), Body(row[3], row[4]), row[5])

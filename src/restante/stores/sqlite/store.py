@@ -1,0 +1,201 @@
+"""The store itself: every method of `ports.Store`, each a job for one of four threads.
+
+What is written is spelled as rows here, on the caller's side; the threads only move rows.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from ...core.errors import KeyReused
+from ...core.identity import key_of
+from ...core.model import (
+    Accepted,
+    Change,
+    Claim,
+    Event,
+    Query,
+    Request,
+    Result,
+    Submission,
+    Transaction,
+)
+from ...core.policy import Limits
+from ...core.status import Reading
+from .opening import OpenFile, open_file
+from .reader import Reader
+from .rows import entry, step
+from .search import Search
+from .turns import Turns
+from .worker import ROW, Worker
+from .writer import Writer
+
+DROP_WEIGHT = 256 * 1024
+"""What dropping some pieces of a body counts for, beside pieces being written."""
+
+SETTLING_PATIENCE = 2
+"""What ends work is refused later than what begins it."""
+
+
+class SQLiteStore:
+    """One SQLite file, one server. Made by `open`, ended by `close`."""
+
+    def __init__(self, opened: OpenFile, limits: Limits) -> None:
+        self._opened = opened
+        memory = self._memory = opened.memory
+        write, read, turn, search = opened.databases
+        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writer = Writer(write, memory)
+        waiting = limits.max_waiting
+        self._write = Worker("restante-write", self._writer.run, max_waiting=waiting)
+        self._read = Worker("restante-read", Reader(read).run, max_waiting=waiting)
+        self._turn = Worker("restante-turns", Turns(turn, memory).run, max_waiting=waiting)
+        self._search = Worker("restante-search", Search(search).run, max_waiting=waiting)
+
+    @classmethod
+    async def open(cls, path: str, *, limits: Limits, vfs: str | None = None) -> "SQLiteStore":
+        """Opens or creates the file at `path`; raises `SettingError`. `vfs` is for tests that break disks."""
+        opened = await asyncio.to_thread(open_file, path, vfs=vfs)
+        store = cls(opened, limits)
+        for body in opened.loose:
+            store._drop_later(body)
+        return store
+
+    @property
+    def secret(self) -> bytes:
+        return self._opened.secret
+
+    @property
+    def queued(self) -> int:
+        return self._memory.queued
+
+    @property
+    def commits(self) -> int:
+        """Commits made so far."""
+        return self._writer.commits
+
+    async def reserve_keys(self, count: int) -> range:
+        return self._memory.reserve(count)
+
+    # -- writes
+
+    async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
+        entries = [entry(submission) for submission in submissions]
+        size = sum(len(submission.request.body.inline or b"") for submission in submissions)
+        held = [submission.transaction.key for submission in submissions if submission.claim]
+        if held:
+            self._memory.hold(held)
+        try:
+            answers: list[Accepted | KeyReused] = await self._write.do(
+                "accept",
+                entries,
+                size=size + ROW * (len(entries) - 1),
+                undo=lambda _: self._memory.let_go(held),
+            )
+        except Exception:
+            self._memory.let_go(held)
+            raise
+        for submission, answer in zip(submissions, answers, strict=True):
+            if submission.claim and (isinstance(answer, KeyReused) or answer.replayed):
+                self._memory.let_go((submission.transaction.key,))
+        return answers
+
+    async def apply(self, changes: Sequence[Change]) -> list[bool]:
+        steps = [step(change) for change in changes]
+        size = sum(len(change.result.body.inline or b"") for change in changes if change.result)
+        size += ROW * (len(steps) - 1)
+        applied: list[bool] = await self._write.do("apply", steps, size=size, patience=SETTLING_PATIENCE)
+        return applied
+
+    async def mark_reading(self, key: int, before: Reading, after: Reading) -> bool:
+        what = (key, before.value, after.value)
+        marked: bool = await self._write.do("reading", what, patience=SETTLING_PATIENCE)
+        return marked
+
+    async def renew(self, keys: Sequence[int], until: int) -> None:
+        await self._write.do("renew", (list(keys), until), patience=SETTLING_PATIENCE)
+
+    async def release(self, keys: Sequence[int]) -> None:
+        self._memory.let_go(keys)
+
+    async def purge(self, results_of: Sequence[Transaction], forget: Sequence[Transaction]) -> None:
+        sweeps = [(transaction.key, transaction.sweep_at) for transaction in results_of]
+        keys = [transaction.key for transaction in forget]
+        for body in await self._write.do("purge", (sweeps, keys)):
+            await self.drop_chunks(*body)
+
+    async def ping(self) -> None:
+        await self._write.do("probe", None)
+
+    async def write_chunk(self, key: int, attempt: int, position: int, data: bytes) -> None:
+        await self._write.do("chunk", (key, attempt, position, data), size=len(data), bulk=True)
+
+    async def drop_chunks(self, key: int, attempt: int) -> None:
+        what = (key, attempt)
+        while await self._write.do("drop", what, size=DROP_WEIGHT, bulk=True, patience=SETTLING_PATIENCE):
+            pass
+
+    # -- reads
+
+    async def look(self, ids: Sequence[str]) -> list[Transaction | None]:
+        keys = [key_of(id, self._opened.secret) for id in ids]
+        asked = [key for key in keys if key is not None]
+        if not asked:
+            return [None] * len(keys)
+        rows: list[Transaction | None] = await self._read.do("look", asked)
+        found = {row.id: row for row in rows if row is not None}
+        return [found.get(id) for id in ids]
+
+    async def requests(self, keys: Sequence[int]) -> list[Request | None]:
+        found: list[Request | None] = await self._read.do("requests", keys)
+        return found
+
+    async def results(self, keys: Sequence[int]) -> list[Result | None]:
+        found: list[Result | None] = await self._read.do("results", keys)
+        return found
+
+    async def events(self, keys: Sequence[int]) -> list[list[Event]]:
+        found: list[list[Event] | None] = await self._read.do("events", keys)
+        return [log or [] for log in found]
+
+    async def read_chunk(self, key: int, attempt: int, position: int) -> bytes | None:
+        found: list[bytes | None] = await self._read.do("chunks", [(key, attempt, position)])
+        return found[0]
+
+    async def claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
+        def undo(claims: list[Claim] | None) -> None:
+            self._memory.let_go(claim.transaction.key for claim in claims or ())
+
+        claimed: list[Claim] = await self._turn.do("claim", (upstream, limit, now), undo=undo)
+        return claimed
+
+    async def next_due(self, upstream: str, now: int) -> int | None:
+        moment: int | None = await self._turn.do("next_due", (upstream, now))
+        return moment
+
+    async def lapsed(self, now: int, limit: int) -> list[Transaction]:
+        found: list[Transaction] = await self._turn.do("lapsed", (now, limit))
+        return found
+
+    async def find(self, query: Query) -> list[Transaction]:
+        found: list[Transaction] = await self._search.do("find", query)
+        return found
+
+    # -- the end
+
+    async def close(self) -> None:
+        """Does what is waiting, then lets go of the file. What is asked afterwards is refused."""
+        if self._closed:
+            return
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for worker in (self._write, self._read, self._turn, self._search):
+            await worker.close()
+        await asyncio.to_thread(self._opened.close)
+
+    def _drop_later(self, body: tuple[int, int]) -> None:
+        task = asyncio.ensure_future(self.drop_chunks(*body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

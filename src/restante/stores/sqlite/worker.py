@@ -1,0 +1,156 @@
+"""A thread that is handed jobs by the event loop and does whatever has arrived as one group.
+
+While a group is being done the next one gathers: that is what makes one commit, or one look-up, serve
+many callers. Answers go back with one wake-up of the loop per group. A thread without a job sleeps on a
+queue and asks for nothing.
+
+There are two lanes. Urgent jobs go first; bulk ones (pieces of large bodies) get a small share of each
+group, so that an upload never stands in the way of an accept. How much may wait is bounded.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any
+
+from ...core.errors import StoreUnavailable
+from .database import wrong
+
+ROW = 2048
+"""What a job weighs beside its bytes."""
+
+URGENT_GROUP = 4 * 1024 * 1024
+BULK_GROUP = 512 * 1024
+"""Bytes of a group, per lane. A single job may be heavier."""
+
+WAITING_BYTES = 16 * 1024
+"""Bytes that may wait, per waiting job that is allowed."""
+
+
+class Job:
+    """Something to do, and who waits for it. `value` or `error` is set by the thread.
+
+    `undo` is given the value and takes back what the job did in memory, where nobody takes its answer.
+    """
+
+    __slots__ = ("error", "future", "kind", "undo", "value", "weight", "what")
+
+    def __init__(self, kind: str, what: Any, weight: int, undo: Callable[[Any], None] | None = None) -> None:
+        self.kind = kind
+        self.what = what
+        self.weight = weight
+        self.undo = undo
+        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+
+class Worker:
+    """`run` gets a group of jobs and sets each one's value or error; if it raises, that is their error."""
+
+    def __init__(self, name: str, run: Callable[[list[Job]], None], *, max_waiting: int) -> None:
+        self._run = run
+        self._max_jobs = max_waiting
+        self._max_bytes = max_waiting * WAITING_BYTES
+        self._loop = asyncio.get_running_loop()
+        self._urgent: deque[Job] = deque()
+        self._bulk: deque[Job] = deque()
+        self._jobs = 0
+        self._bytes = 0
+        self._awake = False
+        self._closing = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+        self._thread.start()
+
+    async def do(
+        self,
+        kind: str,
+        what: Any,
+        *,
+        size: int = 0,
+        bulk: bool = False,
+        patience: int = 1,
+        undo: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """The job's answer. `patience` multiplies how much may be waiting before it is refused."""
+        if self._closing:
+            raise StoreUnavailable("The store is closed.")
+        weight = ROW + size
+        if self._jobs >= self._max_jobs * patience or self._bytes >= self._max_bytes * patience:
+            raise StoreUnavailable("Too much is waiting to be stored.", retry_after_seconds=1)
+        job = Job(kind, what, weight, undo)
+        self._jobs += 1
+        self._bytes += weight
+        (self._bulk if bulk else self._urgent).append(job)
+        if not self._awake:
+            self._awake = True
+            self._wake.put(None)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            if undo and not job.future.cancelled():
+                undo(job.value)  # the answer had come, and nobody takes it
+            raise
+        finally:
+            self._jobs -= 1
+            self._bytes -= weight
+
+    async def close(self) -> None:
+        """Does what is waiting, then ends the thread."""
+        self._closing = True
+        self._awake = True
+        self._wake.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    # -- in the thread
+
+    def _main(self) -> None:
+        while True:
+            self._wake.get()
+            while group := self._take():
+                try:
+                    self._run(group)
+                except Exception as error:
+                    for job in group:
+                        job.error = job.error or wrong(error)
+                self._send(group)
+            self._awake = False
+            if self._urgent or self._bulk:  # arrived between the last look and the line above
+                self._awake = True
+                self._wake.put(None)
+            elif self._closing:
+                return
+
+    def _take(self) -> list[Job]:
+        group: list[Job] = []
+        for lane, room in ((self._urgent, URGENT_GROUP), (self._bulk, BULK_GROUP)):
+            while lane and room > 0:
+                job = lane.popleft()
+                if job.future.cancelled():
+                    if job.undo:
+                        job.undo(job.value)
+                    continue
+                room -= job.weight
+                group.append(job)
+        return group
+
+    def _send(self, group: list[Job]) -> None:
+        with suppress(RuntimeError):  # the loop may be gone, and everybody who waited with it
+            self._loop.call_soon_threadsafe(self._deliver, group)
+
+    # -- on the loop again
+
+    def _deliver(self, group: list[Job]) -> None:
+        for job in group:
+            future = job.future
+            if future.done():  # given up
+                if job.undo and job.error is None:
+                    job.undo(job.value)
+            elif job.error is not None:
+                future.set_exception(job.error)
+            else:
+                future.set_result(job.value)

@@ -1,0 +1,140 @@
+"""One group, one commit: the writing side of the store, run by its worker thread.
+
+Everything in a group is written together. Where that is refused (a bad row, a lost race), what was
+written is taken back to the mark and each job is done alone, so that only the bad one fails. Where the disk
+itself fails, the whole group is rolled back and refused: what raises did not happen.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from . import accepting, changing, removing
+from .database import BREAKDOWNS, Database, wrong
+from .memory import Memory
+from .queries import numbers
+from .worker import Job
+
+
+class Writer:
+    """Knows all kinds of writes, and the order in which they go into one commit."""
+
+    def __init__(self, database: Database, memory: Memory) -> None:
+        self._database = database
+        self._memory = memory
+        self.commits = 0
+        self._works: dict[str, Callable[[list[Job]], None]] = {
+            "accept": self._accept,
+            "apply": self._apply,
+            "reading": self._alone(self._mark_reading),
+            "renew": self._alone(self._renew),
+            "purge": self._alone(removing.purge),
+            "probe": self._alone(self._probe),
+            "chunk": self._alone(removing.write_chunk),
+            "drop": self._alone(removing.drop_pieces),
+        }
+
+    def run(self, jobs: list[Job]) -> None:
+        """Does the jobs in one commit; each gets its value or error."""
+        kinds: dict[str, list[Job]] = {}
+        for job in jobs:
+            kinds.setdefault(job.kind, []).append(job)
+        database = self._database
+        committing = False
+        try:
+            database.roll_back()
+            database.run("begin")
+            for kind, work in self._works.items():
+                if kind in kinds:
+                    work(kinds[kind])
+            committing = True
+            database.run("commit")
+        except Exception as error:
+            for job in jobs:
+                job.error = job.error or wrong(error)
+            self._recover(overwrite=committing)
+            return
+        self.commits += 1
+        for job in kinds.get("accept", ()):
+            if job.error is None:
+                self._memory.queued += accepting.count_fresh(job)
+        for job in kinds.get("apply", ()):
+            if job.error is None:
+                changing.remember(job, self._memory)
+
+    def _recover(self, *, overwrite: bool) -> None:
+        """Leaves no transaction open. A commit whose sync failed may already be in the log as if it had
+        succeeded, and would come back after a crash: another, empty one is written in its place."""
+        try:
+            self._database.roll_back()
+            if overwrite:
+                self._database.run("begin")
+                self._database.run("probe")
+                self._database.run("commit")
+        except BREAKDOWNS:
+            self._database.roll_back()
+
+    def _accept(self, jobs: list[Job]) -> None:
+        self._together(jobs, lambda jobs: accepting.accept(self._database, jobs), None)
+
+    def _apply(self, jobs: list[Job]) -> None:
+        self._together(
+            jobs,
+            lambda jobs: changing.apply_together(self._database, jobs),
+            lambda job: changing.apply_alone(self._database, job),
+        )
+
+    def _together(
+        self, jobs: list[Job], all: Callable[[list[Job]], bool], one: Callable[[Job], None] | None
+    ) -> None:
+        database = self._database
+        database.run("mark")
+        try:
+            if all(jobs):
+                return
+        except BREAKDOWNS:
+            raise
+        except Exception as error:
+            if len(jobs) == 1 and one is None:
+                jobs[0].error = wrong(error)
+        database.run("back")
+        if len(jobs) == 1 and one is None:
+            return
+        for job in jobs:
+            database.run("mark")
+            try:
+                if one:
+                    one(job)
+                else:
+                    all([job])
+                database.run("unmark")
+            except BREAKDOWNS:
+                raise
+            except Exception as error:
+                job.error = wrong(error)
+                database.run("back")
+
+    def _alone(self, work: Callable[[Database, Any], Any]) -> Callable[[list[Job]], None]:
+        def each(jobs: list[Job]) -> None:
+            for job in jobs:
+                try:
+                    job.value = work(self._database, job.what)
+                except BREAKDOWNS:
+                    raise
+                except Exception as error:
+                    job.error = wrong(error)
+
+        return each
+
+    @staticmethod
+    def _mark_reading(database: Database, what: tuple[int, int, int]) -> bool:
+        key, before, after = what
+        return database.run("mark_reading", (after, key, before)) == 1
+
+    @staticmethod
+    def _renew(database: Database, what: tuple[list[int], int]) -> None:
+        keys, until = what
+        database.run("renew", (until, numbers(keys)))
+
+    @staticmethod
+    def _probe(database: Database, what: None) -> None:
+        database.run("probe")
