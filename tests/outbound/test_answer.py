@@ -6,7 +6,7 @@ import pytest
 
 from restante.core.errors import AnswerBroken, NoAnswerInTime
 from restante.outbound import HTTPSender
-from restante.outbound.exchange import MAX_HEAD, MAX_INFORMATIONAL
+from restante.outbound.reader import MAX_HEAD, MAX_INFORMATIONAL
 
 from .calling import begin, call, line_to
 from .scripted import OK, Peer, ScriptedUpstream, always, hanging, once

@@ -146,7 +146,7 @@ async def test_a_line_lost_in_hand_is_lost_over_tls_too(sender: HTTPSender, auth
         assert not line.lost
         go.set()
         await upstream.until_open(0)
-        while not line.lost:  # noqa: ASYNC110  (the kernel is not asked about TLS, the loop has to turn)
+        while not line.lost:  # the kernel is not asked about TLS: the loop has to turn
             await asyncio.sleep(0)
         with pytest.raises(Unreachable) as caught:
             await line.send("POST", "/", HOST, b"pay", size=3, timeout_seconds=5)

@@ -1,6 +1,6 @@
 """What goes out, and the world outside: the HTTP sender, the real clock, real chance.
 
-Read `head → exchange → connection → pool → sender`. Why the sender is our own: docs/why/0001.
+Read `sender → head → connection → exchange → reader`. Why the sender is our own: docs/why/0001.
 """
 
 from .chance import SystemChance

@@ -58,12 +58,12 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Ends it in good manners."""
-        self.over = True
+        self._end()
         self.transport.close()
 
     def drop(self) -> None:
         """Ends it at once, with what is not yet sent or read."""
-        self.over = True
+        self._end()
         self.exchange = None
         self.pool.discard(self)
         self.transport.abort()
@@ -73,6 +73,17 @@ class Connection(asyncio.Protocol):
         """Waits until the transport takes more."""
         while self._writable is not None:
             await asyncio.shield(self._writable)
+
+    async def caught_up(self) -> None:
+        """Lets the loop read what has come before more is written.
+
+        An upstream that refuses a body often answers and closes at once. A write after that fails, and
+        a failed write makes the loop forget what it has not read yet: the answer.
+        """
+        for _ in range(2):  # one turn to notice, one to read; more would be of no use, reading may be paused
+            if self._poll is None or not self._poll.poll(0):
+                return
+            await asyncio.sleep(0)
 
     # What the event loop calls
 
@@ -91,13 +102,17 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Returns None: the transport closes itself."""
-        self.over = True
+        self._end()
         self.pool.discard(self)
         exchange, self.exchange = self.exchange, None
         if exchange is not None and self._said_goodbye():
             exchange.end_of_stream()
         elif exchange is not None:
             exchange.hang_up()
+
+    def _end(self) -> None:
+        self.over = True
+        self._poll = None  # the number of a closed socket may soon be another's
 
     def _said_goodbye(self) -> bool:
         """Whether the end of the stream is the upstream's own word, and not that of whoever cut the line.
@@ -116,8 +131,7 @@ class Connection(asyncio.Protocol):
             return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.over = True
-        self._poll = None
+        self._end()
         self.pool.closed(self)
         exchange, self.exchange = self.exchange, None
         if exchange is not None:

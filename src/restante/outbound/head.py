@@ -31,6 +31,8 @@ def request_head(method: str, target: str, headers: Headers, size: int | None) -
         raise ValueError("a method must be a token")
     if not path or b" " in path or b"\t" in path:
         raise ValueError("a request target must not be empty nor hold white space")
+    if size is not None and size < 0:
+        raise ValueError("a size must not be negative")
     names = b"\n%b\n" % b"\n".join([name for name, _ in headers]).lower()
     if names.translate(None, NAMES) or (headers and b"\n\n" in names):
         raise ValueError("a header's name must be a token")

@@ -89,7 +89,10 @@ class HTTPSender:
 
 
 class HTTPLine:
-    """A `Line`: a connection nobody else has, on which nothing has been sent."""
+    """A `Line`: a connection nobody else has, on which nothing has been sent.
+
+    Whoever has it closes it in the end (`finally: line.close()`); after a `send` that changes nothing.
+    """
 
     __slots__ = ("_connection",)
 
@@ -127,7 +130,7 @@ class HTTPLine:
         self._connection = None
         if not connection.usable():
             raise Unreachable("the upstream closed the connection before the request was sent")
-        exchange = Exchange(connection, without_body=method == "HEAD", timeout_seconds=timeout_seconds)
+        exchange = Exchange(connection, to_head=method == "HEAD", timeout_seconds=timeout_seconds)
         if isinstance(body, bytes):
             exchange.send(head, body)
         else:

@@ -25,6 +25,9 @@ async def upload(
             if not piece:
                 continue
             written += len(piece)
+            await connection.caught_up()
+            if exchange.status >= 300:
+                return  # the upstream wants no more of it (RFC 9112 §9.5)
             if size is None:
                 connection.transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
             elif written > size:
@@ -33,7 +36,7 @@ async def upload(
                 connection.transport.write(piece)
                 exchange.sent_all = written == size
             await connection.writable()
-            await asyncio.sleep(0)  # an early answer is read before more is written
+            await asyncio.sleep(0)  # a body that is all at hand must not hold up the loop
         if size is None:
             connection.transport.write(b"0\r\n\r\n")
             exchange.sent_all = True
