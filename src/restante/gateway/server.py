@@ -8,8 +8,7 @@
 
 import asyncio
 import logging
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -115,11 +114,15 @@ class Protocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """Serves until `should_exit` is set; set it on the event loop."""
+    """Serves until `stop` is called, on the event loop."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         self._exit = asyncio.Event()
         super().__init__(config)
+
+    def stop(self) -> None:
+        """Accepts no more connections, lets what is being answered end, then returns from `serve`."""
+        self.should_exit = True
 
     @property
     def should_exit(self) -> bool:
@@ -142,11 +145,11 @@ class Server(uvicorn.Server):
 
 
 def make_server(
-    app: Any, *, grace_seconds: int | None = None, keep_alive_seconds: int = KEEP_ALIVE_SECONDS
+    app: Any, *, grace_seconds: float | None = None, keep_alive_seconds: int = KEEP_ALIVE_SECONDS
 ) -> Server:
     """A server for `app`; run it with `await server.serve(sockets=[...])` on the running event loop.
 
-    After `should_exit`, answers under way have `grace_seconds` to end (None: all the time they need).
+    After `stop`, answers under way have `grace_seconds` to end (None: all the time they need).
     """
     return Server(
         uvicorn.Config(
@@ -162,30 +165,7 @@ def make_server(
             server_header=False,
             date_header=False,
             timeout_keep_alive=keep_alive_seconds,
-            timeout_graceful_shutdown=grace_seconds,
+            timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
             backlog=BACKLOG,
         )
     )
-
-
-def listen(host: str, port: int) -> Sequence[socket.socket]:
-    """Bound sockets for `host:port`, one per address that the name stands for. Raises OSError."""
-    sockets: list[socket.socket] = []
-    try:
-        for family, kind, protocol, _, address in dict.fromkeys(
-            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        ):
-            if port == 0 and sockets:
-                break  # one port, not one for each
-            listener = socket.socket(family, kind, protocol)
-            sockets.append(listener)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind(address)
-            listener.setblocking(False)
-    except OSError:
-        for listener in sockets:
-            listener.close()
-        raise
-    return sockets
