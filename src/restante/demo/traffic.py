@@ -101,7 +101,8 @@ class Traffic:
         scenario = self._chance.choices(scenarios, weights=(11, 2, 1, 6))[0]
         try:
             self._told(await scenario())
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+            # Whatever a gateway that is starting, stopping or broken may answer.
             self._told(f"no answer: {type(error).__name__}")
             await self._clock.sleep(PATIENCE_SECONDS)
         finally:
