@@ -37,6 +37,39 @@ def check_block(settings: Settings, *, file: str | None) -> str:
     return "\n".join([f"{file or 'The settings'}: all well", *(f"  {n:<{WIDTH}}{v}" for n, v in lines)])
 
 
+def demo_block(address: str, *, shop: str, traffic: bool) -> str:
+    """Calls to paste, for who tries the demo."""
+    origin = f"http://{address}"
+    busy = "A few calls a second are being made. " if traffic else ""
+    return (
+        DEMO.replace("ORIGIN", origin).replace("SHOP", shop)
+        + f"""
+{busy}Everything there is:
+
+  curl {origin}/-/transactions
+
+Ctrl-C ends it."""
+    )
+
+
+PAYMENT = """{"request": {
+      "amount": 100, "currency": "USD", "description": "A test", "tracking_id": "order-1",
+      "credit_card": {"number": "4200000000000000", "holder": "Jane Doe", "verification_value": "123",
+                      "exp_month": "05", "exp_year": "2030"}}}"""
+
+DEMO = f"""
+A payment that takes its time, in the background (without /async the same call waits for it):
+
+  curl -i -u SHOP ORIGIN/async/transactions/payments \\
+    -H 'Content-Type: application/json' -d '{PAYMENT}'
+
+Then follow its status_url and response_url. A ticket, of the other kind:
+
+  curl -i ORIGIN/channel/v0/tickets -H 'Content-Type: application/json' \\
+    -d '{{"type_code": "marketplace-entrega", "subject": "Late", "description": "Where is it?"}}'
+"""
+
+
 def _upstreams(settings: Settings) -> list[tuple[str, str]]:
     upstreams = settings.policy.upstreams
     if list(upstreams) == ["default"]:

@@ -13,3 +13,5 @@ def set_up_logs(level: str) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    if level != "debug":
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it says at start and end, we say
