@@ -201,6 +201,10 @@ async def exchange(
     return int(head[9:12]), await reader.readexactly(size)
 
 
+def quantile(values: list[float], part: float) -> float:
+    return values[int(len(values) * part)]
+
+
 def note(remark: str) -> None:
     if remark:
         print("  " + remark, file=sys.stderr)
@@ -242,9 +246,7 @@ def main() -> None:
     print(f"constant   {statistics.median(constant):9.0f} /s")
     print(f"accept     {statistics.median(accept):9.0f} /s   {statistics.median(ratio):.2f} of constant")
     print(f"life       {statistics.median(life):9.0f} /s")
-    print(
-        f"latency    {latency[len(latency) // 2]:9.2f} ms p50   {latency[int(len(latency) * 0.99)]:.2f} ms p99"
-    )
+    print(f"latency    {quantile(latency, 0.5):9.2f} ms p50   {quantile(latency, 0.99):.2f} ms p99")
     print(f"idle       {statistics.median(idle):9.0f} MiB resident")
 
 

@@ -1,4 +1,4 @@
-"""Speed of the outbound sender beside other clients: `python bench/sender.py [--rounds 5] [--seconds 2]`.
+"""Speed of the outbound sender beside other clients: `python bench/sender.py [--rounds 10] [--seconds 1]`.
 
 One run, interleaved rounds, medians. 64 calls are in flight: POST, 300-byte body, an upstream in another
 process (and on another core, where there are two) that answers at once. Each call reads the whole answer.
@@ -89,8 +89,8 @@ async def pyreqwest() -> AsyncIterator[Call]:
         yield call
 
 
-async def per_second(client: Client, seconds: float) -> float:
-    """Calls that were completed per second of wall time, after a short start."""
+async def measure(client: Client, seconds: float) -> tuple[float, float]:
+    """Calls per second, and the processor's microseconds per call in this process; after a short start."""
     done = 0
     stop_at = 0.0
 
@@ -102,10 +102,11 @@ async def per_second(client: Client, seconds: float) -> float:
 
     async with client() as call:
         await asyncio.gather(*(call() for _ in range(IN_FLIGHT)))
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         stop_at = begun + seconds
         await asyncio.gather(*(work(call) for _ in range(IN_FLIGHT)))
-        return done / (time.perf_counter() - begun)
+        took, worked = time.perf_counter() - begun, time.process_time() - worked
+        return done / took, worked / done * 1_000_000
 
 
 def installed(name: str) -> bool:
@@ -118,8 +119,8 @@ def installed(name: str) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--plain", action="store_true", help="asyncio's own loop in place of uvloop")
     options = parser.parse_args()
     clients: dict[str, Client] = {"restante": restante}
@@ -136,23 +137,26 @@ def main() -> None:
             os.sched_setaffinity(0, {cores[0]})
         factory = asyncio.new_event_loop if options.plain else uvloop.new_event_loop
         rates: dict[str, list[float]] = {name: [] for name in clients}
+        costs: dict[str, list[float]] = {name: [] for name in clients}
         for _ in range(options.rounds):
             for name, client in clients.items():
                 with asyncio.Runner(loop_factory=factory) as runner:
-                    rates[name].append(runner.run(per_second(client, options.seconds)))
+                    rate, cost = runner.run(measure(client, options.seconds))
+                    rates[name].append(rate)
+                    costs[name].append(cost)
     finally:
         upstream.kill()
         upstream.wait()
     print(
-        f"{platform.python_implementation()} {platform.python_version()}, {IN_FLIGHT} in flight, "
+        f"CPython {platform.python_version()}, {IN_FLIGHT} in flight, "
         f"{'asyncio' if options.plain else 'uvloop'}, {options.rounds} rounds of {options.seconds:g} s"
     )
-    ours = statistics.median(rates["restante"])
-    for name, values in rates.items():
-        median = statistics.median(values)
+    rate_of, cost_of = {}, {}
+    for name in clients:
+        rate_of[name], cost_of[name] = statistics.median(rates[name]), statistics.median(costs[name])
         print(
-            f"{name:<10} {median:>9,.0f}/s   restante is {ours / median:.2f} of it   "
-            f"(from {min(values):,.0f} to {max(values):,.0f})"
+            f"{name:<10} {rate_of[name]:>7,.0f}/s   restante {rate_of['restante'] / rate_of[name]:.2f} times   "
+            f"cpu {cost_of[name]:>4.0f} us a call   restante {cost_of[name] / cost_of['restante']:.2f} times"
         )
 
 

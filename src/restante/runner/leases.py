@@ -52,19 +52,21 @@ class Leases:
         if not self._written:
             return
         self._set()
-        now = self._clock.now()
-        aged = [key for key, written in self._written.items() if now - written >= self._lease // 4]
-        if aged and self._renewing is None:
-            self._renewing = asyncio.get_running_loop().create_task(self._renew(aged, now))
+        if self._renewing is None:
+            self._renewing = asyncio.get_running_loop().create_task(self._renew())
 
-    async def _renew(self, keys: list[int], now: int) -> None:
+    async def _renew(self) -> None:
+        """Renews what is aged, and what has become so while the store was writing."""
         try:
-            await self._store.renew(keys, now + self._lease)
+            while aged := self._aged(now := self._clock.now()):
+                await self._store.renew(aged, now + self._lease)
+                for key in aged:
+                    if key in self._written:
+                        self._written[key] = now
         except StoreUnavailable as error:
             log.warning("leases could not be renewed, trying again: %s", error)
-        else:
-            for key in keys:
-                if key in self._written:
-                    self._written[key] = now
         finally:
             self._renewing = None
+
+    def _aged(self, now: int) -> list[int]:
+        return [key for key, written in self._written.items() if now - written >= self._lease // 4]
