@@ -151,12 +151,12 @@ def main() -> None:
         f"CPython {platform.python_version()}, {IN_FLIGHT} in flight, "
         f"{'asyncio' if options.plain else 'uvloop'}, {options.rounds} rounds of {options.seconds:g} s"
     )
-    rate_of, cost_of = {}, {}
-    for name in clients:
-        rate_of[name], cost_of[name] = statistics.median(rates[name]), statistics.median(costs[name])
+    middle = {name: (statistics.median(rates[name]), statistics.median(costs[name])) for name in clients}
+    our_rate, our_cost = middle["restante"]
+    for name, (rate, cost) in middle.items():
         print(
-            f"{name:<10} {rate_of[name]:>7,.0f}/s   restante {rate_of['restante'] / rate_of[name]:.2f} times   "
-            f"cpu {cost_of[name]:>4.0f} us a call   restante {cost_of[name] / cost_of['restante']:.2f} times"
+            f"{name:<10} {rate:>7,.0f}/s   restante {our_rate / rate:.2f} times   "
+            f"cpu {cost:>4.0f} us a call   restante {cost / our_cost:.2f} times"
         )
 
 

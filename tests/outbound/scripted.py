@@ -162,10 +162,11 @@ class ScriptedUpstream:
         return Upstream(**fields | settings)
 
     async def until_open(self, count: int) -> None:
-        """Waits until `count` connections are open."""
-        while self.now_open != count:
-            self._changed.clear()
-            await self._changed.wait()
+        """Waits until `count` connections are open; gives up after ten seconds."""
+        async with asyncio.timeout(10):
+            while self.now_open != count:
+                self._changed.clear()
+                await self._changed.wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
