@@ -12,7 +12,7 @@ import httpx
 import pytest
 from bepaid.client import AsyncBepaidClient
 from bepaid.errors import ApiError
-from bepaid.models import CreditCard, PaymentRequest
+from bepaid.models import CreditCardRaw, PaymentRequest
 
 from .harness import Process, free_port, serving
 
@@ -229,16 +229,17 @@ async def test_the_flows_last_step_asks_by_tracking_id(shop: Shop) -> None:
 
 async def test_a_client_written_against_the_original_platform_pays(shop: Shop) -> None:
     request = PaymentRequest(
-        amount=100,
+        amount="100",
         currency="USD",
+        test=True,
         description="Test transaction",
         tracking_id="bepaid-1",
-        credit_card=CreditCard(
+        credit_card=CreditCardRaw(
             number="4200000000000000",
             verification_value="123",
             holder="John Doe",
-            exp_month="05",
-            exp_year="2037",
+            exp_month=5,
+            exp_year=2037,
         ),
     )
     async with AsyncBepaidClient(*SHOP, base_gateway_url=shop.url) as client:

@@ -22,7 +22,7 @@ data = { ticket_id = "/id" }
 messages = { completed = "Criação de ticket bem sucedida", failed = "Falha na criação de ticket" }
 """
 TICKET = {
-    "type_code": "reclamacao",
+    "type_code": "marketplace-entrega",
     "subject": "Entrega",
     "description": "O pedido não chegou",
     "order_id": "1234",
