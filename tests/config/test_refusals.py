@@ -196,8 +196,12 @@ REFUSALS = [
     (WITH_ROUTE + "dialect = 'transaction'\ntransactions = '/a/*'", f"routes[0].transactions: {PATH}"),
     (WITH_ROUTE + "dialect = 'transaction'\ntransactions = '/-/mine'", f"routes[0].transactions: {PATH}"),
     (
-        UP + "[[routes]]\nmatch = 'POST /async/a'\ndialect = 'transaction'\ntransactions = '/t'",
-        'routes[0].match: paths below /-/ and /async/ cannot have dialect = "transaction"',
+        UP + "[[routes]]\nmatch = 'POST /async/a'",
+        "routes[0].match: paths below /-/ and /async/ reach no route; write the path without /async",
+    ),
+    (
+        UP + "[[routes]]\nmatch = '* /-/*'",
+        "routes[0].match: paths below /-/ and /async/ reach no route; write the path without /async",
     ),
     (
         WITH_ROUTE + "operation = 'destroy'",

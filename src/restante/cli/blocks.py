@@ -55,7 +55,7 @@ Ctrl-C ends it."""
 PAYMENT = """{"request": {
       "amount": 100, "currency": "USD", "description": "A test", "tracking_id": "order-1",
       "credit_card": {"number": "4200000000000000", "holder": "Jane Doe", "verification_value": "123",
-                      "exp_month": "05", "exp_year": "2030"}}}"""
+                      "exp_month": "05", "exp_year": "2049"}}}"""
 
 DEMO = f"""
 A payment that takes its time, in the background (without /async the same call waits for it):

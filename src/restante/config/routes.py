@@ -17,7 +17,7 @@ from .upstreams import DEFAULT, NAME, TOKEN
 
 MAX_MESSAGE = 1000
 OURS = ("/-/", "/async/")
-"""What begins so never reaches a route by its plain path."""
+"""What begins so reaches no route, neither by its plain path nor below /async/."""
 
 _PATH = re.compile(r"/[\x21\x22\x24-\x3e\x40-\x7e]*")  # visible ASCII without # and ?
 
@@ -215,13 +215,13 @@ def _route(raw: object, place: str, upstreams: Mapping[str, Upstream]) -> Route:
         data=table.find(DATA),
         messages=table.find(MESSAGES_TABLE) or (),
     )
+    if route.path.startswith(OURS):
+        raise table.refuse(MATCH, "paths below /-/ and /async/ reach no route; write the path without /async")
     if dialect is Dialect.TRANSACTION:
         if route.transactions is None:
             raise table.refuse(
                 TRANSACTIONS, 'missing: dialect = "transaction" needs the path to look them up'
             )
-        if route.path.startswith(OURS):
-            raise table.refuse(MATCH, 'paths below /-/ and /async/ cannot have dialect = "transaction"')
     else:
         for setting in (TRANSACTIONS, DATA):
             if table.has(setting):

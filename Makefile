@@ -1,0 +1,43 @@
+# make check: everything that must be green. The first target that is made also makes .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CHECKED := src tests bench docs
+
+.PHONY: check test format lint types floors install run bench docs
+
+check: format lint types floors test
+
+format: $(INSTALLED)
+	$(BIN)/ruff format --check $(CHECKED)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check $(CHECKED)
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+floors: $(INSTALLED)
+	$(BIN)/pytest tests/house
+
+test: $(INSTALLED)
+	$(BIN)/pytest -n 4 tests
+
+run: $(INSTALLED)
+	$(BIN)/restante demo $(ARGS)
+
+bench: $(INSTALLED)
+	$(BIN)/python bench/accept.py $(ARGS)
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/generate.py
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12 …" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

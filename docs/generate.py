@@ -1,0 +1,122 @@
+"""Writes what the documentation says about the code from the code: `python docs/generate.py`.
+
+A page is generated between a line `<!-- generated: NAME -->` and the next `<!-- end -->`; what stands
+around is written by hand. A test compares.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from restante.cli.entry import restante
+from restante.config.routes import ROUTE
+from restante.config.settings import AUTH, TOP
+from restante.config.table import Section, Setting
+from restante.config.upstreams import RETRY, UPSTREAM
+from restante.core.machine import TABLE, TERMINAL
+
+DOCS = Path(__file__).parent
+BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def settings() -> str:
+    """Every setting, by section."""
+    return "\n".join(_section(section) for section in (TOP, UPSTREAM, RETRY, ROUTE, AUTH))
+
+
+def _section(section: Section) -> str:
+    lines = [
+        f"## {section.title}",
+        "",
+        section.meaning,
+        "",
+        "| setting | value | default | |",
+        "|---|---|---|---|",
+    ]
+    lines += [_row(setting) for setting in section.settings]
+    return "\n".join(lines) + "\n"
+
+
+def _row(setting: Setting[object]) -> str:
+    default = "" if setting.default is None else f"`{_toml(setting.default)}`"
+    return f"| `{setting.name}` | {setting.kind.form} | {default} | {setting.meaning} |"
+
+
+def _toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case list():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case _:
+            return str(value)
+
+
+def commands() -> str:
+    """Every command with its own flags."""
+    known = {setting.name for setting in TOP.settings}
+    parts = []
+    for name, command in restante.commands.items():
+        parts += [f"### `restante {name}`", "", " ".join((command.help or "").split()), ""]
+        options = [option for option in command.params if isinstance(option, click.Option)]
+        shared = [option for option in options if option.name in known]
+        if len(shared) == len(known):
+            options = [option for option in options if option not in shared]
+        parts += ["| flag | |", "|---|---|", *[_option(option) for option in options]]
+        if len(shared) == len(known):
+            parts.append(
+                "| [every setting at the top](settings.md#at-the-top) | as `--max-body 1MiB`, `--strict` |"
+            )
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _option(option: click.Option) -> str:
+    flags = " / ".join([*option.opts, *option.secondary_opts])
+    metavar = f" {option.metavar}" if option.metavar else ""
+    return f"| `{flags}{metavar}` | {option.help} |"
+
+
+def life() -> str:
+    """The state table as a diagram."""
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> pending: accepted"]
+    for status, moves in TABLE.items():
+        ends: dict[str, list[str]] = {}
+        for move, end in moves.items():
+            ends.setdefault(end, []).append(move)
+        lines += [f"    {status} --> {end}: {', '.join(moved)}" for end, moved in ends.items()]
+    lines += [f"    {status} --> [*]" for status in TABLE if status in TERMINAL]
+    return "\n".join([*lines, "```", ""])
+
+
+def moves() -> str:
+    """The state table as a table."""
+    every = list(dict.fromkeys(move for row in TABLE.values() for move in row))
+    lines = ["| from \\ move | " + " | ".join(every) + " |", "|---" * (len(every) + 1) + "|"]
+    lines += [
+        f"| `{status}` | " + " | ".join(row.get(move, "") for move in every) + " |"
+        for status, row in TABLE.items()
+    ]
+    return "\n".join([*lines, ""])
+
+
+MADE: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "commands": commands,
+    "life": life,
+    "moves": moves,
+}
+
+
+def renew(text: str) -> str:
+    """The page `text` with its generated parts made again."""
+    return BLOCK.sub(lambda match: f"{match[1]}{MADE[match[2]]()}{match[3]}", text)
+
+
+if __name__ == "__main__":
+    for page in DOCS.rglob("*.md"):
+        page.write_text(renew(page.read_text()))

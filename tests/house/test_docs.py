@@ -1,0 +1,60 @@
+"""The documentation says what the code says, and its links lead somewhere."""
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from restante.config import settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@EVERY_PAGE
+def test_what_is_generated_is_up_to_date(page: Path) -> None:
+    text = page.read_text()
+    assert generator().renew(text) == text, "run: make docs"
+
+
+@EVERY_PAGE
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text()):
+        if not link.startswith(("http://", "https://", "#")):
+            target, _, anchor = link.partition("#")
+            there = page.parent / target
+            assert there.exists(), link
+            if anchor:
+                heads = re.findall(r"^#+ (.+)$", there.read_text(), re.MULTILINE)
+                assert anchor in [re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads]
+
+
+@EVERY_PAGE
+def test_configurations_that_are_shown_are_understood(page: Path) -> None:
+    for shown in TOML.findall(page.read_text()):
+        settings(tomllib.loads(shown))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.toml")), ids=lambda file: file.name)
+def test_the_examples_configurations_are_understood(file: Path) -> None:
+    settings(tomllib.loads(file.read_text()))
+
+
+def test_the_readme_fits_a_screen_and_a_half() -> None:
+    assert (ROOT / "README.md").read_text().count("\n") <= 90
