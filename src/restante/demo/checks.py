@@ -7,6 +7,7 @@
 import re
 from typing import Any
 
+from .bank import WITHOUT_MONEY
 from .cards import Card, Vault, luhn
 from .ledger import Kind
 
@@ -18,10 +19,6 @@ LONGEST = 255
 
 ADDRESS = ("first_name", "last_name")
 """What a billing address must say, if one is sent at all."""
-
-
-WITHOUT_MONEY = (Kind.TOKENIZATION, Kind.CHECKUP)
-"""These may be of amount 0: no money moves."""
 
 
 def check_card_request(kind: Kind, fields: Fields, vault: Vault) -> tuple[Card | None, Errors]:
@@ -54,7 +51,7 @@ def whole_number(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return value
+        return value if abs(value) < 10**18 else None
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
         return int(value)
     return None
