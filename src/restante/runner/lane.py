@@ -100,7 +100,13 @@ class Lane:
 
     @property
     def running(self) -> int:
+        """Attempts under way."""
         return len(self._tasks)
+
+    @property
+    def held(self) -> int:
+        """Transactions in memory: ready, promised a place, or being run."""
+        return len(self._ready) + self._places + len(self._tasks)
 
     async def stop(self) -> None:
         """Starts nothing more and waits for what runs."""

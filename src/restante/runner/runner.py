@@ -56,6 +56,11 @@ class Runner:
         """Attempts under way."""
         return sum(lane.running for lane in self._lanes.values())
 
+    @property
+    def lanes(self) -> list[Lane]:
+        """One per upstream."""
+        return list(self._lanes.values())
+
     # -- Bell
 
     def reserve(self, upstream: str) -> bool:

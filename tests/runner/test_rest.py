@@ -1,0 +1,62 @@
+"""What costs nothing: an idle process, and a long queue."""
+
+from pathlib import Path
+from typing import Any
+
+from restante.core.clock import HOUR, SECOND
+from restante.core.policy import Limits
+from restante.core.status import Status
+
+from ..e2e.harness import RecordingUpstream
+from ..world import a_world, eventually
+
+
+class Counted:
+    """A store that counts what it is asked."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.asked: dict[str, int] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        if callable(found):
+            self.asked[name] = self.asked.get(name, 0) + 1
+        return found
+
+
+async def test_an_idle_process_makes_less_than_one_query_a_second(tmp_path: Path) -> None:
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, wrap=Counted) as world:
+        world.sweeper.start()
+        await world.ended(await world.submit())
+        world.store.asked.clear()
+        for _ in range(3600):
+            await world.clock.advance(SECOND)
+        await world.sweeper.stop()
+        assert sum(world.store.asked.values()) < HOUR // SECOND
+        assert set(world.store.asked) == {"lapsed"}
+
+
+async def test_a_fresh_transaction_is_run_without_asking_the_store_for_it(tmp_path: Path) -> None:
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, wrap=Counted) as world:
+        await world.ended(await world.submit())
+        world.store.asked.clear()
+        done = await world.ended(await world.submit())
+        assert done.status is Status.COMPLETED
+        assert not {"claim", "next_due", "requests"} & set(world.store.asked)
+        assert (world.store.asked["accept"], world.store.asked["apply"]) == (1, 2)
+
+
+async def test_a_long_queue_does_not_live_in_memory(tmp_path: Path) -> None:
+    limits = Limits(ready=10)
+    async with (
+        RecordingUpstream() as upstream,
+        a_world(tmp_path, upstream.url, limits=limits, concurrency=1) as world,
+    ):
+        upstream.gate.clear()
+        for _ in range(200):
+            await world.submit()
+        await eventually(lambda: len(upstream.calls) == 1)
+        (lane,) = world.runner.lanes
+        assert lane.held <= limits.ready + 1
+        assert world.store.queued == 200
