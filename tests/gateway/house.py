@@ -1,0 +1,184 @@
+"""A gateway as it is run, on a real port, with the real store and sender. No runner: tests end the work."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from restante.core import change
+from restante.core.clock import SECOND
+from restante.core.model import Body, Claim, Headers, Result, Transaction
+from restante.core.policy import Limits, Policy, Route
+from restante.core.policy import Upstream as Target
+from restante.core.status import Outcome, Reading
+from restante.gateway import Gateway, OpenAuth, make_server
+from restante.gateway.server import Server
+from restante.outbound import HTTPSender
+from restante.service import Service
+from restante.stores.sqlite import SQLiteStore
+
+from ..fakes import FakeClock, SeededChance
+from .upstream import Upstream
+from .wire import Seen, Wire
+
+NOON = 1_731_066_575_938_000  # 2024-11-08T11:49:35.938Z
+
+
+class NoBell:
+    """Nobody runs anything: it all waits in the store."""
+
+    def __init__(self) -> None:
+        self.rung = 0
+
+    def reserve(self, upstream: str) -> bool:
+        return False
+
+    def deliver(self, upstream: str, claim: Claim | None) -> None: ...
+
+    def ring(self, upstream: str, due_at: int) -> None:
+        self.rung += 1
+
+
+class House:
+    """Everything a test needs. Made by `open`, ended by `close`."""
+
+    def __init__(self, folder: Path, store: SQLiteStore, policy: Policy, upstream: Upstream) -> None:
+        self.store = store
+        self.policy = policy
+        self.upstream = upstream
+        self.folder = folder
+        self.clock = FakeClock(NOON)
+        self.chance = SeededChance()
+        self.bell = NoBell()
+        self.sender = HTTPSender()
+        self.service = Service(
+            store=store, policy=policy, clock=self.clock, chance=self.chance, bell=self.bell
+        )
+        self.servers: list[Server] = []
+        self.wires: list[Wire] = []
+        self._serving: list[asyncio.Task[None]] = []
+        self.port = 0
+
+    @classmethod
+    async def open(cls, folder: Path, *, routes: Sequence[Route] = (), **settings: Any) -> "House":
+        upstream = Upstream()
+        port = await upstream.start()
+        limits = settings.pop("limits", Limits())
+        target = settings.pop("target", {})
+        policy = Policy(
+            upstreams={
+                "default": msgspec.structs.replace(
+                    Target(host="127.0.0.1", port=port, authority=f"127.0.0.1:{port}"), **target
+                )
+            },
+            routes=tuple(routes),
+            limits=limits,
+            **settings,
+        )
+        store = await SQLiteStore.open(str(folder / "restante.db"), limits=limits)
+        house = cls(folder, store, policy, upstream)
+        house.port = await house.serve()
+        return house
+
+    async def serve(self, **where: bool) -> int:
+        """One more address; its port."""
+        gateway = Gateway(
+            service=self.service,
+            policy=self.policy,
+            auth=OpenAuth(),
+            sender=self.sender,
+            clock=self.clock,
+            chance=self.chance,
+            **where,
+        )
+        server = make_server(gateway, grace_seconds=1)
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        port: int = listener.getsockname()[1]
+        self._serving.append(asyncio.create_task(server.serve([listener])))
+        self.servers.append(server)
+        return port
+
+    async def close(self) -> None:
+        for wire in self.wires:
+            wire.leave()
+        for server in self.servers:
+            server.stop()
+        await asyncio.gather(*self._serving)
+        await self.sender.close()
+        await self.upstream.stop()
+        await self.store.close()
+
+    async def wire(self, port: int | None = None) -> Wire:
+        wire = await Wire.to(port or self.port)
+        self.wires.append(wire)
+        return wire
+
+    async def submit(self, path: str = "/async/payments", **headers: str) -> str:
+        """An accepted task's id (or a transaction's, on a route of that dialect)."""
+        wire = await self.wire()
+        seen = await wire.ask(
+            "POST", path, {name.replace("_", "-"): value for name, value in headers.items()}, b"{}"
+        )
+        assert seen.code == 202, seen
+        id: str = seen.json.get("request_id") or seen.json["transaction_id"]
+        return id
+
+    async def ask(self, method: str, target: str, headers: dict[str, str] | None = None) -> Seen:
+        """One request on a connection of its own."""
+        wire = await self.wire()
+        return await wire.ask(method, target, headers)
+
+    async def reading_becomes(self, id: str, reading: Reading) -> None:
+        async with asyncio.timeout(10):
+            while (await self.find(id)).reading is not reading:
+                pass
+
+    # -- what a runner would do
+
+    async def find(self, id: str) -> Transaction:
+        transaction = await self.service.look("default", id)
+        assert transaction is not None
+        return transaction
+
+    async def begin(self, id: str) -> Transaction:
+        now = self.clock.now()
+        return await self.service.change(
+            await self.find(id), lambda current: change.begin(current, attempt=1, now=now, lease=15 * SECOND)
+        )
+
+    async def end(
+        self, id: str, code: int = 200, body: bytes = b'{"ok":true}', headers: Headers = ()
+    ) -> Transaction:
+        """The upstream answered."""
+        started = await self.begin(id)
+        kept = Body(len(body), body)
+        if len(body) > self.policy.limits.inline_body:
+            kept = Body(len(body), None)
+            for position, start in enumerate(range(0, len(body), self.policy.limits.chunk)):
+                piece = body[start : start + self.policy.limits.chunk]
+                await self.store.write_chunk(started.key, 1, position, piece)
+        result = Result(code, headers, kept, 1)
+        now = self.clock.now()
+        data: dict[str, Any] = {"status_code": code}
+        if 200 <= code < 300:
+            return await self.service.change(
+                started, lambda t: change.complete(t, attempt=1, now=now, result=result, data=data)
+            )
+        return await self.service.change(
+            started,
+            lambda t: change.fail(t, attempt=1, now=now, outcome=Outcome.ANSWERED, data=data, result=result),
+        )
+
+    async def breaks(self, id: str, outcome: Outcome) -> Transaction:
+        """The work itself broke."""
+        now = self.clock.now()
+        if outcome is Outcome.EXPIRED:
+            return await self.service.change(await self.find(id), lambda t: change.expire(t, now=now))
+        started = await self.begin(id)
+        return await self.service.change(
+            started, lambda t: change.fail(t, attempt=1, now=now, outcome=outcome, data={})
+        )

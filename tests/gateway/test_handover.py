@@ -1,0 +1,95 @@
+"""An error is handed to one reader, whole; whoever leaves before the end has not read it."""
+
+import asyncio
+
+import pytest
+
+from restante.core.status import Outcome, Reading
+
+from .house import House
+from .wire import Wire
+
+MiB = 1024 * 1024
+
+
+async def test_racing_readers_only_one_gets_it(house: House) -> None:
+    id = await house.submit()
+    await house.end(id, 500, b"the error")
+    wires = [await house.wire() for _ in range(20)]
+    seen = await asyncio.gather(*(wire.ask("GET", f"/async/result/{id}") for wire in wires))
+    assert sorted(answer.code for answer in seen) == [404] * 19 + [500]
+    assert [answer.body for answer in seen if answer.code == 500] == [b"the error"]
+
+
+async def test_a_reader_that_leaves_early_does_not_consume(house: House) -> None:
+    id = await house.submit()
+    body = b"x" * (32 * MiB)
+    await house.end(id, 500, body)
+    wire = await house.wire()
+    wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    wire.request("GET", f"/async/result/{id}")
+    await house.reading_becomes(id, Reading.RESERVED)
+    other = await house.ask("GET", f"/async/result/{id}")
+    assert other.code == 404  # while somebody is being served
+    assert (await house.ask("GET", f"/async/status/{id}")).code == 404
+    wire.leave()
+    await house.reading_becomes(id, Reading.UNREAD)
+    assert (await house.ask("GET", f"/async/status/{id}")).json["status"] == "completed"
+    seen = await house.ask("GET", f"/async/result/{id}")
+    assert (seen.code, seen.body == body) == (500, True)
+    assert (await house.ask("GET", f"/async/result/{id}")).code == 404
+
+
+async def test_a_reader_that_left_before_the_answer_does_not_consume(house: House) -> None:
+    id = await house.submit()
+    await house.end(id, 500, b"the error")
+    for _ in range(20):
+        wire = await house.wire()
+        wire.request("GET", f"/async/result/{id}")
+        await asyncio.sleep(0)
+        wire.leave()
+    await asyncio.gather(*(house.ask("GET", "/-/healthz") for _ in range(5)))
+    async with asyncio.timeout(10):
+        while (reading := (await house.find(id)).reading) is Reading.RESERVED:
+            pass
+    # Either nobody was quick enough to be handed it, and then it is still there, or one was.
+    seen = await house.ask("GET", f"/async/result/{id}")
+    assert seen.code == (500 if reading is Reading.UNREAD else 404)
+
+
+async def test_a_reader_that_closes_on_the_last_byte_has_read_it(house: House) -> None:
+    for size in (0, 1, 1024, 1025, MiB):
+        id = await house.submit()
+        await house.end(id, 500, b"x" * size)
+        seen = await house.ask("GET", f"/async/result/{id}", {"Connection": "close"})
+        house.wires.pop().leave()
+        assert (seen.code, len(seen.body)) == (500, size)
+        await house.reading_becomes(id, Reading.READ)
+
+
+async def test_on_one_connection_the_second_reading_is_unknown(house: House) -> None:
+    id = await house.submit()
+    await house.breaks(id, Outcome.UNREACHABLE)
+    wire = await house.wire()
+    wire.request("GET", f"/async/result/{id}")
+    wire.request("GET", f"/async/result/{id}")  # pipelined
+    assert [(await wire.answer()).code, (await wire.answer()).code] == [502, 404]
+
+
+async def test_a_slow_reader_gets_all_of_it_once(house: House) -> None:
+    id = await house.submit()
+    await house.end(id, 500, b"x" * (8 * MiB))
+    wire = await house.wire()
+    wire.request("GET", f"/async/result/{id}")
+    seen = await wire.answer()
+    assert len(seen.body) == 8 * MiB
+    await house.reading_becomes(id, Reading.READ)
+
+
+@pytest.mark.parametrize("size", [10, MiB])
+async def test_a_success_is_read_by_everybody_at_once(house: House, size: int) -> None:
+    id = await house.submit()
+    await house.end(id, 200, b"x" * size)
+    wires: list[Wire] = [await house.wire() for _ in range(10)]
+    seen = await asyncio.gather(*(wire.ask("GET", f"/async/result/{id}") for wire in wires))
+    assert [(answer.code, len(answer.body)) for answer in seen] == [(200, size)] * 10
