@@ -97,7 +97,8 @@ class Attempts:
         if request is None:
             raise MoveRefused(transaction.status, "begin", "its request is gone")
         try:
-            line = await self._connect(transaction, route, upstream)
+            idle = None if repeatable(transaction, route) else MAX_IDLE_SECONDS
+            line = await self._connect(transaction, upstream, max_idle_seconds=idle)
         except Unreachable as error:
             await self._not_reached(transaction, route, upstream, error)
             return
@@ -110,11 +111,13 @@ class Attempts:
 
     # -- before the first byte
 
-    async def _connect(self, transaction: Transaction, route: Route, upstream: Upstream) -> Line:
+    async def _connect(
+        self, transaction: Transaction, upstream: Upstream, *, max_idle_seconds: float | None
+    ) -> Line:
         left = max(transaction.deadline - self._clock.now(), SECOND // 1000)
         return await self._sender.connect(
             upstream,
-            max_idle_seconds=None if repeatable(transaction, route) else MAX_IDLE_SECONDS,
+            max_idle_seconds=max_idle_seconds,
             timeout_seconds=min(upstream.connect_timeout, left) / SECOND,
         )
 
@@ -149,12 +152,11 @@ class Attempts:
     ) -> None:
         attempt = marked.attempt
         try:
-            if line.lost:  # while the mark was written; not a byte was sent, so another line will do
-                line = await self._connect(marked, route, upstream)
             try:
                 answer = await self._send(marked, request, upstream, line)
-            except StoreUnavailable:
-                raise UpstreamError("the stored request could not be read to its end", sent=True) from None
+            except Unreachable:  # closed while the mark was written; not a byte left, so another will do
+                line = await self._connect(marked, upstream, max_idle_seconds=0.0)
+                answer = await self._send(marked, request, upstream, line)
             try:
                 result = await self._receive(marked, answer)
             finally:
@@ -195,14 +197,17 @@ class Attempts:
             if request.body.inline is not None
             else self._service.read_request(marked, request)
         )
-        return await line.send(
-            marked.method,
-            target(upstream, marked.path, marked.query),
-            headers,
-            body,
-            size=request.body.size,
-            timeout_seconds=min(upstream.timeout, left) / SECOND,
-        )
+        try:
+            return await line.send(
+                marked.method,
+                target(upstream, marked.path, marked.query),
+                headers,
+                body,
+                size=request.body.size,
+                timeout_seconds=min(upstream.timeout, left) / SECOND,
+            )
+        except StoreUnavailable:
+            raise UpstreamError("the stored request could not be read to its end", sent=True) from None
 
     async def _receive(self, marked: Transaction, answer: Answer) -> Result:
         limits = self._policy.limits
