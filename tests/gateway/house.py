@@ -27,6 +27,9 @@ from .wire import Seen, Wire
 NOON = 1_731_066_575_938_000  # 2024-11-08T11:49:35.938Z
 
 
+NO_DATA: dict[str, Any] = {}
+
+
 class NoBell:
     """Nobody runs anything: it all waits in the store."""
 
@@ -151,7 +154,13 @@ class House:
         )
 
     async def end(
-        self, id: str, code: int = 200, body: bytes = b'{"ok":true}', headers: Headers = ()
+        self,
+        id: str,
+        code: int = 200,
+        body: bytes = b'{"ok":true}',
+        headers: Headers = (),
+        *,
+        data: dict[str, Any] | None = NO_DATA,
     ) -> Transaction:
         """The upstream answered."""
         started = await self.begin(id)
@@ -163,7 +172,6 @@ class House:
                 await self.store.write_chunk(started.key, 1, position, piece)
         result = Result(code, headers, kept, 1)
         now = self.clock.now()
-        data: dict[str, Any] = {"status_code": code}
         if 200 <= code < 300:
             return await self.service.change(
                 started, lambda t: change.complete(t, attempt=1, now=now, result=result, data=data)
