@@ -56,10 +56,10 @@ def gather(flags: Mapping[str, Any], environment: Mapping[str, str], folder: Pat
     file = None
     if config is not None:
         file = str(config)
-        raw = read_file(folder / file)
     elif (folder / DEFAULT_FILE).exists():
         file = DEFAULT_FILE
-        raw = read_file(folder / DEFAULT_FILE)
+    if file is not None:
+        raw = read_file(folder, file)
     origins: dict[str, str] = {}
     _override(
         raw, origins, {name: (text, f"from {PREFIX}{name.upper()}") for name, text in variables.items()}
@@ -74,17 +74,17 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def read_file(path: Path) -> dict[str, object]:
-    """A TOML file's content."""
+def read_file(folder: Path, name: str) -> dict[str, object]:
+    """The content of the TOML file `name`, meant from `folder`."""
     try:
-        with path.open("rb") as file:
+        with (folder / name).open("rb") as file:
             return tomllib.load(file)
     except OSError as error:
-        raise SettingError(CONFIG, f"{path} cannot be read: {error.strerror or 'not a file'}") from None
+        raise SettingError(CONFIG, f"{name} cannot be read: {error.strerror or 'not a file'}") from None
     except UnicodeDecodeError:
-        raise SettingError(CONFIG, f"{path} is not UTF-8 text") from None
+        raise SettingError(CONFIG, f"{name} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingError(CONFIG, f"{path} is not TOML: {error}") from None
+        raise SettingError(CONFIG, f"{name} is not TOML: {error}") from None
 
 
 def _override(

@@ -125,8 +125,6 @@ def settings(raw: Mapping[str, object]) -> Settings:
     """
     table = Table(raw, "", TOP)
     auth = Table(table.raw.get("auth", {}), "auth", AUTH)
-    strict = table.get(STRICT)
-    upstreams = read_upstreams(table.raw.get("upstream"), table.raw.get("upstreams"))
     read = Settings(
         listen=table.get(LISTEN),
         admin_listen=table.get(ADMIN_LISTEN),
@@ -134,18 +132,24 @@ def settings(raw: Mapping[str, object]) -> Settings:
         auth_mode=auth.get(AUTH_MODE),
         insecure=table.get(INSECURE) or auth.get(INSECURE),
         log_level=table.get(LOG_LEVEL),
-        policy=Policy(
-            upstreams=upstreams,
-            routes=read_routes(table.raw.get("routes", []), upstreams, strict=strict),
-            limits=_limits(table),
-            strict=strict,
-            accept_status=table.get(ACCEPT_STATUS),
-            public_url=table.find(PUBLIC_URL),
-            trusted_proxies=table.get(TRUSTED_PROXIES),
-        ),
+        policy=_policy(table),
     )
     _check_reach(read)
     return read
+
+
+def _policy(table: Table) -> Policy:
+    top = Policy(
+        upstreams={},
+        limits=_limits(table),
+        strict=table.get(STRICT),
+        accept_status=table.get(ACCEPT_STATUS),
+        public_url=table.find(PUBLIC_URL),
+        trusted_proxies=table.get(TRUSTED_PROXIES),
+    )
+    upstreams = read_upstreams(table.raw.get("upstream"), table.raw.get("upstreams"))
+    routes = read_routes(table.raw.get("routes", []), upstreams, strict=top.strict)
+    return msgspec.structs.replace(top, upstreams=upstreams, routes=routes)
 
 
 def _limits(table: Table) -> Limits:

@@ -1,0 +1,252 @@
+"""Files, environment and flags; one line for whatever is wrong with any of them."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from restante.cli import entry
+from restante.config.settings import TOP
+
+from .process import PATIENCE_SECONDS, RESTANTE, environment
+
+UPSTREAM = "http://127.0.0.1:9"
+
+
+class Ended:
+    """How a command ended, what it printed."""
+
+    def __init__(self, code: object, printed: str, errors: str) -> None:
+        self.code, self.printed, self.errors = code, printed, errors
+
+    def told(self) -> Any:
+        assert self.code == 0, self.errors
+        return json.loads(self.printed)
+
+
+class Command:
+    """Runs the command line in this process, in a folder of its own."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str], folder: Path) -> None:
+        self._patch, self._capture, self.folder = patch, capture, folder
+        patch.chdir(folder)
+        for name in os.environ:
+            if name.startswith("RESTANTE_"):
+                patch.delenv(name)
+
+    def __call__(self, *arguments: str, **variables: str) -> Ended:
+        for name, text in variables.items():
+            self._patch.setenv(name, text)
+        self._patch.setattr("sys.argv", ["restante", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            entry.main()
+        for name in variables:
+            self._patch.delenv(name)
+        printed, errors = self._capture.readouterr()
+        return Ended(ended.value.code, printed, errors)
+
+    def file(self, text: str, name: str = "restante.toml") -> str:
+        (self.folder / name).write_text(text)
+        return name
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    return Command(monkeypatch, capsys, tmp_path)
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(command: Command) -> None:
+    command.file(f'retention = "1h"\nhistory = "2h"\nmax_queued = 3\n[upstream]\nurl = "{UPSTREAM}"\n')
+    variables = {"RESTANTE_RETENTION": "50m", "RESTANTE_MAX_QUEUED": "4"}
+    told = command("check", "--json", "--max-queued", "5", **variables).told()
+    assert (told["retention"], told["history"], told["max_queued"]) == ("50m", "2h", 5)
+
+
+def test_the_upstream_of_the_file_keeps_its_other_settings(command: Command) -> None:
+    command.file(f'[upstream]\nurl = "{UPSTREAM}"\nconcurrency = 3\n')
+    for told in (
+        command("check", "--json", "--upstream", "http://127.0.0.1:10").told(),
+        command("check", "--json", RESTANTE_UPSTREAM="http://127.0.0.1:10").told(),
+    ):
+        assert told["upstreams"]["default"]["url"] == "http://127.0.0.1:10"
+        assert told["upstreams"]["default"]["concurrency"] == 3
+
+
+GIVEN = {
+    "listen": "127.0.0.1:1",
+    "public_url": "https://pay.example",
+    "store": "sqlite:///a.db",
+    "retention": "1h",
+    "history": "90d",
+    "accept_status": "200",
+    "max_body": "1KiB",
+    "max_result": "2KiB",
+    "max_queued": "7",
+    "max_waiting": "8",
+    "strict": "true",
+    "trusted_proxies": "10.0.0.0/8, 192.168.0.1",
+    "admin_listen": "127.0.0.1:2",
+    "grace": "1s",
+    "insecure": "true",
+    "log_level": "error",
+}
+
+
+@pytest.mark.parametrize("setting", TOP.settings, ids=lambda setting: setting.name)
+def test_every_setting_at_the_top_is_a_flag_and_a_variable(command: Command, setting: Any) -> None:
+    text = GIVEN[setting.name]
+    plain = command("check", "--json", "--upstream", UPSTREAM).told()
+    flag = "--" + setting.name.replace("_", "-")
+    by_flag = command(
+        "check", "--json", "--upstream", UPSTREAM, flag, *([] if text == "true" else [text])
+    ).told()
+    variable = {f"RESTANTE_{setting.name.upper()}": text}
+    by_variable = command("check", "--json", "--upstream", UPSTREAM, **variable).told()
+    assert plain != by_flag == by_variable
+
+
+def test_a_flag_can_be_taken_back(command: Command) -> None:
+    assert (
+        command("check", "--json", "--upstream", UPSTREAM, "--no-strict", RESTANTE_STRICT="1").told()[
+            "strict"
+        ]
+        is False
+    )
+
+
+def test_the_file_is_the_one_that_is_named_or_the_one_that_is_there(command: Command) -> None:
+    other = command.file(f'[upstream]\nurl = "{UPSTREAM}/other"\n', "other.toml")
+    command.file(f'[upstream]\nurl = "{UPSTREAM}/here"\n')
+    for ended, base in (
+        (command("check", "--json"), "here"),
+        (command("check", "--json", "--config", other), "other"),
+        (command("check", "--json", RESTANTE_CONFIG=other), "other"),
+    ):
+        assert ended.told()["upstreams"]["default"]["url"] == f"{UPSTREAM}/{base}"
+
+
+def test_check_tells_people_what_was_understood(command: Command) -> None:
+    command.file(
+        f'[upstream]\nurl = "{UPSTREAM}"\nset_headers = {{ Authorization = "Bearer hunter2" }}\n'
+        '[[routes]]\nmatch = "POST /tickets"\ndialect = "transaction"\ntransactions = "/transactions"\n'
+    )
+    ended = command("check")
+    assert ended.code == 0
+    lines = [line.split() for line in ended.printed.splitlines()]
+    assert lines[0] == ["restante.toml:", "all", "well"]
+    assert ["retention", "24h"] in lines
+    assert ["upstream", UPSTREAM] in lines
+    assert (
+        "POST /tickets → default, transaction, looked up at /transactions, interrupted: fail" in ended.printed
+    )
+    assert "hunter2" not in ended.printed + command("check", "--json").printed
+
+
+NAMED = "upstream: the file has [upstreams.NAME], so a single one has no place (from --upstream)"
+SIZE = "max_body: expected a size such as 64KiB, 16MiB or 1GiB, or a number of bytes"
+DURATION = "retention: expected a duration such as 500ms, 3s, 5m, 24h or 30d"
+ORIGIN = "expected a URL such as http://127.0.0.1:9000 or https://api.example/base"
+NETWORK = "trusted_proxies[1]: expected a network such as 10.0.0.0/8 or an address"
+OPEN = "use a loopback address such as 127.0.0.1, or set insecure = true"
+STORE = "expected sqlite:///FILE (sqlite:////FILE where the path begins at the root)"
+PEM = "expected a PEM file with what its name says, and no passphrase"
+NOT_TOML = "is not TOML: Expected '=' after a key in a key/value pair (at line 1, column 8)"
+NO_FILE = "cannot be read: No such file or directory"
+
+REFUSALS = [
+    ("check --retention 1", f"{DURATION} (from --retention)"),
+    ("RESTANTE_MAX_BODY=1MB check", f"{SIZE} (from RESTANTE_MAX_BODY)"),
+    ("RESTANTE_STRICT=perhaps check", "strict: expected true or false (from RESTANTE_STRICT)"),
+    ("check --trusted-proxies 10.0.0.0/8,x", f"{NETWORK} (from --trusted-proxies)"),
+    ("check --upstream there", f"upstream.url: {ORIGIN} (from --upstream)"),
+    ("RESTANTE_LISTN=a check", "RESTANTE_LISTN: there is no such setting; did you mean RESTANTE_LISTEN?"),
+    ("check --config none.toml", f"config: none.toml {NO_FILE}"),
+    ("check --config .", "config: . cannot be read: Is a directory"),
+    ("check --config broken.toml", f"config: broken.toml {NOT_TOML}"),
+    ("check --config latin.toml", "config: latin.toml is not UTF-8 text"),
+    ("check --config named.toml --upstream http://a", NAMED),
+    ("check --config odd.toml", f"{DURATION}, in quotes (in odd.toml)"),
+    ("RESTANTE_CONFIG=odd.toml check", f"{DURATION}, in quotes (in odd.toml)"),
+    ("check --config ca.toml", f"upstream.ca_file: the file {NO_FILE} (in ca.toml)"),
+    ("check --config cert.toml", f"upstreams.bank.client_cert: {PEM} (in cert.toml)"),
+    (
+        "serve --listen 0.0.0.0:80 --upstream http://a",
+        f"listen: 0.0.0.0:80 can be reached by others and auth.mode is open; {OPEN} (from --listen)",
+    ),
+    ("demo --listen nowhere", "listen: expected HOST:PORT, such as 127.0.0.1:8600 or [::1]:8600"),
+    ("demo --store postgresql://u:hunter2@h/db", f"store: PostgreSQL is not part of this version; {STORE}"),
+]
+
+
+@pytest.mark.parametrize(("typed", "line"), REFUSALS, ids=[typed for typed, _ in REFUSALS])
+def test_what_is_wrong_is_one_line_and_exit_code_2(command: Command, typed: str, line: str) -> None:
+    command.file("listen 1", "broken.toml")
+    (command.folder / "latin.toml").write_bytes(b"listen = '\xe9'")
+    command.file(f'[upstreams.a]\nurl = "{UPSTREAM}"\n', "named.toml")
+    command.file(f'retention = 3\n[upstream]\nurl = "{UPSTREAM}"\n', "odd.toml")
+    command.file('[upstream]\nurl = "https://a"\nca_file = "none.pem"\n', "ca.toml")
+    command.file('[upstreams.bank]\nurl = "https://a"\nclient_cert = "odd.toml"\n', "cert.toml")
+    words = typed.split()
+    variables = dict(word.split("=") for word in words if word.startswith("RESTANTE_"))
+    ended = command(*words[len(variables) :], **variables)
+    assert ended.code == 2
+    assert ended.errors == f"restante: {line}\n"
+    assert ended.printed == ""
+
+
+@pytest.mark.parametrize(
+    "typed", ["check --colour", "check more", "check --listen", "polish", "demo --traffic=1"]
+)
+def test_what_is_mistyped_is_one_line_and_exit_code_2(command: Command, typed: str) -> None:
+    ended = command(*typed.split())
+    assert (ended.code, ended.printed) == (2, "")
+    assert ended.errors.startswith("restante: ")
+    assert ended.errors.count("\n") == 1
+
+
+def test_variables_of_others_with_our_prefix_are_left_alone(command: Command) -> None:
+    others = {"RESTANTE_PORT": "tcp://10.0.0.1:8600", "RESTANTE_SERVICE_HOST": "10.0.0.1"}
+    assert command("check", "--upstream", UPSTREAM, **others).code == 0
+
+
+def test_an_empty_variable_is_as_if_it_was_not_set(command: Command) -> None:
+    assert command("check", "--upstream", UPSTREAM, RESTANTE_STORE="", RESTANTE_CONFIG="").code == 0
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, click.Abort])
+def test_control_c_is_130(
+    command: Command, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
+    def interrupted(**_: object) -> None:
+        raise end
+
+    monkeypatch.setattr(entry.restante.commands["check"], "callback", interrupted)
+    ended = command("check")
+    assert (ended.code, ended.errors.strip()) == (130, "")
+
+
+def test_help_is_there_for_every_command(command: Command) -> None:
+    for name in ("", "serve", "check", "demo"):
+        ended = command(*([name] if name else []), "--help")
+        assert ended.code == 0
+        assert ended.printed.startswith(f"Usage: restante {name}".rstrip())
+
+
+def test_a_reader_who_has_gone_gets_no_traceback(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [*RESTANTE, "check", "--json", "--upstream", UPSTREAM],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment(),
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, b"")
