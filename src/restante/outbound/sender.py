@@ -116,17 +116,19 @@ class HTTPLine:
     ) -> Exchange:
         """One request, and the head of its answer.
 
-        Raises `ValueError`, with nothing sent and the line still in hand, where the request cannot be
-        written; `Unreachable` where the line was lost before the first byte.
+        Raises `ValueError`, with nothing sent and the line given back, where the request cannot be written;
+        `Unreachable` where the line was lost before the first byte.
         """
         connection = self._connection
         if connection is None:
             raise RuntimeError("a line carries one request")
-        head = request_head(method, target, headers, size)
-        if isinstance(body, bytes) and size is None:
-            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
-        elif isinstance(body, bytes) and len(body) != size:
-            raise ValueError("the request's body is not as long as announced")
+        try:
+            head = request_head(method, target, headers, size)
+            if isinstance(body, bytes):
+                body = _framed(body, size)
+        except ValueError:
+            self.close()
+            raise
         self._connection = None
         if not connection.usable():
             raise Unreachable("the upstream closed the connection before the request was sent")
@@ -142,3 +144,12 @@ class HTTPLine:
         connection, self._connection = self._connection, None
         if connection is not None and connection.usable():
             connection.pool.put_back(connection)
+
+
+def _framed(body: bytes, size: int | None) -> bytes:
+    """A body that is all at hand, as one chunk where its size is not told."""
+    if size is None:
+        return b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+    if len(body) != size:
+        raise ValueError("the request's body is not as long as announced")
+    return body
