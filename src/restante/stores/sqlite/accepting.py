@@ -15,8 +15,13 @@ Known = dict[bytes, tuple[int, bytes, int]]
 """Idempotency entries: scope to key, fingerprint, expires_at."""
 
 
-def accept(database: Database, jobs: list[Job]) -> bool:
-    """Writes the entries of all jobs; each job's value is its list of answers."""
+def accept_alone(database: Database, job: Job) -> bool:
+    """The entries of one call."""
+    return accept_together(database, [job])
+
+
+def accept_together(database: Database, jobs: list[Job]) -> bool:
+    """Writes the entries of all jobs; each job's value is its list of answers. True: it was done."""
     entries: list[Entry] = [entry for job in jobs for entry in job.what]
     known = _known(database, entries)
     answers: dict[int, Accepted | KeyReused] = {}

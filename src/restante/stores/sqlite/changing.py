@@ -44,8 +44,8 @@ def apply_together(database: Database, jobs: list[Job]) -> bool:
     return True
 
 
-def apply_alone(database: Database, job: Job) -> None:
-    """The changes of one call, one after the other; the value tells which were applied."""
+def apply_alone(database: Database, job: Job) -> bool:
+    """The changes of one call, one after the other; the job's value tells which were applied."""
     applied: list[bool] = []
     for step in job.what:
         row = (step.key, *step.start, *step.end)
@@ -57,6 +57,7 @@ def apply_alone(database: Database, job: Job) -> None:
             _insert(database, step.events, step.results)
         applied.append(done)
     job.value = applied
+    return True
 
 
 def remember(job: Job, memory: Memory) -> None:

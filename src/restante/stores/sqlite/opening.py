@@ -5,7 +5,6 @@ Whatever is wrong with the path or the file is a `SettingError` of one line, nam
 
 import fcntl
 import os
-from collections.abc import Sequence
 
 import apsw
 import msgspec
@@ -20,19 +19,17 @@ READER_CACHE_KIB = 8 * 1024
 READERS = 3
 
 
-class OpenFile(msgspec.Struct):
+class OpenFile(msgspec.Struct, kw_only=True):
     """A file that is this process's own, and what was read from it at the start."""
 
     lock: int
-    databases: list[Database]
-    secret: bytes = b""
-    memory: Memory = Memory(queued=0, next_key=1)
-    loose: Sequence[tuple[int, int]] = ()  # bodies that nothing refers to
+    databases: list[Database]  # the writer's first
+    secret: bytes
+    memory: Memory
+    loose: list[tuple[int, int]]  # bodies that nothing refers to: key, attempt
 
     def close(self) -> None:
-        for database in reversed(self.databases):  # the writer last: it puts the log into the file
-            database.close()
-        os.close(self.lock)
+        _close(self.databases, self.lock)
 
 
 def open_file(path: str, *, vfs: str | None) -> OpenFile:
@@ -43,18 +40,31 @@ def open_file(path: str, *, vfs: str | None) -> OpenFile:
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise SettingError("store", f"{path} cannot be opened: there is no folder {folder}")
-    opened = OpenFile(_lock(path), [])
+    lock = _lock(path)
+    databases: list[Database] = []
     try:
         writer = Database(path, cache_kib=WRITER_CACHE_KIB, vfs=vfs, create=True)
-        opened.databases.append(writer)
+        databases.append(writer)
         migrate(writer, path)
-        _take_over(opened, writer)
+        queued = _take_over(writer)
         for _ in range(READERS):
-            opened.databases.append(Database(path, cache_kib=READER_CACHE_KIB, vfs=vfs))
+            databases.append(Database(path, cache_kib=READER_CACHE_KIB, vfs=vfs))
+        return OpenFile(
+            lock=lock,
+            databases=databases,
+            secret=writer.value("secret"),
+            memory=Memory(queued=queued, next_key=writer.value("last_key") + 1),
+            loose=[(row[0], row[1]) for row in writer.rows("all_loose")],
+        )
     except BaseException as error:
-        opened.close()
+        _close(databases, lock)
         raise _refused(path, error) from None
-    return opened
+
+
+def _close(databases: list[Database], lock: int) -> None:
+    for database in reversed(databases):  # the writer last: it puts the log into the file
+        database.close()
+    os.close(lock)
 
 
 def _lock(path: str) -> int:
@@ -71,9 +81,9 @@ def _lock(path: str) -> int:
     return descriptor
 
 
-def _take_over(opened: OpenFile, database: Database) -> None:
+def _take_over(database: Database) -> int:
     """Cleans up after the process before this one: what it was sending has lapsed, what it was handing
-    over may be read again."""
+    over may be read again. The number of transactions that are not finished."""
     database.run("begin")
     try:
         unfinished, sending = database.rows("count_unfinished")[0]
@@ -83,9 +93,7 @@ def _take_over(opened: OpenFile, database: Database) -> None:
         database.run("commit")
     finally:
         database.roll_back()
-    opened.secret = database.value("secret")
-    opened.memory = Memory(queued=unfinished, next_key=database.value("last_key") + 1)
-    opened.loose = [(row[0], row[1]) for row in database.rows("all_loose")]
+    return int(unfinished)
 
 
 def _refused(path: str, error: BaseException) -> BaseException:

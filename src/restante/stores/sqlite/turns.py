@@ -28,9 +28,11 @@ class Turns:
     def __init__(self, database: Database, memory: Memory) -> None:
         self._database = database
         self._memory = memory
+        self._held: frozenset[int] = frozenset()
 
     def run(self, jobs: list[Job]) -> None:
         for job in jobs:
+            self._held = frozenset(self._memory.held)  # before the snapshot: what it shows of these is old
             try:
                 self._database.run("snapshot")
                 try:
@@ -54,7 +56,7 @@ class Turns:
         for key in self._due(upstream, limit, now):
             if len(keys) == limit:
                 break
-            if key not in self._memory.held:
+            if key not in self._held and key not in self._memory.held:
                 keys.append(key)
         if not keys:
             return []

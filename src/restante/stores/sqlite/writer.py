@@ -6,13 +6,15 @@ itself fails, the whole group is rolled back and refused: what raises did not ha
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from . import accepting, changing, removing
 from .database import BREAKDOWNS, Database, wrong
 from .memory import Memory
 from .queries import numbers
 from .worker import Job
+
+Work = TypeVar("Work")
 
 
 class Writer:
@@ -74,44 +76,37 @@ class Writer:
             self._database.roll_back()
 
     def _accept(self, jobs: list[Job]) -> None:
-        self._together(jobs, lambda jobs: accepting.accept(self._database, jobs), None)
+        self._together(jobs, accepting.accept_together, accepting.accept_alone)
 
     def _apply(self, jobs: list[Job]) -> None:
-        self._together(
-            jobs,
-            lambda jobs: changing.apply_together(self._database, jobs),
-            lambda job: changing.apply_alone(self._database, job),
-        )
+        self._together(jobs, changing.apply_together, changing.apply_alone)
 
     def _together(
-        self, jobs: list[Job], all: Callable[[list[Job]], bool], one: Callable[[Job], None] | None
+        self,
+        jobs: list[Job],
+        all: Callable[[Database, list[Job]], bool],
+        one: Callable[[Database, Job], bool],
     ) -> None:
-        database = self._database
-        database.run("mark")
+        """All at once; where that is refused, one by one from where it began."""
+        if self._kept(all, jobs) is not True:
+            for job in jobs:
+                kept = self._kept(one, job)
+                if isinstance(kept, Exception):
+                    job.error = wrong(kept)
+
+    def _kept(self, work: Callable[[Database, Work], bool], what: Work) -> bool | Exception:
+        """What `work` returned, or raised. Unless that is True, what it has written is taken back."""
+        self._database.run("mark")
         try:
-            if all(jobs):
-                return
+            kept: bool | Exception = work(self._database, what)
         except BREAKDOWNS:
             raise
         except Exception as error:
-            if len(jobs) == 1 and one is None:
-                jobs[0].error = wrong(error)
-        database.run("back")
-        if len(jobs) == 1 and one is None:
-            return
-        for job in jobs:
-            database.run("mark")
-            try:
-                if one:
-                    one(job)
-                else:
-                    all([job])
-                database.run("unmark")
-            except BREAKDOWNS:
-                raise
-            except Exception as error:
-                job.error = wrong(error)
-                database.run("back")
+            kept = error
+        if kept is not True:
+            self._database.run("back")
+        self._database.run("unmark")
+        return kept
 
     def _alone(self, work: Callable[[Database, Any], Any]) -> Callable[[list[Job]], None]:
         def each(jobs: list[Job]) -> None:

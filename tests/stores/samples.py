@@ -1,0 +1,115 @@
+"""Submissions, changes and short cuts for the stores' tests. Time is a number here."""
+
+from typing import Any
+
+import msgspec
+
+from restante.core import change
+from restante.core.clock import DAY, SECOND
+from restante.core.errors import KeyReused
+from restante.core.identity import RANDOM_BYTES, mint
+from restante.core.model import Body, Change, IdempotencyKey, Request, Result, Submission, Transaction
+from restante.core.status import Outcome
+from restante.ports import Store
+
+NOW = 1_700_000_000 * SECOND
+LEASE = 15 * SECOND
+HEADERS = ((b"Host", b"example.test"), (b"X-Twice", b"1"), (b"x-twice", b"\xff\x00\xe9"))
+
+
+async def a_submission(
+    store: Store,
+    *,
+    body: Body | bytes = b'{"amount":1}',
+    claim: bool = False,
+    key: bytes | None = None,
+    fingerprint: bytes = b"f" * 32,
+    **fields: Any,
+) -> Submission:
+    """A fresh one, with a key of its own, accepted at NOW and due at once."""
+    (number,) = await store.reserve_keys(1)
+    base = Transaction(
+        key=number,
+        id=mint(number, number.to_bytes(RANDOM_BYTES, "big"), store.secret),
+        tenant="default",
+        created_at=NOW,
+        updated_at=NOW,
+        method="POST",
+        path="/payments",
+        operation="create",
+        upstream="default",
+        due_at=NOW,
+        deadline=NOW + DAY,
+        expires_at=NOW + DAY,
+        sweep_at=NOW + DAY,
+    )
+    transaction = msgspec.structs.replace(base, **fields)
+    content = body if isinstance(body, Body) else Body(len(body), body)
+    return Submission(
+        transaction=transaction,
+        event=change.accepted(transaction),
+        request=Request(HEADERS, content),
+        idempotency=IdempotencyKey(key.ljust(32), fingerprint) if key else None,
+        claim=claim,
+    )
+
+
+async def accepted(store: Store, **fields: Any) -> Transaction:
+    """A transaction that is in the store."""
+    (answer,) = await store.accept([await a_submission(store, **fields)])
+    assert not isinstance(answer, KeyReused)
+    return answer.transaction
+
+
+def begin(transaction: Transaction, *, now: int = NOW) -> Change:
+    return change.begin(transaction, attempt=transaction.attempt + 1, now=now, lease=LEASE)
+
+
+def complete(transaction: Transaction, *, body: Body | bytes = b"{}", now: int = NOW) -> Change:
+    content = body if isinstance(body, Body) else Body(len(body), body)
+    result = Result(200, HEADERS, content, transaction.attempt)
+    return change.complete(transaction, attempt=transaction.attempt, now=now, result=result, data={"n": 1})
+
+
+def fail(transaction: Transaction, *, now: int = NOW) -> Change:
+    result = Result(500, (), Body(4, b"oops"), transaction.attempt)
+    return change.fail(
+        transaction,
+        attempt=transaction.attempt,
+        now=now,
+        outcome=Outcome.ANSWERED,
+        data={"error_message": "oops"},
+        result=result,
+    )
+
+
+def delay(transaction: Transaction, *, until: int) -> Change:
+    return change.delay(
+        transaction, attempt=transaction.attempt, now=NOW, until=until, reason="a test", doubtful=True
+    )
+
+
+async def applied(store: Store, *changes: Change) -> Transaction:
+    """Applies all, none of them lost; how the transaction stands after the last."""
+    assert await store.apply(changes) == [True] * len(changes)
+    return changes[-1].after
+
+
+async def completed(store: Store, **fields: Any) -> Transaction:
+    begun = await applied(store, begin(await accepted(store, **fields)))
+    return await applied(store, complete(begun))
+
+
+async def failed(store: Store, **fields: Any) -> Transaction:
+    begun = await applied(store, begin(await accepted(store, **fields)))
+    return await applied(store, fail(begun))
+
+
+async def now_is(store: Store, transaction: Transaction) -> Transaction | None:
+    (found,) = await store.look([transaction.id])
+    return found
+
+
+async def claimed(store: Store, *, now: int = NOW, limit: int = 100, upstream: str = "default") -> list[int]:
+    """The keys that a claim returns, in its order."""
+    return [claim.transaction.key for claim in await store.claim(upstream, limit, now)]

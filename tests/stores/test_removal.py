@@ -1,0 +1,94 @@
+"""What is swept: results at the end of their retention, transactions at the end of their history."""
+
+import msgspec
+
+from restante.core.clock import DAY
+from restante.core.model import Accepted
+from restante.core.status import Reading
+from restante.ports import Store
+
+from .conftest import Opener
+from .samples import NOW, a_submission, accepted, completed, now_is
+
+
+async def test_lapsed_ones_come_earliest_first(store: Store) -> None:
+    moments = [5, 3, 9, 1, 7]
+    some = [await accepted(store, sweep_at=NOW + moment) for moment in moments]
+    lapsed = await store.lapsed(NOW + 7, 3)
+    assert lapsed == [some[3], some[1], some[0]]
+    assert [one.sweep_at for one in await store.lapsed(NOW + 7, 10)] == [NOW + 1, NOW + 3, NOW + 5, NOW + 7]
+    assert await store.lapsed(NOW, 10) == []
+
+
+async def test_a_purged_result_is_gone_and_its_transaction_is_not(store: Store) -> None:
+    done, other = await completed(store), await completed(store)
+    later = msgspec.structs.replace(done, sweep_at=NOW + 30 * DAY)
+    await store.purge([later], [])
+    assert await now_is(store, done) == later
+    assert await store.results([done.key]) == [None]
+    assert await store.requests([done.key]) == [None]
+    assert [len(log) for log in await store.events([done.key])] == [3]
+    assert await store.lapsed(NOW + 2 * DAY, 10) == [other]
+    assert None not in await store.results([other.key])
+
+
+async def test_a_forgotten_transaction_leaves_nothing(store: Store) -> None:
+    some = [await completed(store, key=b"%d" % place) for place in range(5)]
+    kept = await completed(store)
+    await store.purge([], some)
+    keys = [one.key for one in some]
+    assert await store.look([one.id for one in some]) == [None] * 5
+    assert await store.events(keys) == [[]] * 5
+    assert await store.results(keys) == [None] * 5
+    assert await store.requests(keys) == [None] * 5
+    assert await now_is(store, kept) == kept
+    again = await a_submission(store, key=b"0")
+    assert await store.accept([again]) == [Accepted(again.transaction)]
+
+
+async def test_a_purge_forgets_the_idempotency_key(store: Store) -> None:
+    done = await completed(store, key=b"a")
+    await store.purge([done], [])
+    fresh = await a_submission(store, key=b"a")
+    assert await store.accept([fresh]) == [Accepted(fresh.transaction)]
+
+
+async def test_a_purge_leaves_a_key_that_was_given_away_alone(store: Store) -> None:
+    old = await completed(store, key=b"a")
+    new = await a_submission(store, key=b"a", created_at=NOW + DAY, expires_at=NOW + 2 * DAY)
+    await store.accept([new])
+    await store.purge([old], [old])
+    again = await a_submission(store, key=b"a", created_at=NOW + DAY + 1)
+    assert await store.accept([again]) == [Accepted(new.transaction, replayed=True)]
+
+
+async def test_some_are_purged_and_others_forgotten_in_one_call(store: Store) -> None:
+    one, two = await completed(store), await completed(store)
+    await store.purge([msgspec.structs.replace(one, sweep_at=NOW + 9 * DAY)], [two])
+    assert await now_is(store, two) is None
+    found = await now_is(store, one)
+    assert found
+    assert found.sweep_at == NOW + 9 * DAY
+    await store.purge([], [])
+
+
+async def test_a_reading_that_a_dead_process_had_reserved_is_unread(opened: Opener) -> None:
+    store = await opened()
+    reserved, read = await completed(store), await completed(store)
+    await store.mark_reading(reserved.key, Reading.UNREAD, Reading.RESERVED)
+    await store.mark_reading(read.key, Reading.UNREAD, Reading.READ)
+    store = await opened()
+    found = await store.look([reserved.id, read.id])
+    assert [one.reading for one in found if one] == [Reading.UNREAD, Reading.READ]
+
+
+async def test_what_was_written_is_there_after_a_start(opened: Opener) -> None:
+    store = await opened()
+    done = await completed(store)
+    results, events, secret = await store.results([done.key]), await store.events([done.key]), store.secret
+    store = await opened()
+    assert store.secret == secret
+    assert len(secret) == 16
+    assert await store.look([done.id]) == [done]
+    assert await store.results([done.key]) == results
+    assert await store.events([done.key]) == events
