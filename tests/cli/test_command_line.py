@@ -229,6 +229,15 @@ def test_control_c_is_130(
     assert (ended.code, ended.errors.strip()) == (130, "")
 
 
+def test_trouble_with_the_machine_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(Path, "cwd", gone)
+    ended = command("check", "--upstream", UPSTREAM)
+    assert (ended.code, ended.errors) == (1, "restante: No such file or directory\n")
+
+
 def test_help_is_there_for_every_command(command: Command) -> None:
     for name in ("", "serve", "check", "demo"):
         ended = command(*([name] if name else []), "--help")

@@ -52,6 +52,9 @@ def main() -> NoReturn:
         # Whoever read our output has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        fail(place + (error.strerror or "an error of the operating system"), FAILED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
