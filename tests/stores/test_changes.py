@@ -94,6 +94,7 @@ async def test_an_end_keeps_the_answer_verbatim(store: Store) -> None:
     for body in (b"", b"\x00\xff" * 5000):
         begun = await applied(store, begin(await accepted(store)))
         done = complete(begun, body=body)
+        assert done.result
         result = msgspec.structs.replace(done.result, headers=headers)
         await applied(store, msgspec.structs.replace(done, result=result))
         assert await store.results([begun.key]) == [result]
@@ -102,7 +103,7 @@ async def test_an_end_keeps_the_answer_verbatim(store: Store) -> None:
 async def test_an_events_status_is_its_rows(store: Store) -> None:
     for end in (complete, fail):
         transaction = await applied(store, begin(await accepted(store)))
-        await applied(store, end(transaction))  # type: ignore[operator]
+        await applied(store, end(transaction))
         found = await now_is(store, transaction)
         (log,) = await store.events([transaction.key])
         assert found

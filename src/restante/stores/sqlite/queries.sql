@@ -223,4 +223,5 @@ SELECT json_group_array(key) FROM (
 
 -- name: cursor
 -- Where a page goes on: the row itself, or the tenant's next newer one where it is gone.
-SELECT created_at, updated_at FROM transactions WHERE key >= ?1 AND tenant = ?2 ORDER BY key LIMIT 1
+SELECT created_at, updated_at FROM transactions NOT INDEXED
+WHERE key >= ?1 AND tenant = ?2 ORDER BY key LIMIT 1

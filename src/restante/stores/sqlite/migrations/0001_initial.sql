@@ -33,8 +33,9 @@ CREATE TABLE transactions (
     reading INTEGER NOT NULL
 ) STRICT;
 
--- What is not finished, by whose turn it is. `phase` is there so that a start finds what was being sent.
-CREATE INDEX turns ON transactions (upstream, priority DESC, due_at, key, phase) WHERE status < 2;
+-- What is not finished, by whose turn it is. `phase` and `status` are there so that no row need be read: for a
+-- turn, or at a start, which counts these and finds what was being sent.
+CREATE INDEX turns ON transactions (upstream, priority DESC, due_at, key, phase, status) WHERE status < 2;
 CREATE INDEX sweeps ON transactions (sweep_at);
 CREATE INDEX lists ON transactions (tenant, created_at, key);
 CREATE INDEX trackings ON transactions (tenant, tracking_id, created_at, key) WHERE tracking_id IS NOT NULL;

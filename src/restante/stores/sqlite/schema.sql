@@ -1,0 +1,92 @@
+CREATE TABLE chunks (
+    key INTEGER NOT NULL,
+    attempt INTEGER NOT NULL, -- 0: the request's body
+    position INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (key, attempt, position)
+) STRICT;
+
+CREATE TABLE events (
+    key INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    data TEXT,                -- a JSON object; NULL: the upstream's answer itself
+    status INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (key, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+    scope BLOB PRIMARY KEY,
+    key INTEGER NOT NULL,
+    fingerprint BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX lists ON transactions (tenant, created_at, key);
+
+CREATE TABLE loose (
+    key INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    PRIMARY KEY (key, attempt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE meta (
+    secret BLOB NOT NULL,     -- this store's own 16 bytes, for ids
+    probes INTEGER NOT NULL   -- counts the writes that only ask whether a write can be made
+) STRICT;
+
+CREATE TABLE requests (
+    key INTEGER PRIMARY KEY,
+    headers BLOB NOT NULL,    -- msgpack: pairs of raw bytes
+    size INTEGER NOT NULL,
+    body BLOB,                -- NULL: in chunks
+    scope BLOB                -- its entry in idempotency
+) STRICT;
+
+CREATE INDEX reservations ON transactions (key) WHERE reading = 1;
+
+CREATE TABLE results (
+    key INTEGER PRIMARY KEY,
+    status INTEGER NOT NULL,
+    headers BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    body BLOB,                -- NULL: in chunks
+    attempt INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX sweeps ON transactions (sweep_at);
+
+CREATE INDEX trackings ON transactions (tenant, tracking_id, created_at, key) WHERE tracking_id IS NOT NULL;
+
+CREATE TABLE transactions (
+    key INTEGER PRIMARY KEY,
+    id BLOB NOT NULL,         -- 16 bytes
+    tenant TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    outcome INTEGER,
+    phase INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    doubtful INTEGER NOT NULL,
+    dialect INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    path TEXT NOT NULL,
+    query TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    upstream TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    tracking_id TEXT,
+    due_at INTEGER,
+    deadline INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    sweep_at INTEGER NOT NULL,
+    result_status INTEGER,
+    reading INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX turns ON transactions (upstream, priority DESC, due_at, key, phase, status) WHERE status < 2;
+
