@@ -71,11 +71,16 @@ class House:
         port = await upstream.start()
         limits = settings.pop("limits", Limits())
         target = settings.pop("target", {})
+        others = {
+            name: Target(name=name, host="127.0.0.1", port=1, authority="127.0.0.1:1")  # nobody is there
+            for name in settings.pop("others", ())
+        }
         policy = Policy(
             upstreams={
+                **others,
                 "default": msgspec.structs.replace(
                     Target(host="127.0.0.1", port=port, authority=f"127.0.0.1:{port}"), **target
-                )
+                ),
             },
             routes=tuple(routes),
             limits=limits,

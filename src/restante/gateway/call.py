@@ -70,11 +70,16 @@ class Call:
         if message["type"] == DISCONNECT:
             raise ClientGone
         if message.get("more_body"):
-            return message.get("body", b""), self._rest()
+            return message.get("body", b""), self.pieces()
         self.body_read = True
         return message.get("body", b""), None
 
-    async def _rest(self) -> AsyncIterator[bytes]:
+    async def whole_body(self) -> bytes:
+        """All of the body, where it is known to be small. Raises `ClientGone`."""
+        return b"".join([piece async for piece in self.pieces()])
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body, or what is left of it, as it comes. Raises `ClientGone`."""
         while not self.body_read:
             message = await self.receive()
             if message["type"] == DISCONNECT:

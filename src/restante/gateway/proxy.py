@@ -1,6 +1,7 @@
 """Straight through: every other path goes to the upstream and its answer comes back, both streamed."""
 
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 from ..core.clock import SECOND
 from ..core.envelope import Envelope, open_envelope
@@ -18,7 +19,19 @@ from .rooms import Place
 FRESH_SECONDS = 2.0
 """A request that must not be repeated goes out on a connection that was idle for no longer."""
 
+SMALL_BODY = 64 * 1024
+"""A body announced to be no larger is read first: the upstream need not wait for a slow caller."""
+
 Body = bytes | AsyncIterator[bytes]
+
+
+class Outgoing(NamedTuple):
+    """What goes to the upstream. `size` is None for a chunked body."""
+
+    envelope: Envelope
+    upstream: Upstream
+    body: Body
+    size: int | None
 
 
 def refuse_websocket(call: Call) -> None:
@@ -34,33 +47,38 @@ async def through(desk: Desk, call: Call, place: Place) -> None:
     refuse_websocket(call)
     envelope = open_envelope(call.headers)
     upstream = desk.policy.upstreams[(place.route or ANY_ROUTE).upstream]
+    size = envelope.length
+    if size is None and first(call.headers, b"transfer-encoding") is None:
+        size = 0
     async with Attended(call) as attended:
-        content, rest = await call.body()
-        if rest is None:
+        body: Body
+        if size is None or size > SMALL_BODY:
+            body = _streamed(call, attended)
+        else:
+            body = await call.whole_body() if size else b""
             attended.watch()
-        body = content if rest is None else _whole(content, rest, attended)
-        answer = await _ask(desk, call, envelope, upstream, body)
+        answer = await _ask(desk, call, Outgoing(envelope, upstream, body, size))
         try:
             await _relay(call, answer)
         finally:
             answer.close()
 
 
-async def _ask(desk: Desk, call: Call, envelope: Envelope, upstream: Upstream, body: Body) -> Answer:
+async def _ask(desk: Desk, call: Call, outgoing: Outgoing) -> Answer:
     """The head of the answer. Raises `UpstreamError`.
 
     An idle connection may be closed by the upstream at just the moment it is used: then a request that
     did not go out, or does no harm twice, is sent once more, on a new one.
     """
     idempotent = call.method in IDEMPOTENT_METHODS
-    line = await _connect(desk, upstream, None if idempotent else FRESH_SECONDS)
+    line = await _connect(desk, outgoing.upstream, None if idempotent else FRESH_SECONDS)
     try:
-        return await _send(call, envelope, upstream, line, body)
+        return await _send(call, outgoing, line)
     except UpstreamError as error:
         harmless = not error.sent or (idempotent and isinstance(error, AnswerBroken))
-        if not harmless or not isinstance(body, bytes):
+        if not harmless or not isinstance(outgoing.body, bytes):
             raise
-    return await _send(call, envelope, upstream, await _connect(desk, upstream, 0.0), body)
+    return await _send(call, outgoing, await _connect(desk, outgoing.upstream, 0.0))
 
 
 async def _connect(desk: Desk, upstream: Upstream, max_idle_seconds: float | None) -> Line:
@@ -69,17 +87,15 @@ async def _connect(desk: Desk, upstream: Upstream, max_idle_seconds: float | Non
     )
 
 
-async def _send(call: Call, envelope: Envelope, upstream: Upstream, line: Line, body: Body) -> Answer:
-    size = envelope.length
-    if size is None and first(call.headers, b"transfer-encoding") is None:
-        size = 0
+async def _send(call: Call, outgoing: Outgoing, line: Line) -> Answer:
+    upstream = outgoing.upstream
     try:
         return await line.send(
             call.method,
             target(upstream, call.path, call.query),
-            forward_headers(envelope.kept, upstream),
-            body,
-            size=size,
+            forward_headers(outgoing.envelope.kept, upstream),
+            outgoing.body,
+            size=outgoing.size,
             timeout_seconds=upstream.timeout / SECOND,
         )
     finally:
@@ -102,9 +118,7 @@ async def _relay(call: Call, answer: Answer) -> None:
     await call.finish()
 
 
-async def _whole(content: bytes, rest: AsyncIterator[bytes], attended: Attended) -> AsyncIterator[bytes]:
-    if content:
-        yield content
-    async for piece in rest:
+async def _streamed(call: Call, attended: Attended) -> AsyncIterator[bytes]:
+    async for piece in call.pieces():
         yield piece
     attended.watch()

@@ -16,6 +16,7 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ..core.headers import first
 from .call import UNBUFFERED, BrokenOff
 from .problems import Problem, as_message
 
@@ -70,9 +71,11 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.head_size = None
-        if self.parser.should_upgrade() and self._get_upgrade() != b"websocket":
-            self.passed_over = True
-            return
+        if self.parser.should_upgrade():
+            offer = first(self.headers, b"upgrade")
+            if offer is not None and offer.strip().lower() != b"websocket":
+                self.passed_over = True
+                return
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
