@@ -243,6 +243,17 @@ async def test_a_closed_sender_connects_no_more() -> None:
             await line_to(sender, upstream.policy())
 
 
+async def test_a_connection_that_is_made_while_the_sender_closes_is_given_up() -> None:
+    sender = HTTPSender()
+    async with ScriptedUpstream(always(OK)) as upstream:
+        connecting = asyncio.create_task(line_to(sender, upstream.policy()))
+        await asyncio.sleep(0)
+        await sender.close()
+        with pytest.raises(Unreachable):
+            await connecting
+        await upstream.until_open(0)
+
+
 async def test_nothing_is_repeated_when_a_kept_connection_dies_under_a_request(sender: HTTPSender) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()

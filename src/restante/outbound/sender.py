@@ -20,6 +20,8 @@ from .trouble import in_words
 IDLE_SECONDS = 30.0
 IDLE_COUNT = 256  # per upstream
 
+SHUTTING_DOWN = "this side is shutting down"
+
 
 class HTTPSender:
     """A `Sender`. Idle connections are kept for `idle_seconds`, at most `idle_count` per upstream.
@@ -50,7 +52,7 @@ class HTTPSender:
         )
         pool = self._pool
         if pool.is_closed:
-            raise Unreachable("this side is shutting down")
+            raise Unreachable(SHUTTING_DOWN)
         connection = pool.take(key, max_idle_seconds)
         if connection is None:
             connection = await self._open(upstream, key, timeout_seconds)
@@ -85,6 +87,9 @@ class HTTPSender:
             raise Unreachable(phrase) from error
         except UnicodeError as error:
             raise Unreachable("the upstream's name is not a host name") from error
+        if self._pool.is_closed:  # meanwhile
+            connection.drop()
+            raise Unreachable(SHUTTING_DOWN)
         return connection
 
 
