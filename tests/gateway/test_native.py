@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from restante.core.clock import DAY, MINUTE
-from restante.core.status import Outcome
+from restante.core.status import Outcome, Reading
 
 from .conftest import MakeHouse
 from .house import House
@@ -107,6 +107,7 @@ async def test_it_tells_what_became_of_the_result(house: House) -> None:
 
     assert await shown() == {"status": 422, "kept": True, "read": False}
     await house.ask("GET", f"/async/result/{id}")
+    await house.reading_becomes(id, Reading.READ)
     assert await shown() == {"status": 422, "kept": True, "read": True}
     await house.clock.advance(DAY)
     assert await shown() == {"status": 422, "kept": False, "read": True}
