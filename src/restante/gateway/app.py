@@ -12,7 +12,7 @@ from .desk import Desk
 from .native import native
 from .problems import as_message, as_problem, problem_of
 from .proxy import through
-from .reply import Reply, answer
+from .reply import Reply
 from .rooms import OURS, Place, Room, Rooms
 from .submit import submit_task, submit_transaction
 from .tasks import task_result, task_status
@@ -78,7 +78,8 @@ class Gateway:
             await self._send(call, reply)
 
     async def _send(self, call: Call, reply: Reply) -> None:
-        await answer(call, reply, self._desk.date())
+        reply.headers.append(self._desk.date())
+        await call.answer(reply.code, reply.headers, reply.body)
 
 
 def failure(call: Call, error: BaseException) -> Reply:

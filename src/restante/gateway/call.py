@@ -90,6 +90,18 @@ class Call:
 
     # -- the answer
 
+    async def answer(self, code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """An answer whose body is in hand; to HEAD without it."""
+        if self.method == "HEAD":
+            body = b""
+        if not self.body_read:
+            await self.start(code, headers)
+            await self.finish(body)
+            return
+        self.started = self.finished = True
+        await self.send({"type": "http.response.start", "status": code, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
     async def start(self, code: int, headers: list[tuple[bytes, bytes]]) -> None:
         """The head. Where a large body was not read to its end, the connection ends with this answer."""
         self.started = True

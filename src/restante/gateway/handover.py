@@ -13,7 +13,7 @@ from ..core.model import Result, Transaction
 from .call import BrokenOff, Call
 from .desk import Desk
 from .problems import log
-from .reply import Reply, pour, verbatim
+from .reply import Reply, verbatim
 
 LAST_PIECE = 1024
 """Bytes kept back to the end: so few that once all others are out, these are at once."""
@@ -23,7 +23,7 @@ async def give(desk: Desk, call: Call, transaction: Transaction, result: Result)
     """Sends the upstream's answer as often as it is asked for. HEAD gets the same head."""
     headers = verbatim(result.headers, result.status, result.body.size)
     if result.body.inline is not None or call.method == "HEAD":
-        await pour(call, result.status, headers, result.body.inline or b"")
+        await call.answer(result.status, headers, result.body.inline or b"")
         return
     await call.start(result.status, headers)
     async for piece in _pieces(desk, transaction, result):

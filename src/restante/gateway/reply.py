@@ -6,7 +6,6 @@ import msgspec
 
 from ..core.headers import end_to_end
 from ..core.model import Headers
-from .call import Call
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", b"application/problem+json")
@@ -61,15 +60,3 @@ def verbatim(headers: Headers, code: int, size: int | None) -> list[tuple[bytes,
     if size is not None and code not in WITHOUT_BODY:
         kept.append((b"content-length", b"%d" % size))
     return kept
-
-
-async def answer(call: Call, reply: Reply, *more: tuple[bytes, bytes]) -> None:
-    """Sends it; to HEAD without its body."""
-    await call.start(reply.code, [*reply.headers, *more] if more else reply.headers)
-    await call.finish(b"" if call.method == "HEAD" else reply.body)
-
-
-async def pour(call: Call, code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    """Sends an answer whose body is in hand."""
-    await call.start(code, headers)
-    await call.finish(b"" if call.method == "HEAD" else body)

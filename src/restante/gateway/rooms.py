@@ -4,7 +4,7 @@ Paths are matched as they came, never unquoted, never normalised: what the plain
 no spelling of it behind `/async/` reaches.
 """
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import NamedTuple
 
 from ..core.errors import NoRoute
@@ -20,7 +20,7 @@ TASK_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 READS = frozenset({"GET", "HEAD"})
 
 
-class Room(Enum):
+class Room(IntEnum):
     NATIVE = auto()  # /-/…; rest: what follows
     TASK_STATUS = auto()  # rest: the id
     TASK_RESULT = auto()  # rest: the id
@@ -65,10 +65,10 @@ class Rooms:
                 if path.startswith(RESULT):
                     return Place(Room.TASK_RESULT, path[len(RESULT) :])
             plain = path[len(ASYNC) - 1 :]
-            if plain.startswith((OURS, ASYNC)) or self._audience(method, plain) is not None:
+            if plain.startswith((OURS, ASYNC)) or (method in READS and self._audience(plain) is not None):
                 raise NoRoute("This path cannot be called through /async/.")
             return Place(Room.TASK, plain, self._route(method, plain))
-        transactions = self._audience(method, path)
+        transactions = self._audience(path) if method in READS else None
         if transactions is not None:
             room = Room.TRANSACTIONS if path == transactions else Room.TRANSACTION
             return Place(room, path, None, transactions)
@@ -78,12 +78,11 @@ class Rooms:
         # `Prefer: respond-async` enters here.
         return Place(Room.THROUGH, path, route)
 
-    def _audience(self, method: str, path: str) -> str | None:
+    def _audience(self, path: str) -> str | None:
         """The configured transactions path that `path` reads from."""
-        if method in READS:
-            for transactions in self._transactions:
-                if path.startswith(transactions) and path[len(transactions) :][:1] in ("", "/"):
-                    return transactions
+        for transactions in self._transactions:
+            if path.startswith(transactions) and path[len(transactions) :][:1] in ("", "/"):
+                return transactions
         return None
 
     def _route(self, method: str, path: str) -> Route:
