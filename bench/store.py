@@ -12,6 +12,7 @@ import asyncio
 import os
 import tempfile
 import time
+from collections.abc import Awaitable, Callable, Iterator
 
 import uvloop
 
@@ -51,12 +52,12 @@ def submission(store: SQLiteStore, key: int) -> Submission:
     )
 
 
-async def accept(store: SQLiteStore, keys: list[int]) -> Transaction:
-    (accepted,) = await store.accept([submission(store, keys.pop())])
+async def accept(store: SQLiteStore, keys: Iterator[int]) -> Transaction:
+    (accepted,) = await store.accept([submission(store, next(keys))])
     return accepted.transaction
 
 
-async def live(store: SQLiteStore, keys: list[int]) -> None:
+async def live(store: SQLiteStore, keys: Iterator[int]) -> None:
     transaction = await accept(store, keys)
     now = transaction.created_at
     begun = change.begin(transaction, attempt=1, now=now, lease=15 * SECOND)
@@ -71,7 +72,14 @@ async def look(store: SQLiteStore, ids: list[str], turn: int) -> None:
     await store.look([ids[turn % len(ids)]])
 
 
-async def measure(store: SQLiteStore, name: str, work, count: int, seconds: float, busy: bool) -> None:
+async def measure(
+    store: SQLiteStore,
+    name: str,
+    work: Callable[[int], Awaitable[object]],
+    count: int,
+    seconds: float,
+    busy: bool,
+) -> None:
     stop = time.perf_counter() + seconds
     spans: list[float] = []
     spins = 0
@@ -99,19 +107,17 @@ async def measure(store: SQLiteStore, name: str, work, count: int, seconds: floa
     took = time.perf_counter() - begin
     commits = store.commits - commits
     spans.sort()
-    print(
-        f"{name:12} {count:4} at once: {len(spans) / took:8,.0f}/s  p50 {spans[len(spans) // 2] * 1e3:6.2f} ms"
-        f"  p99 {spans[len(spans) * 99 // 100] * 1e3:6.2f} ms  max {spans[-1] * 1e3:6.1f} ms"
-        f"  {commits / took:6.0f} commits/s" + (f"  {spins / took:8,.0f} spins/s" if busy else "")
-    )
+    half, most, worst = (spans[int(len(spans) * part)] * 1e3 for part in (0.5, 0.99, 0.99999))
+    line = f"{name:12} {count:4} at once: {len(spans) / took:8,.0f}/s  {commits / took:6.0f} commits/s"
+    line += f"  p50 {half:6.2f} ms  p99 {most:6.2f} ms  max {worst:6.1f} ms"
+    print(line + (f"  {spins / took:8,.0f} spins/s" if busy else ""))
 
 
 async def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for count in arguments.counts:
             store = await SQLiteStore.open(f"{folder}/{count}.db", limits=Limits())
-            keys = list(await store.reserve_keys(5_000_000))
-            keys.reverse()
+            keys = iter(await store.reserve_keys(10_000_000))
             todo = arguments.seconds, arguments.busy
             await measure(store, "accept", lambda turn: accept(store, keys), count, *todo)  # noqa: B023
             await measure(store, "whole life", lambda turn: live(store, keys), count, *todo)  # noqa: B023

@@ -7,6 +7,7 @@ from ...core.model import Event, Request, Result, Transaction
 from .database import Database, wrong
 from .queries import numbers
 from .rows import read_event, read_request, read_result, read_rows, read_transaction
+from .turnstile import Turnstile
 from .worker import Job
 
 
@@ -23,7 +24,7 @@ class Reader:
             "chunks": lambda places: {place: database.value("chunk", place) for place in places},
         }
 
-    def run(self, jobs: list[Job]) -> None:
+    def run(self, jobs: list[Job], turnstile: Turnstile) -> None:
         """Answers the jobs; what fails, fails for one kind of look-up only."""
         kinds: dict[str, list[Job]] = {}
         for job in jobs:

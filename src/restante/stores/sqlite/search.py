@@ -10,6 +10,7 @@ from ...core.model import Query, Transaction
 from .database import Database, wrong
 from .reader import transactions
 from .rows import DIALECT, STATUS
+from .turnstile import Turnstile
 from .worker import Job
 
 _CONDITIONS = {
@@ -30,7 +31,7 @@ class Search:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def run(self, jobs: list[Job]) -> None:
+    def run(self, jobs: list[Job], turnstile: Turnstile) -> None:
         for job in jobs:
             try:
                 self._database.run("snapshot")

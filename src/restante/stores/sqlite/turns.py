@@ -13,6 +13,7 @@ from .memory import Memory
 from .queries import numbers
 from .reader import transactions
 from .rows import read_request, read_rows
+from .turnstile import Turnstile
 from .worker import Job
 
 SMALL_BODY = 8 * 1024
@@ -30,7 +31,7 @@ class Turns:
         self._memory = memory
         self._held: frozenset[int] = frozenset()
 
-    def run(self, jobs: list[Job]) -> None:
+    def run(self, jobs: list[Job], turnstile: Turnstile) -> None:
         for job in jobs:
             self._held = frozenset(self._memory.held)  # before the snapshot: what it shows of these is old
             try:

@@ -18,6 +18,7 @@ from typing import Any
 
 from ...core.errors import StoreUnavailable
 from .database import wrong
+from .turnstile import Turnstile
 
 ROW = 2048
 """What a job weighs beside its bytes."""
@@ -48,10 +49,13 @@ class Job:
         self.error: BaseException | None = None
 
 
+Run = Callable[[list[Job], Turnstile], None]
+
+
 class Worker:
     """`run` gets a group of jobs and sets each one's value or error; if it raises, that is their error."""
 
-    def __init__(self, name: str, run: Callable[[list[Job]], None], *, max_waiting: int) -> None:
+    def __init__(self, name: str, run: Run, *, max_waiting: int) -> None:
         self._run = run
         self._max_jobs = max_waiting
         self._max_bytes = max_waiting * WAITING_BYTES
@@ -63,6 +67,7 @@ class Worker:
         self._awake = False
         self._closing = False
         self._wake: SimpleQueue[None] = SimpleQueue()
+        self._turnstile = Turnstile(self._loop)
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._thread.start()
 
@@ -86,9 +91,7 @@ class Worker:
         self._jobs += 1
         self._bytes += weight
         (self._bulk if bulk else self._urgent).append(job)
-        if not self._awake:
-            self._awake = True
-            self._wake.put(None)
+        self._rouse()
         try:
             return await job.future
         except asyncio.CancelledError:
@@ -102,7 +105,6 @@ class Worker:
     async def close(self) -> None:
         """Does what is waiting, then ends the thread."""
         self._closing = True
-        self._awake = True
         self._wake.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -112,16 +114,17 @@ class Worker:
         while True:
             self._wake.get()
             while group := self._take():
+                self._turnstile.begin()
                 try:
-                    self._run(group)
+                    self._run(group, self._turnstile)
                 except Exception as error:
                     for job in group:
                         job.error = job.error or wrong(error)
-                self._send(group)
+                self._call(self._deliver, group)
             self._awake = False
-            if self._urgent or self._bulk:  # arrived between the last look and the line above
-                self._awake = True
-                self._wake.put(None)
+            self._turnstile.sleep()
+            if self._urgent or self._bulk:  # arrived between the last look and the lines above
+                self._call(self._rouse)
             elif self._closing:
                 return
 
@@ -138,11 +141,17 @@ class Worker:
                 group.append(job)
         return group
 
-    def _send(self, group: list[Job]) -> None:
+    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
         with suppress(RuntimeError):  # the loop may be gone, and everybody who waited with it
-            self._loop.call_soon_threadsafe(self._deliver, group)
+            self._loop.call_soon_threadsafe(callback, *arguments)
 
     # -- on the loop again
+
+    def _rouse(self) -> None:
+        if not self._awake:
+            self._awake = True
+            self._wake.put(None)
+            self._turnstile.watch()
 
     def _deliver(self, group: list[Job]) -> None:
         for job in group:

@@ -12,6 +12,7 @@ from . import accepting, changing, removing
 from .database import BREAKDOWNS, Database, wrong
 from .memory import Memory
 from .queries import numbers
+from .turnstile import Turnstile
 from .worker import Job
 
 Work = TypeVar("Work")
@@ -35,7 +36,7 @@ class Writer:
             "drop": self._alone(removing.drop_pieces),
         }
 
-    def run(self, jobs: list[Job]) -> None:
+    def run(self, jobs: list[Job], turnstile: Turnstile) -> None:
         """Does the jobs in one commit; each gets its value or error."""
         kinds: dict[str, list[Job]] = {}
         for job in jobs:
@@ -49,7 +50,9 @@ class Writer:
                 if kind in kinds:
                     work(kinds[kind])
             committing = True
+            turnstile.leave()
             database.run("commit")
+            turnstile.begin()
         except Exception as error:
             for job in jobs:
                 job.error = job.error or wrong(error)
