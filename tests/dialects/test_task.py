@@ -86,7 +86,7 @@ def test_the_tables_are_total(status: Status, outcome: Outcome | None, reading: 
     assert of_result.once == (status is Status.FAILED and column in (Situation.ANSWERED, Situation.BROKEN))
     assert of_status.body is not None
     assert (of_result.body is None) == (column is Situation.ANSWERED)
-    assert of_result.retry == (column is Situation.RUNNING)
+    assert (of_result.wait_seconds is not None) == (column is Situation.RUNNING)
     word = "unknown" if column is Situation.UNKNOWN else str(status)
     assert of_status.word == of_result.word == word
 

@@ -192,10 +192,13 @@ async def test_a_bad_option_is_refused_by_name(house: House, field: str, value: 
     assert (await wire.ask("POST", "/async/x", {}, b"{}")).code == 202  # on the same connection
 
 
-async def test_an_idempotency_key_given_twice_is_refused(house: House) -> None:
+@pytest.mark.parametrize("field", ["Idempotency-Key", "Host"])
+async def test_what_must_be_given_once_is_refused_twice(house: House, field: str) -> None:
     wire = await house.wire()
-    wire.write(b"POST /async/x HTTP/1.1\r\nHost: h\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n\r\n")
-    assert (await wire.answer()).code == 400
+    fields = f"Host: h\r\nIdempotency-Key: a\r\n{field}: b\r\n"
+    wire.write(f"POST /async/x HTTP/1.1\r\n{fields}\r\n".encode())
+    seen = await wire.answer()
+    assert (seen.code, seen.json["field"]) == (400, field)
 
 
 # -- where a request enters

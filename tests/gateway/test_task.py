@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from restante.core.clock import HOUR
+from restante.core.clock import HOUR, SECOND
 from restante.core.policy import Limits
 from restante.core.status import Outcome, Reading
 
@@ -76,6 +76,11 @@ async def test_the_path_is_kept_as_it_came(house: House) -> None:
 async def test_a_delayed_task_says_when_to_ask(house: House) -> None:
     seen = await house.ask("POST", "/async/x", {"Restante-Delay": "90s"})
     assert seen.header("retry-after") == "90"
+    id = seen.json["request_id"]
+    await house.clock.advance(80 * SECOND)
+    assert (await house.ask("GET", f"/async/result/{id}")).header("retry-after") == "10"
+    await house.clock.advance(80 * SECOND)
+    assert (await house.ask("GET", f"/async/result/{id}")).header("retry-after") == "1"
 
 
 async def test_an_accept_that_answers_a_get_is_not_cached(house: House) -> None:
@@ -327,6 +332,8 @@ async def test_it_may_be_too_late_to_cancel(house: House, end: int | None) -> No
         await house.end(id, end)
     seen = await house.ask("DELETE", f"/async/status/{id}")
     assert (seen.code, list(seen.json)) == (409, ["message"])
+    word = {None: "processing", 200: "completed", 422: "failed"}[end]
+    assert seen.header("restante-status") == word
 
 
 async def test_a_result_cannot_be_deleted(house: House) -> None:

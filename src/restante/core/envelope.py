@@ -61,8 +61,8 @@ def open_envelope(headers: Sequence[tuple[bytes, bytes]]) -> Envelope:
         if name == b"connection":
             named |= {token.strip().lower() for token in pair[1].split(b",")}
             continue
-        if name == b"idempotency-key" and name in found:
-            raise BadRequest("Idempotency-Key must be given once", field="Idempotency-Key")
+        if name in found and name in _ONCE:
+            raise BadRequest(f"{_ONCE[name]} must be given once", field=_ONCE[name])
         found[name] = pair[1] if name != b"prefer" or name not in found else found[name] + b", " + pair[1]
         if name not in _UNFORWARDED:
             kept.append(pair)
@@ -88,6 +88,7 @@ def open_envelope(headers: Sequence[tuple[bytes, bytes]]) -> Envelope:
     return envelope
 
 
+_ONCE = {b"host": "Host", b"idempotency-key": "Idempotency-Key"}
 _UNFORWARDED = HOP_BY_HOP | {b"content-length", b"expect"}
 _NEVER_NAMED = frozenset({b"close", b"keep-alive", b"host", b"content-length"})
 

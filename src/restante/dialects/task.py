@@ -9,13 +9,15 @@ from typing import Any
 
 import msgspec
 
+from ..core.clock import SECOND
 from ..core.machine import TERMINAL
 from ..core.model import Transaction
 from ..core.retention import expired, read_once
-from ..core.status import Outcome, Reading, Status
+from ..core.status import Outcome, Phase, Reading, Status
 
 WENT_WRONG = "We're sorry, but something went wrong"
 UNKNOWN_WORD = "unknown"
+MAX_WAIT_SECONDS = 3600
 
 BROKEN_CODES = {
     Outcome.UNREACHABLE: 502,
@@ -42,7 +44,7 @@ class Spelled(msgspec.Struct, frozen=True):
     code: int
     word: str  # Restante-Status
     body: dict[str, Any] | None
-    retry: bool = False  # says when to ask again
+    wait_seconds: int | None = None  # Retry-After
     once: bool = False  # GET takes it: nobody gets it after that
 
 
@@ -73,6 +75,13 @@ def accepted(origin: str, id: str) -> bytes:
         f'{{"status":"processing","request_id":"{id}",'
         f'"status_url":"{origin}/async/status/{id}","response_url":"{origin}/async/result/{id}"}}'
     ).encode()
+
+
+def wait_seconds(transaction: Transaction, now: int) -> int:
+    """When asking again may help: in a second, or when what waits for its turn has it."""
+    if transaction.phase is not Phase.WAITING or transaction.due_at is None:
+        return 1
+    return min(max(1, -(-(transaction.due_at - now) // SECOND)), MAX_WAIT_SECONDS)
 
 
 def of_status(transaction: Transaction | None, id: str, *, now: int, origin: str) -> Spelled:
@@ -111,7 +120,7 @@ def of_result(transaction: Transaction | None, id: str, *, now: int, origin: str
                     "status_url": status_url(origin, id),
                     "response_url": response_url(origin, id),
                 },
-                retry=True,
+                wait_seconds=wait_seconds(transaction, now),
             )
         case Situation.ANSWERED:
             code = transaction.result_status or 0

@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable
 
 from ..core.errors import StoreUnavailable, UpstreamError
 from ..core.policy import Policy
+from ..core.status import Status
 from ..ports import Auth, Chance, Clock, Sender
 from ..service import Service
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
 from .desk import Desk
 from .native import native
-from .problems import as_message, as_problem, problem_of
+from .problems import UNKNOWN, as_message, as_problem, log, problem_of
 from .proxy import through
 from .reply import Reply
 from .rooms import OURS, Place, Room, Rooms
@@ -67,12 +68,15 @@ class Gateway:
         except ClientGone:
             return
         except asyncio.CancelledError:  # the server's time to shut down is over
-            if not call.started:
-                await self._send(call, failure(call, SHUTTING_DOWN))
+            if call.started:
+                raise BrokenOff("the server was shut down") from None
+            reply = failure(call, SHUTTING_DOWN)
+        except BrokenOff:
             raise
         except Exception as error:
             if call.started:
-                raise error if isinstance(error, BrokenOff) else BrokenOff("an answer broke off") from error
+                log.error("an answer broke off", exc_info=error)
+                raise BrokenOff("an answer broke off") from None
             reply = failure(call, error)
         if reply is not None:
             await self._send(call, reply)
@@ -85,9 +89,10 @@ class Gateway:
 def failure(call: Call, error: BaseException) -> Reply:
     """The answer to what went wrong: a problem on `/-/`, else a JSON object with `message`."""
     problem = problem_of(error)
+    status = call.word or (Status.FAILED if isinstance(error, UpstreamError) else UNKNOWN)
     if call.path.startswith(OURS):
-        return as_problem(problem, call.path)
-    return as_message(problem, status="failed" if isinstance(error, UpstreamError) else "unknown")
+        return as_problem(problem, call.path, status=status)
+    return as_message(problem, status=status)
 
 
 async def _decline(scope: Scope, send: Send) -> None:

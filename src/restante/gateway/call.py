@@ -47,6 +47,7 @@ class Call:
         "send",
         "started",
         "unread",
+        "word",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,6 +62,7 @@ class Call:
         self.started = False
         self.finished = False
         self.unread = False
+        self.word = ""  # the status of the transaction that this is about, where one was found
 
     # -- the request's body
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from ..core.model import Result, Transaction
-from .call import BrokenOff, Call
+from .call import Attended, BrokenOff, Call
 from .desk import Desk
 from .problems import log
 from .reply import Reply, verbatim
@@ -25,10 +25,12 @@ async def give(desk: Desk, call: Call, transaction: Transaction, result: Result)
     if result.body.inline is not None or call.method == "HEAD":
         await call.answer(result.status, headers, result.body.inline or b"")
         return
-    await call.start(result.status, headers)
-    async for piece in _pieces(desk, transaction, result):
-        await call.write(piece)
-    await call.finish()
+    async with Attended(call) as attended:
+        attended.watch()
+        await call.start(result.status, headers)
+        async for piece in _pieces(desk, transaction, result):
+            await call.write(piece)
+        await call.finish()
 
 
 async def give_once(desk: Desk, call: Call, transaction: Transaction, kept: Result | Reply) -> bool:
@@ -96,4 +98,5 @@ async def _pieces(desk: Desk, transaction: Transaction, kept: Result | Reply) ->
         async for piece in desk.service.read_result(transaction, kept):
             yield piece
     except Exception as error:
+        log.error("the answer of %s could not be read to its end", transaction.id, exc_info=error)
         raise BrokenOff("a kept answer could not be read to its end") from error

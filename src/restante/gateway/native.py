@@ -9,6 +9,7 @@ from ..core.identity import key_of
 from ..core.machine import TERMINAL
 from ..core.model import Query, Transaction
 from ..dialects import native as spelling
+from ..dialects.task import wait_seconds
 from .call import Call
 from .desk import Desk
 from .handover import give
@@ -68,7 +69,8 @@ async def result(desk: Desk, call: Call, id: str) -> None:
     """The stored answer, verbatim. Reading it here never consumes it."""
     transaction = await _look(desk, call, id)
     if transaction.status not in TERMINAL:
-        raise NotFinished("The transaction is still running.", retry_after_seconds=1)
+        wait = wait_seconds(transaction, desk.clock.now())
+        raise NotFinished("The transaction is still running.", retry_after_seconds=wait)
     kept = await desk.service.result(transaction)
     if kept is None:
         raise NoResult("The upstream gave no answer, or it is no longer kept.")
@@ -76,10 +78,8 @@ async def result(desk: Desk, call: Call, id: str) -> None:
 
 
 async def cancel(desk: Desk, call: Call, id: str) -> Reply:
-    transaction = await desk.service.cancel(await desk.tenant(call), id)
-    if transaction is None:
-        raise UnknownTransaction("There is no transaction with this id.")
-    return await _shown(desk, transaction)
+    transaction = await _look(desk, call, id)
+    return await _shown(desk, await desk.service.cancel(transaction.tenant, id) or transaction)
 
 
 async def healthz(desk: Desk, call: Call, _: str) -> Reply:
@@ -111,6 +111,7 @@ async def _look(desk: Desk, call: Call, id: str) -> Transaction:
     transaction = await desk.service.look(await desk.tenant(call), id)
     if transaction is None:
         raise UnknownTransaction("There is no transaction with this id.")
+    call.word = transaction.status
     return transaction
 
 

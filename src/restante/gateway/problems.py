@@ -103,7 +103,7 @@ def problem_of(error: BaseException) -> Problem:
     return Problem(500, "Internal error", WENT_WRONG)
 
 
-def as_message(problem: Problem, *, status: str = UNKNOWN) -> Reply:
+def as_message(problem: Problem, *, status: str) -> Reply:
     """`{"message", "field"?}`: the form of every path but `/-/`."""
     content = {"message": problem.detail}
     if problem.field:
@@ -111,7 +111,7 @@ def as_message(problem: Problem, *, status: str = UNKNOWN) -> Reply:
     return _reply(problem, encode(content), JSON, status)
 
 
-def as_problem(problem: Problem, instance: str, *, status: str = UNKNOWN) -> Reply:
+def as_problem(problem: Problem, instance: str, *, status: str) -> Reply:
     """RFC 9457. `instance` is the path that was asked for."""
     content: dict[str, str | int] = {
         "type": problem.type,

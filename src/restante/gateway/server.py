@@ -8,27 +8,38 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from ..core.headers import first
 from .call import UNBUFFERED, BrokenOff
-from .problems import Problem, as_message
+from .problems import UNKNOWN, Problem, as_message
 
 MAX_HEAD = 64 * 1024
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
+LAST_WORDS_SECONDS = 1.0
 
 log = logging.getLogger("restante.gateway.http")
 log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], BrokenOff)))
 
 MALFORMED = Problem(400, "Bad request", "This is not a valid HTTP request.")
 HEAD_TOO_LARGE = Problem(431, "Head too large", f"The request's head is over the limit of {MAX_HEAD} bytes.")
+
+
+class State(ServerState):
+    """What connections and server share. `deserted` is set whenever the last connection has gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deserted = asyncio.Event()
 
 
 class Protocol(HttpToolsProtocol):
@@ -55,13 +66,19 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.refuse(MALFORMED)
         if self.head_size is None:
-            self._unset_keepalive_if_required()
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._unset_keepalive_if_required()
         elif self.head_is_new:  # what came before it in `data` is not to be counted
             self.head_is_new = False
         else:
             self.head_size += len(data)
             if self.head_size > MAX_HEAD:
                 self.refuse(HEAD_TOO_LARGE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if not self.connections and isinstance(self.server_state, State):
+            self.server_state.deserted.set()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -90,7 +107,7 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            reply = as_message(problem)
+            reply = as_message(problem, status=UNKNOWN)
             head = b"".join(b"%b: %b\r\n" % pair for pair in [*reply.headers, (b"connection", b"close")])
             self.transport.write(b"HTTP/1.1 %d \r\n%b\r\n%b" % (reply.code, head, reply.body))
         self.transport.close()
@@ -122,6 +139,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         self._exit = asyncio.Event()
         super().__init__(config)
+        self.server_state: State = State()
 
     def stop(self) -> None:
         """Accepts no more connections, lets what is being answered end, then returns from `serve`."""
@@ -145,6 +163,27 @@ class Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         await self._exit.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Idle connections are closed; the others have the grace time, and after it are told so."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while state.connections:
+                    state.deserted.clear()
+                    await state.deserted.wait()
+                if state.tasks:
+                    await asyncio.wait(state.tasks)
+        for task in state.tasks:
+            task.cancel()
+        if state.tasks:
+            await asyncio.wait(state.tasks, timeout=LAST_WORDS_SECONDS)
 
 
 def make_server(

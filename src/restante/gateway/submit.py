@@ -4,9 +4,8 @@ This is the product's one hot path, so it is written to do each thing once: one 
 fields, no JSON but what a route's pointer asks for, the answer by formatting.
 """
 
-from ..core.clock import SECOND
 from ..core.envelope import open_envelope
-from ..core.model import Accepted
+from ..core.model import Accepted, Transaction
 from ..core.policy import ANY_ROUTE
 from ..core.status import Dialect
 from ..dialects import task, transaction
@@ -14,12 +13,11 @@ from ..service import Draft
 from .call import Call
 from .desk import Desk
 from .proxy import refuse_websocket
-from .reply import JSON, NO_STORE, REPLAYED, Reply, length, text
+from .reply import JSON, NO_STORE, REPLAYED, Reply, length, retry_after, text
 from .rooms import READS, Place
 
 PENDING = (b"restante-status", b"pending")
 SOON = (b"retry-after", b"1")
-MAX_WAIT_SECONDS = 3600
 
 
 async def submit_task(desk: Desk, call: Call, place: Place) -> Reply:
@@ -68,7 +66,7 @@ async def _accept(desk: Desk, call: Call, place: Place, dialect: Dialect) -> tup
 
 
 def _reply(call: Call, accepted: Accepted, code: int, location: str, body: bytes) -> Reply:
-    headers = [JSON, length(body), text(b"location", location), _retry_after(accepted), PENDING]
+    headers = [JSON, length(body), text(b"location", location), _wait(accepted.transaction), PENDING]
     if call.method in READS:
         headers.append(NO_STORE)
     if accepted.replayed:
@@ -76,10 +74,8 @@ def _reply(call: Call, accepted: Accepted, code: int, location: str, body: bytes
     return Reply(code, headers, body)
 
 
-def _retry_after(accepted: Accepted) -> tuple[bytes, bytes]:
-    """A second; for what is to run later (`Restante-Delay`) not before it does."""
-    transaction = accepted.transaction
-    wait = (transaction.due_at or 0) - transaction.created_at
-    if wait <= SECOND:
+def _wait(transaction: Transaction) -> tuple[bytes, bytes]:
+    """Retry-After: a second, or the delay that was asked for."""
+    if transaction.attempt or transaction.due_at == transaction.created_at:
         return SOON
-    return b"retry-after", b"%d" % min(-(-wait // SECOND), MAX_WAIT_SECONDS)
+    return retry_after(task.wait_seconds(transaction, transaction.created_at))

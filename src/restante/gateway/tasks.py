@@ -9,8 +9,6 @@ from .problems import MethodNotAllowed
 from .reply import Reply, document, retry_after, word
 from .rooms import Place
 
-RETRY_SECONDS = 1
-
 
 async def task_status(desk: Desk, call: Call, place: Place) -> Reply:
     """GET looks, DELETE cancels."""
@@ -19,7 +17,9 @@ async def task_status(desk: Desk, call: Call, place: Place) -> Reply:
     origin = desk.origin(call)
     transaction = await desk.service.look(tenant, id)
     now = desk.clock.now()
-    if call.method == "DELETE" and task.situation(transaction, now) is not Situation.UNKNOWN:
+    known = task.situation(transaction, now) is not Situation.UNKNOWN
+    if call.method == "DELETE" and transaction is not None and known:
+        call.word = transaction.status
         found = await desk.service.cancel(tenant, id)
         return _reply(task.unknown(id) if found is None else task.cancelled(id))
     return _reply(task.of_status(transaction, id, now=now, origin=origin))
@@ -55,6 +55,6 @@ async def task_result(desk: Desk, call: Call, place: Place) -> Reply | None:
 
 def _reply(spelled: Spelled) -> Reply:
     more = [word(spelled.word)]
-    if spelled.retry:
-        more.append(retry_after(RETRY_SECONDS))
+    if spelled.wait_seconds is not None:
+        more.append(retry_after(spelled.wait_seconds))
     return document(spelled.body, *more, code=spelled.code)
