@@ -28,7 +28,9 @@ class Front:
         head = (await reader.readuntil(b"\r\n\r\n")).rstrip(b"\r\n").split(b"\r\n")
         headers = [tuple(line.split(b": ", 1)) for line in head[1:]]
         headers = [pair for pair in headers if pair != (b"connection", b"close")]
-        rest = await reader.read()
+        size = dict(headers).get(b"content-length")
+        empty = request.startswith(b"HEAD ") or size is None
+        rest = await (reader.read() if empty else reader.readexactly(int(size)))
         writer.close()
         if (b"transfer-encoding", b"chunked") in headers:
             rest = unchunked(rest)
