@@ -30,6 +30,14 @@ async def test_a_malformed_request_is_answered_in_json_and_closed(house: House, 
     assert house.store.queued == 0
 
 
+async def test_what_came_before_something_malformed_is_answered_first(house: House) -> None:
+    wire = await house.wire()
+    wire.write(b"POST /async/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}nonsense\r\n\r\n")
+    seen = await wire.answer()
+    assert (seen.code, seen.header("connection")) == (202, "close")
+    assert await wire.closed()
+
+
 async def test_a_broken_chunk_is_not_the_end_of_a_body(house: House) -> None:
     wire = await house.wire()
     wire.request("POST", "/async/x", {"Transfer-Encoding": "chunked"}, b"2\r\n{}\r\nzz\r\n")

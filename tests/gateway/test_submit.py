@@ -263,8 +263,23 @@ async def test_a_websocket_is_refused_clearly(house: House, path: str) -> None:
         "Sec-WebSocket-Version": "13",
     }
     seen = await house.ask("GET", path, headers)
-    assert (seen.code, list(seen.json)) == (501, ["message"])
+    assert (seen.code, list(seen.json), seen.header("connection")) == (501, ["message"], "close")
     assert house.store.queued == 0
+
+
+@pytest.mark.parametrize("path", ["/x", "/async/x"])
+async def test_a_transfer_coding_that_is_not_undone_is_refused(house: House, path: str) -> None:
+    wire = await house.wire()
+    seen = await wire.ask("POST", path, {"Transfer-Encoding": "gzip, chunked"}, b"2\r\n{}\r\n0\r\n\r\n")
+    assert seen.code in (400, 501)
+    assert house.store.queued == 0
+    assert house.upstream.came == []
+
+
+async def test_an_offer_that_makes_no_sense_costs_no_body(house: House) -> None:
+    wire = await house.wire()
+    seen = await wire.ask("POST", "/async/x", {"Connection": "Upgrade", "Upgrade": "websocket"}, b"{}")
+    assert (await stored(house, seen.json["request_id"]))[1] == b"{}"
 
 
 @pytest.mark.parametrize("arrives", ["at once", "in pieces"])

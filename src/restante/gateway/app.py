@@ -8,10 +8,10 @@ from ..core.policy import Policy
 from ..core.status import Status
 from ..ports import Auth, Chance, Clock, Sender
 from ..service import Service
-from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
+from .call import CLOSE, BrokenOff, Call, ClientGone, Receive, Scope, Send
 from .desk import Desk
 from .native import native
-from .problems import UNKNOWN, as_message, as_problem, log, problem_of
+from .problems import UNKNOWN, NotServed, as_message, as_problem, log, problem_of
 from .proxy import through
 from .reply import Reply
 from .rooms import OURS, Place, Room, Rooms
@@ -90,9 +90,11 @@ def failure(call: Call, error: BaseException) -> Reply:
     """The answer to what went wrong: a problem on `/-/`, else a JSON object with `message`."""
     problem = problem_of(error)
     status = call.word or (Status.FAILED if isinstance(error, UpstreamError) else UNKNOWN)
-    if call.path.startswith(OURS):
-        return as_problem(problem, call.path, status=status)
-    return as_message(problem, status=status)
+    ours = call.path.startswith(OURS)
+    reply = as_problem(problem, call.path, status=status) if ours else as_message(problem, status=status)
+    if isinstance(error, NotServed):  # what would follow on this connection is not what we read
+        reply.headers.append(CLOSE)
+    return reply
 
 
 async def _decline(scope: Scope, send: Send) -> None:

@@ -12,7 +12,7 @@ from ..core.policy import ANY_ROUTE, IDEMPOTENT_METHODS, Upstream
 from ..ports import Answer, Line
 from .call import Attended, BrokenOff, Call
 from .desk import Desk
-from .problems import NotServed
+from .framing import announced
 from .reply import WITHOUT_BODY, verbatim
 from .rooms import Place
 
@@ -34,22 +34,12 @@ class Outgoing(NamedTuple):
     size: int | None
 
 
-def refuse_websocket(call: Call) -> None:
-    """Raises where an upgrade to a WebSocket is asked for. Other offers to upgrade are not taken up."""
-    upgrade = first(call.headers, b"upgrade")
-    if upgrade is not None and upgrade.strip().lower() == b"websocket":
-        raise NotServed("WebSockets are not served.")
-
-
 async def through(desk: Desk, call: Call, place: Place) -> None:
     """One exchange. A client that leaves ends it at once; an upstream that breaks off, the client's too."""
     await desk.auth.identify(call.headers)
-    refuse_websocket(call)
     envelope = open_envelope(call.headers)
     upstream = desk.policy.upstreams[(place.route or ANY_ROUTE).upstream]
-    size = envelope.length
-    if size is None and first(call.headers, b"transfer-encoding") is None:
-        size = 0
+    size = announced(call, envelope)
     async with Attended(call) as attended:
         body: Body
         if size is None or size > SMALL_BODY:

@@ -90,7 +90,8 @@ class Protocol(HttpToolsProtocol):
         self.head_size = None
         if self.parser.should_upgrade():
             offer = first(self.headers, b"upgrade")
-            if offer is not None and offer.strip().lower() != b"websocket":
+            websocket = offer == b"websocket" and self.parser.get_method() == b"GET"
+            if offer is not None and not websocket:
                 self.passed_over = True
                 return
         super().on_headers_complete()
@@ -103,10 +104,15 @@ class Protocol(HttpToolsProtocol):
         self.refuse(MALFORMED)
 
     def refuse(self, problem: Problem) -> None:
-        """Answers without the application, and closes."""
+        """Answers without the application, and closes. Earlier requests are answered first."""
+        cycle = self.cycle
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+            cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
+        if cycle is None or cycle.response_complete or not (cycle.response_started or self.pipeline):
             reply = as_message(problem, status=UNKNOWN)
             head = b"".join(b"%b: %b\r\n" % pair for pair in [*reply.headers, (b"connection", b"close")])
             self.transport.write(b"HTTP/1.1 %d \r\n%b\r\n%b" % (reply.code, head, reply.body))

@@ -12,7 +12,7 @@ from ..dialects import task, transaction
 from ..service import Draft
 from .call import Call
 from .desk import Desk
-from .proxy import refuse_websocket
+from .framing import announced
 from .reply import JSON, NO_STORE, REPLAYED, Reply, length, retry_after, text
 from .rooms import READS, Place
 
@@ -38,12 +38,10 @@ async def submit_transaction(desk: Desk, call: Call, place: Place) -> Reply:
 
 async def _accept(desk: Desk, call: Call, place: Place, dialect: Dialect) -> tuple[Accepted, str]:
     service = desk.service
-    if call.method == "GET":
-        refuse_websocket(call)
     envelope = open_envelope(call.headers)
     caller = await desk.auth.identify(call.headers)
     origin = desk.origins.of(call.scope, envelope.host) if dialect is Dialect.TASK else ""
-    size = envelope.length
+    size = announced(call, envelope)
     if size is None or size > desk.limits.inline_body:  # before a large body is asked for
         service.check_accepting()
     if size is not None and size > desk.limits.max_body:
