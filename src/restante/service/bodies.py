@@ -22,7 +22,12 @@ class Intake(msgspec.Struct, frozen=True):
 
     key: int
     body: Body
-    digest: bytes  # SHA-256
+    streamed: bytes | None = None  # SHA-256 of a body that went by in pieces
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the body; made only where somebody asks, which is seldom."""
+        return self.streamed or sha256(self.body.inline or b"").digest()
 
 
 async def keep_body(
@@ -87,7 +92,7 @@ async def read_body(store: Store, key: int, attempt: int, body: Body) -> AsyncIt
 
 def small(key: int, content: bytes) -> Intake:
     """The intake of a body that is in memory already."""
-    return Intake(key, Body(len(content), content), sha256(content).digest())
+    return Intake(key, Body(len(content), content))
 
 
 async def take_request(
