@@ -1,6 +1,7 @@
 """An error is handed to one reader, whole; whoever leaves before the end has not read it."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -93,3 +94,35 @@ async def test_a_success_is_read_by_everybody_at_once(house: House, size: int) -
     wires: list[Wire] = [await house.wire() for _ in range(10)]
     seen = await asyncio.gather(*(wire.ask("GET", f"/async/result/{id}") for wire in wires))
     assert [(answer.code, len(answer.body)) for answer in seen] == [(200, size)] * 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whoever_leaves_when_exactly_one_reader_gets_all_of_it(house: House, seed: int) -> None:
+    """Readers come and go at random; in the end one, and only one, has had the whole error."""
+    chance = random.Random(seed)
+    size = chance.choice([3, 5000, 300_000, 8 * MiB])
+    id = await house.submit()
+    await house.end(id, 500, b"x" * size)
+    whole = 0
+
+    async def visit() -> None:
+        nonlocal whole
+        wire = await house.wire()
+        wire.request("GET", f"/async/result/{id}")
+        head = await wire.reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 500"):
+            return
+        patience = size if chance.random() < 0.3 else int(size * chance.random() * 0.5)
+        try:
+            await wire.reader.readexactly(patience)
+        finally:
+            wire.leave()
+        whole += patience == size
+
+    while whole == 0:
+        await asyncio.gather(*(visit() for _ in range(4)))
+        if (await house.find(id)).reading is Reading.READ:
+            break  # what fits into the system's buffers is out of our hands before the reader can leave
+    await house.reading_becomes(id, Reading.READ)
+    assert whole <= 1
+    assert (await house.ask("GET", f"/async/result/{id}")).code == 404

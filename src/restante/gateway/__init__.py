@@ -5,6 +5,7 @@ Read `app → rooms → submit → tasks → handover → transactions → nativ
 
 from .app import Gateway
 from .auth import OpenAuth
-from .server import Protocol, Server, make_server
+from .protocol import Protocol
+from .server import Server, make_server
 
 __all__ = ["Gateway", "OpenAuth", "Protocol", "Server", "make_server"]

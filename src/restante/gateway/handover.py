@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from ..core.model import Result, Transaction
-from .call import Attended, BrokenOff, Call
+from .attended import Attended
+from .call import BrokenOff, Call
 from .desk import Desk
 from .problems import log
 from .reply import Reply, verbatim

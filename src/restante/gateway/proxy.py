@@ -10,7 +10,8 @@ from ..core.forward import forward_headers, target
 from ..core.headers import first
 from ..core.policy import ANY_ROUTE, IDEMPOTENT_METHODS, Upstream
 from ..ports import Answer, Line
-from .call import Attended, BrokenOff, Call
+from .attended import Attended
+from .call import BrokenOff, Call
 from .desk import Desk
 from .framing import announced
 from .reply import WITHOUT_BODY, verbatim

@@ -1,0 +1,132 @@
+"""One connection to us: uvicorn's protocol on httptools, with what a gateway needs done otherwise.
+
+- a malformed request is answered in JSON, after whatever came before it on the connection;
+- a head has a limit, and a time in which it must come;
+- an offer to upgrade (`h2c`, which some HTTP clients make by default) is passed over, and the request
+  behind it is served as if the offer had not been made, body included.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from ..core.headers import first
+from .call import UNBUFFERED, BrokenOff
+from .problems import UNKNOWN, Problem, as_message
+
+MAX_HEAD = 64 * 1024
+
+log = logging.getLogger("restante.gateway.http")
+log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], BrokenOff)))
+
+MALFORMED = Problem(400, "Bad request", "This is not a valid HTTP request.")
+HEAD_TOO_LARGE = Problem(431, "Head too large", f"The request's head is over the limit of {MAX_HEAD} bytes.")
+
+
+class State(ServerState):
+    """What connections and server share. `deserted` is set whenever the last connection has gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deserted = asyncio.Event()
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = log
+        self.extensions: dict[str, Any] = {UNBUFFERED: self.unbuffered}
+        self.head_size: int | None = 0  # None: the head is complete
+        self.head_is_new = False
+        self.passed_over = False  # an offer to upgrade
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.passed_over:
+                self._feed_again(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.refuse(MALFORMED)
+        if self.head_size is None:
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._unset_keepalive_if_required()
+        elif self.head_is_new:  # what came before it in `data` is not to be counted
+            self.head_is_new = False
+        else:
+            self.head_size += len(data)
+            if self.head_size > MAX_HEAD:
+                self.refuse(HEAD_TOO_LARGE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if not self.connections and isinstance(self.server_state, State):
+            self.server_state.deserted.set()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.head_size = 0
+        self.head_is_new = True
+        self.scope["extensions"] = self.extensions
+
+    def on_headers_complete(self) -> None:
+        self.head_size = None
+        if self.parser.should_upgrade():
+            offer = first(self.headers, b"upgrade")
+            websocket = offer == b"websocket" and self.parser.get_method() == b"GET"
+            if offer is not None and not websocket:
+                self.passed_over = True
+                return
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self.passed_over:
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self.refuse(MALFORMED)
+
+    def refuse(self, problem: Problem) -> None:
+        """Answers without the application, and closes. Earlier requests are answered first."""
+        cycle = self.cycle
+        if self.transport.is_closing():
+            return
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+            cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
+        if cycle is None or cycle.response_complete or not (cycle.response_started or self.pipeline):
+            reply = as_message(problem, status=UNKNOWN)
+            head = b"".join(b"%b: %b\r\n" % pair for pair in [*reply.headers, (b"connection", b"close")])
+            self.transport.write(b"HTTP/1.1 %d \r\n%b\r\n%b" % (reply.code, head, reply.body))
+        self.transport.close()
+
+    def unbuffered(self, on: bool) -> None:
+        """See `call.UNBUFFERED`."""
+        if not self.transport.is_closing():
+            self.transport.set_write_buffer_limits(0 if on else None)
+
+    def _wait_for_head(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def _feed_again(self, rest: bytes) -> None:
+        """The same request without the offer; a parser that saw one takes the rest for another protocol."""
+        self.passed_over = False
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % pair for pair in self.headers if pair[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
