@@ -19,7 +19,7 @@ import uvloop
 from restante.core import change
 from restante.core.clock import HOUR, SECOND
 from restante.core.identity import RANDOM_BYTES, mint
-from restante.core.model import Body, Request, Result, Submission, Transaction
+from restante.core.model import Accepted, Body, Request, Result, Submission, Transaction
 from restante.core.policy import Limits
 from restante.stores.sqlite import SQLiteStore
 
@@ -53,8 +53,9 @@ def submission(store: SQLiteStore, key: int) -> Submission:
 
 
 async def accept(store: SQLiteStore, keys: Iterator[int]) -> Transaction:
-    (accepted,) = await store.accept([submission(store, next(keys))])
-    return accepted.transaction
+    (answer,) = await store.accept([submission(store, next(keys))])
+    assert isinstance(answer, Accepted)
+    return answer.transaction
 
 
 async def live(store: SQLiteStore, keys: Iterator[int]) -> None:

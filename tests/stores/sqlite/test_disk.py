@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from restante.core.errors import StoreUnavailable
+from restante.core.model import Transaction
 from restante.core.policy import Limits
 from restante.core.status import Reading
 from restante.stores.sqlite import SQLiteStore
@@ -39,7 +41,7 @@ async def test_a_write_that_raises_did_not_happen(
     assert await now_is(store, kept) == kept
     assert store.queued == 1
 
-    disk.full, disk.syncing = False, True
+    disk.mend()
     await store.ping()
     assert await store.look([submission.transaction.id for submission in lost]) == [None] * 5
     assert await now_is(store, kept) == kept
@@ -85,3 +87,48 @@ def test_a_file_that_must_not_grow_refuses_and_recovers(tmp_path: Path) -> None:
         cwd=ROOT,
     )
     assert done.stdout.split() == ["refused", "recovered", "whole"]
+
+
+@pytest.mark.parametrize("kind", ["write", "sync"])
+@pytest.mark.parametrize("calls", range(0, 20, 2))
+@pytest.mark.parametrize("times", [1, 5])
+async def test_wherever_the_disk_fails_answers_are_true(
+    store: SQLiteStore, disk: Disk, path: Path, tmp_path: Path, kind: str, calls: int, times: int
+) -> None:
+    there: list[Transaction] = [await accepted(store)]
+    gone: list[str] = []
+    disk.break_after(kind, calls, times)
+
+    async def accept() -> None:
+        submission = await a_submission(store, body=bytes(30_000))
+        try:
+            await store.accept([submission])
+            there.append(submission.transaction)
+        except StoreUnavailable:
+            gone.append(submission.transaction.id)
+
+    async def change(place: int) -> None:
+        if place < len(there) and there[place].sequence == 1:
+            change = begin(there[place])
+            try:
+                await store.apply([change])
+                there[place] = change.after
+            except StoreUnavailable:
+                pass
+
+    for turn in range(12):
+        await asyncio.gather(accept(), accept(), change(turn // 2))
+    assert disk.broken or (kind == "sync" and calls >= 12)
+    disk.mend()
+    crashed = tmp_path / "crashed.db"
+    shutil.copy(path, crashed)
+    shutil.copy(f"{path}-wal", f"{crashed}-wal")
+    after = await SQLiteStore.open(str(crashed), limits=Limits())
+    for each, due in ((store, False), (after, True)):
+        expected = [
+            msgspec.structs.replace(one, due_at=0) if due and one.sequence > 1 else one for one in there
+        ]
+        assert await each.look([one.id for one in there]) == expected
+        assert await each.look(gone) == [None] * len(gone)
+        assert each.queued == len(there)
+    await after.close()

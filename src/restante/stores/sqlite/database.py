@@ -25,7 +25,7 @@ RETRY_SECONDS = 5
 
 _PRAGMAS = """
 PRAGMA synchronous = FULL;
-PRAGMA wal_autocheckpoint = 4000;
+PRAGMA wal_autocheckpoint = 1000;
 PRAGMA journal_size_limit = 67108864;
 PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -{cache_kib};

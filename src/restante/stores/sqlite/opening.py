@@ -5,6 +5,7 @@ Whatever is wrong with the path or the file is a `SettingError` of one line, nam
 
 import fcntl
 import os
+from contextlib import suppress
 
 import apsw
 import msgspec
@@ -63,7 +64,8 @@ def open_file(path: str, *, vfs: str | None) -> OpenFile:
 
 def _close(databases: list[Database], lock: int) -> None:
     for database in reversed(databases):  # the writer last: it puts the log into the file
-        database.close()
+        with suppress(apsw.Error):  # everything is on disk; a log that cannot be put away now is read later
+            database.close()
     os.close(lock)
 
 

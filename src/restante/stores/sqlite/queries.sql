@@ -51,6 +51,7 @@ SET key = excluded.key, fingerprint = excluded.fingerprint, expires_at = exclude
 -- Idempotency entries by scope (hex digits).
 SELECT scope, key, fingerprint, expires_at FROM idempotency
 WHERE scope IN (SELECT unhex(value) FROM json_each(?))
+    AND EXISTS (SELECT 1 FROM transactions WHERE transactions.key = idempotency.key)
 
 -- name: make_readable
 -- A replay makes an error that was read readable once more.

@@ -29,8 +29,11 @@ from .turns import Turns
 from .worker import ROW, Worker
 from .writer import Writer
 
-DROP_WEIGHT = 256 * 1024
+DROP_BYTES = 256 * 1024
 """What dropping some pieces of a body counts for, beside pieces being written."""
+
+BODY_BYTES = 16 * 1024
+"""What reading a body counts for, which is not known before: so that not too many come at once."""
 
 SETTLING_PATIENCE = 2
 """What ends work is refused later than what begins it."""
@@ -46,6 +49,7 @@ class SQLiteStore:
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer = Writer(write, memory)
+        self._piece = limits.chunk
         waiting = limits.max_waiting
         self._write = Worker("restante-write", self._writer.run, max_waiting=waiting)
         self._read = Worker("restante-read", Reader(read).run, max_waiting=waiting)
@@ -131,9 +135,7 @@ class SQLiteStore:
         await self._write.do("chunk", (key, attempt, position, data), size=len(data), bulk=True)
 
     async def drop_chunks(self, key: int, attempt: int) -> None:
-        what = (key, attempt)
-        while await self._write.do("drop", what, size=DROP_WEIGHT, bulk=True, patience=SETTLING_PATIENCE):
-            pass
+        await asyncio.shield(self._drop_later((key, attempt)))  # once begun, it goes on to the end
 
     # -- reads
 
@@ -147,11 +149,11 @@ class SQLiteStore:
         return [found.get(id) for id in ids]
 
     async def requests(self, keys: Sequence[int]) -> list[Request | None]:
-        found: list[Request | None] = await self._read.do("requests", keys)
+        found: list[Request | None] = await self._read.do("requests", keys, size=BODY_BYTES * len(keys))
         return found
 
     async def results(self, keys: Sequence[int]) -> list[Result | None]:
-        found: list[Result | None] = await self._read.do("results", keys)
+        found: list[Result | None] = await self._read.do("results", keys, size=BODY_BYTES * len(keys))
         return found
 
     async def events(self, keys: Sequence[int]) -> list[list[Event]]:
@@ -159,7 +161,9 @@ class SQLiteStore:
         return [log or [] for log in found]
 
     async def read_chunk(self, key: int, attempt: int, position: int) -> bytes | None:
-        found: list[bytes | None] = await self._read.do("chunks", [(key, attempt, position)])
+        found: list[bytes | None] = await self._read.do(
+            "chunks", [(key, attempt, position)], size=self._piece
+        )
         return found[0]
 
     async def claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
@@ -195,7 +199,17 @@ class SQLiteStore:
             await worker.close()
         await asyncio.to_thread(self._opened.close)
 
-    def _drop_later(self, body: tuple[int, int]) -> None:
-        task = asyncio.ensure_future(self.drop_chunks(*body))
+    def _drop_later(self, body: tuple[int, int]) -> "asyncio.Task[None]":
+        task = asyncio.ensure_future(self._drop(body))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._dropped)
+        return task
+
+    async def _drop(self, body: tuple[int, int]) -> None:
+        while await self._write.do("drop", body, size=DROP_BYTES, bulk=True, patience=SETTLING_PATIENCE):
+            pass
+
+    def _dropped(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits is told; what is left is dropped at the next start

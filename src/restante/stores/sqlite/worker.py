@@ -24,7 +24,7 @@ ROW = 2048
 """What a job weighs beside its bytes."""
 
 URGENT_GROUP = 4 * 1024 * 1024
-BULK_GROUP = 512 * 1024
+BULK_GROUP = 256 * 1024
 """Bytes of a group, per lane. A single job may be heavier."""
 
 WAITING_BYTES = 16 * 1024
