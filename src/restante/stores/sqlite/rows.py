@@ -49,6 +49,7 @@ class Entry(msgspec.Struct):
     transaction: Row
     event: Row
     request: Row
+    size: int  # bytes of headers and body
 
 
 class Step(msgspec.Struct):
@@ -65,7 +66,7 @@ class Step(msgspec.Struct):
     holds: bool  # SENDING afterwards
 
 
-def entry(submission: Submission) -> Entry:
+def entry_of(submission: Submission) -> Entry:
     t = submission.transaction
     request = submission.request
     transaction = (
@@ -96,15 +97,17 @@ def entry(submission: Submission) -> Entry:
         t.reading.value,
     )
     scope = submission.idempotency.scope if submission.idempotency else None
+    headers, body = _msgpack.encode(request.headers), request.body
     return Entry(
         submission,
         transaction,
         event_row(t.key, submission.event),
-        (t.key, _msgpack.encode(request.headers), request.body.size, request.body.inline, scope),
+        (t.key, headers, body.size, body.inline, scope),
+        len(headers) + len(body.inline or b""),
     )
 
 
-def step(change: Change) -> Step:
+def step_of(change: Change) -> Step:
     before, after, result = change.before, change.after, change.result
     status = STATUS[after.status]
     return Step(

@@ -23,7 +23,7 @@ from ...core.policy import Limits
 from ...core.status import Reading
 from .opening import OpenFile, open_file
 from .reader import Reader
-from .rows import entry, step
+from .rows import entry_of, step_of
 from .search import Search
 from .turns import Turns
 from .worker import ROW, Worker
@@ -84,8 +84,8 @@ class SQLiteStore:
     # -- writes
 
     async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
-        entries = [entry(submission) for submission in submissions]
-        size = sum(len(submission.request.body.inline or b"") for submission in submissions)
+        entries = [entry_of(submission) for submission in submissions]
+        size = sum(entry.size for entry in entries)
         held = [submission.transaction.key for submission in submissions if submission.claim]
         if held:
             self._memory.hold(held)
@@ -105,7 +105,7 @@ class SQLiteStore:
         return answers
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
-        steps = [step(change) for change in changes]
+        steps = [step_of(change) for change in changes]
         size = sum(len(change.result.body.inline or b"") for change in changes if change.result)
         size += ROW * (len(steps) - 1)
         applied: list[bool] = await self._write.do("apply", steps, size=size, patience=SETTLING_PATIENCE)
@@ -192,11 +192,9 @@ class SQLiteStore:
         if self._closed:
             return
         self._closed = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         for worker in (self._write, self._read, self._turn, self._search):
             await worker.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._opened.close)
 
     def _drop_later(self, body: tuple[int, int]) -> "asyncio.Task[None]":
