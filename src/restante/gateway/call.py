@@ -23,6 +23,11 @@ UNBUFFERED = "restante.unbuffered"
 left this process, `unbuffered(False)` ends that."""
 
 
+WHOLE = "restante.whole"
+"""ASGI extension of our server: `whole(code, headers, body)` hands a whole answer of ours to the
+connection in one write; False, and nothing done, where that cannot be just now."""
+
+
 class ClientGone(Exception):
     """The client has left: there is nobody to answer."""
 
@@ -100,6 +105,9 @@ class Call:
             await self.finish(body)
             return
         self.started = self.finished = True
+        whole = self.scope.get("extensions", {}).get(WHOLE)
+        if whole is not None and whole(code, headers, body):
+            return
         await self.send({"type": "http.response.start", "status": code, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 

@@ -8,14 +8,15 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from ..core.headers import first
-from .call import UNBUFFERED, BrokenOff
+from .call import UNBUFFERED, WHOLE, BrokenOff
 from .problems import UNKNOWN, Problem, as_message
 
 MAX_HEAD = 64 * 1024
@@ -41,7 +42,6 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = log
-        self.extensions: dict[str, Any] = {UNBUFFERED: self.unbuffered}
         self.head_size: int | None = 0  # None: the head is complete
         self.head_is_new = False
         self.passed_over = False  # an offer to upgrade
@@ -77,7 +77,6 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.head_size = 0
         self.head_is_new = True
-        self.scope["extensions"] = self.extensions
 
     def on_headers_complete(self) -> None:
         self.head_size = None
@@ -88,6 +87,8 @@ class Protocol(HttpToolsProtocol):
                 self.passed_over = True
                 return
         super().on_headers_complete()
+        extensions: dict[str, Any] = {UNBUFFERED: self.unbuffered, WHOLE: partial(answer_whole, self.cycle)}
+        self.scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
         if not self.passed_over:
@@ -130,3 +131,24 @@ class Protocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(b"\r\n".join([*lines, b"", rest]))
+
+
+def answer_whole(
+    cycle: RequestResponseCycle, code: int, headers: list[tuple[bytes, bytes]], body: bytes
+) -> bool:
+    """See `call.WHOLE`. The answer has a `Content-Length` that fits, and field names in lower case.
+
+    What uvicorn does in two steps, with checks for answers that may be anything, in one for ours: a
+    third of the processor time of an accept goes into them.
+    """
+    if cycle.disconnected or cycle.flow.write_paused or cycle.response_started or not cycle.keep_alive:
+        return False
+    head = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers):
+        return False
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[code], head, body))
+    cycle.message_event.set()
+    cycle.on_response()
+    return True

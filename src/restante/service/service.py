@@ -128,9 +128,12 @@ class Service:
             (accepted,) = await self.store.accept([submission])
             if isinstance(accepted, KeyReused):
                 raise accepted
-        except BaseException:
+        except BaseException as error:
             if reserved:
                 self.bell.deliver(upstream, None)
+            if not isinstance(error, RestanteError):
+                # Given up while the commit was being made: it may be in the store all the same.
+                self.bell.ring(upstream, self.clock.now())
             await self.drop_body(draft.intake)
             raise
         if accepted.replayed:

@@ -150,8 +150,11 @@ class Worker:
     def _rouse(self) -> None:
         if not self._awake:
             self._awake = True
-            self._wake.put(None)
-            self._turnstile.watch()
+            self._loop.call_soon(self._wake_up)  # by then, what else came in with this is there too
+
+    def _wake_up(self) -> None:
+        self._wake.put(None)
+        self._turnstile.watch()
 
     def _deliver(self, group: list[Job]) -> None:
         for job in group:
