@@ -22,6 +22,7 @@ from restante.core.identity import RANDOM_BYTES, mint
 from restante.core.model import Accepted, Body, Request, Result, Submission, Transaction
 from restante.core.policy import Limits
 from restante.stores.sqlite import SQLiteStore
+from restante.stores.sqlite.turnstile import Turnstile
 
 HEADERS = ((b"host", b"example.test"), (b"content-type", b"application/json"), (b"user-agent", b"bench"))
 BODY = b'{"request":{"amount":100,"currency":"EUR"}}' * 7
@@ -131,6 +132,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--no-turnstile", action="store_true", help="what a busy loop does to the threads")
     parser.add_argument("--folder", default=".")
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 64, 256])
-    uvloop.run(main(parser.parse_args()))
+    chosen = parser.parse_args()
+    if chosen.no_turnstile:
+        Turnstile.watch = lambda self: None  # type: ignore[method-assign]
+    uvloop.run(main(chosen))
