@@ -61,9 +61,9 @@ class Running:
         return [_address(listener) for _, listener in self._servers]
 
     async def stop(self) -> None:
-        """Drains: nothing new is accepted, what runs may go on for the grace time."""
+        """Drains: nothing new is accepted, nobody waits, what runs may go on for the grace time."""
         grace = self._service.policy.limits.grace / SECOND
-        self._service.accepting = False
+        self._service.drain()
         for server, _ in self._servers:
             server.stop()
         await asyncio.gather(*self._serving, self._runner.stop(grace), return_exceptions=False)

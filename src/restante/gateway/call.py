@@ -27,6 +27,10 @@ WHOLE = "restante.whole"
 """ASGI extension of our server: `whole(code, headers, body)` hands a whole answer of ours to the
 connection in one write; False, and nothing done, where that cannot be just now."""
 
+LEAVING = "restante.leaving"
+"""ASGI extension of our server: `leaving(wake)` has `wake()` called when the connection is lost,
+`leaving(None)` ends that; False where it is lost already. So that who waits needs no task to see it."""
+
 
 class ClientGone(Exception):
     """The client has left: there is nobody to answer."""
@@ -40,6 +44,7 @@ class Call:
     """A request. `path` and `query` are the bytes as they came, as latin-1 text."""
 
     __slots__ = (
+        "applied",
         "body_read",
         "finished",
         "headers",
@@ -66,6 +71,7 @@ class Call:
         self.started = False
         self.finished = False
         self.unread = False
+        self.applied: Fields = ()  # fields of any answer: which preferences were applied
         self.word = ""  # the status of the transaction that this is about, where one was found
 
     # -- the request's body
@@ -104,6 +110,8 @@ class Call:
             await self.start(code, headers)
             await self.finish(body)
             return
+        if self.applied:
+            headers = [*headers, *self.applied]
         self.started = self.finished = True
         whole = self.scope.get("extensions", {}).get(WHOLE)
         if whole is not None and whole(code, headers, body):
@@ -117,6 +125,8 @@ class Call:
         if not self.body_read and self._much_unread():
             self.unread = True
             headers = [*headers, CLOSE]
+        if self.applied:
+            headers = [*headers, *self.applied]
         await self.send({"type": "http.response.start", "status": code, "headers": headers})
 
     async def write(self, piece: bytes) -> None:

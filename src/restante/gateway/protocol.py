@@ -8,6 +8,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from ..core.headers import first
-from .call import UNBUFFERED, WHOLE, BrokenOff
+from .call import LEAVING, UNBUFFERED, WHOLE, BrokenOff
 from .problems import UNKNOWN, Problem, as_message
 
 MAX_HEAD = 64 * 1024
@@ -45,6 +46,8 @@ class Protocol(HttpToolsProtocol):
         self.head_size: int | None = 0  # None: the head is complete
         self.head_is_new = False
         self.passed_over = False  # an offer to upgrade
+        self.lost = False
+        self.told: Callable[[], None] | None = None  # when the connection is lost
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -70,6 +73,9 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.lost = True
+        if self.told is not None:
+            self.told()
         if not self.connections and isinstance(self.server_state, State):
             self.server_state.deserted.set()
 
@@ -87,7 +93,11 @@ class Protocol(HttpToolsProtocol):
                 self.passed_over = True
                 return
         super().on_headers_complete()
-        extensions: dict[str, Any] = {UNBUFFERED: self.unbuffered, WHOLE: partial(answer_whole, self.cycle)}
+        extensions: dict[str, Any] = {
+            LEAVING: self.leaving,
+            UNBUFFERED: self.unbuffered,
+            WHOLE: partial(answer_whole, self.cycle),
+        }
         self.scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
@@ -116,6 +126,13 @@ class Protocol(HttpToolsProtocol):
         """See `call.UNBUFFERED`."""
         if not self.transport.is_closing():
             self.transport.set_write_buffer_limits(0 if on else None)
+
+    def leaving(self, told: Callable[[], None] | None) -> bool:
+        """See `call.LEAVING`."""
+        self.told = told
+        if told is not None and not self.lost:
+            self.flow.resume_reading()  # else a lost connection is not seen
+        return not self.lost
 
     def _wait_for_head(self) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(

@@ -126,7 +126,7 @@ class Attempts:
         attempt = transaction.attempt + 1
         change = self._begin(transaction, attempt, route)
         if harmless(transaction):
-            writing = asyncio.ensure_future(self._store.apply([change]))
+            writing = asyncio.ensure_future(self._service.apply(change))
             writing.add_done_callback(_logged)
             marked = change.after
         else:
@@ -320,6 +320,6 @@ async def _pause(clock: Clock, span: int) -> None:
         timer.cancel()
 
 
-def _logged(writing: "asyncio.Future[list[bool]]") -> None:
+def _logged(writing: "asyncio.Future[bool]") -> None:
     if not writing.cancelled() and (error := writing.exception()) is not None:
         log.warning("the mark of a harmless attempt was not written: %s", error)

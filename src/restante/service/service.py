@@ -4,7 +4,9 @@ Each method reads, lets the core decide, and writes; where somebody was faster i
 again (`change`). Nothing here knows how a transaction is spelled on the wire or kept on disk.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -33,6 +35,7 @@ from ..core.retention import has_result
 from ..core.status import Dialect, Reading
 from ..ports import REQUEST_CHUNKS, Bell, Chance, Clock, Store
 from .bodies import Intake, read_body, small, take_request
+from .waiting import Waiting
 
 KEY_BLOCK = 1024
 """Row keys reserved at a time."""
@@ -77,7 +80,14 @@ class Service:
         self.chance = chance
         self.bell = bell
         self.accepting = True
+        self.waiting = Waiting(clock)
         self._keys: list[int] = []
+        self._finding_out: set[asyncio.Task[None]] = set()
+
+    def drain(self) -> None:
+        """Accepts nothing more, and lets go of everybody who waits."""
+        self.accepting = False
+        self.waiting.end()
 
     # -- submit
 
@@ -196,6 +206,22 @@ class Service:
         (transaction,) = await self.store.look([id])
         return transaction if transaction is not None and transaction.tenant == tenant else None
 
+    async def wait(
+        self, tenant: str, id: str, *, span: int, after: int | None = None
+    ) -> Transaction | None:
+        """How it stands as soon as it is terminal or, with `after`, has an event with a greater sequence;
+        at the latest after `span`, and at once while the process drains. None where it is unknown.
+        """
+        with self.waiting.watch(id) as watch:
+            found = await self.look(tenant, id)
+            if found is None:
+                return None
+            watch.tell(found)
+            moment = self.clock.now() + span
+            if await watch.until(moment, after=after) or self.waiting.ended:
+                return watch.known
+        return await self.look(tenant, id)
+
     async def find(self, query: Query) -> list[Transaction]:
         """One page of the tenant's transactions."""
         return await self.store.find(query)
@@ -263,14 +289,38 @@ class Service:
             change = decide(transaction)
             if change is None:
                 return transaction
-            (applied,) = await self.store.apply([change])
-            if applied:
+            if await self.apply(change):
                 return change.after
             (current,) = await self.store.look([transaction.id])
             if current is None:
                 raise RestanteError("the transaction is gone")
             transaction = current
         raise RestanteError(f"a change was overtaken {MAX_RACES} times")
+
+    async def apply(self, change: Change) -> bool:
+        """Applies one change, unless somebody was faster, and tells whoever waits for the transaction.
+
+        Every change goes through here, and nothing else does.
+        """
+        try:
+            (applied,) = await self.store.apply([change])
+        except asyncio.CancelledError:  # it may be applied all the same
+            if not self.waiting.ended:
+                task = asyncio.get_running_loop().create_task(self._find_out(change.before.id))
+                self._finding_out.add(task)
+                task.add_done_callback(self._finding_out.discard)
+            raise
+        if applied:
+            self.waiting.tell(change.after)
+        return applied
+
+    async def _find_out(self, id: str) -> None:
+        """Tells how a transaction stands once the writes that were begun before are done."""
+        with suppress(RestanteError):
+            await self.store.ping()
+            (found,) = await self.store.look([id])
+            if found is not None:
+                self.waiting.tell(found)
 
     async def expire(self, transaction: Transaction) -> Transaction:
         """Ends it as failed if its deadline has passed and it has not ended otherwise meanwhile."""
