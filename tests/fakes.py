@@ -33,6 +33,10 @@ class FakeClock:
         heapq.heappush(self._timers, (moment, next(self._numbers), timer, wake))
         return timer
 
+    def waited_for(self) -> int:
+        """How many wake-ups are still to come."""
+        return sum(not timer.cancelled for _, _, timer, _ in self._timers)
+
     async def advance(self, span: int) -> None:
         """Lets `span` pass, waking whoever asked for it at the moment it asked for."""
         until = self._now + span

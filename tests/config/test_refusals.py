@@ -177,10 +177,6 @@ REFUSALS = [
     ),
     (WITH_ROUTE + "dialect = 'rest'", 'routes[0].dialect: expected "task" or "transaction"'),
     (
-        WITH_ROUTE + "dialect = 'prefer'",
-        f'routes[0].dialect: the dialect prefer is {LATER}; expected "task" or "transaction"',
-    ),
-    (
         WITH_ROUTE + "dialect = 'transaction'",
         'routes[0].transactions: missing: dialect = "transaction" needs the path to look them up',
     ),

@@ -116,7 +116,7 @@ MATCH = Setting(
 UPSTREAM_NAME = Setting("upstream", TEXT, "the name of the upstream that does the work")
 DIALECT = Setting(
     "dialect",
-    choice("task", "transaction", later={"prefer": "the dialect prefer"}),
+    choice("task", "transaction"),
     "how it is spelled on the plain path: `task` passes it straight through (and runs it in the background "
     "below `/async`), `transaction` runs it in the background",
     "task",

@@ -11,6 +11,7 @@ from ..service import Service
 from .call import CLOSE, BrokenOff, Call, ClientGone, Receive, Scope, Send
 from .desk import Desk
 from .native import native
+from .prefer import submit_prefer
 from .problems import UNKNOWN, NotServed, as_message, as_problem, log, problem_of
 from .proxy import through
 from .reply import Reply
@@ -29,6 +30,7 @@ HANDLERS: dict[Room, Handler] = {
     Room.TRANSACTIONS: list_transactions,
     Room.TRANSACTION: one_transaction,
     Room.SUBMIT: submit_transaction,
+    Room.PREFER: submit_prefer,
     Room.THROUGH: through,
 }
 """Each gives the answer back, or None where it has sent it itself."""
@@ -63,7 +65,7 @@ class Gateway:
             return
         call = Call(scope, receive, send)
         try:
-            place = self._rooms.find(call.method, call.path)
+            place = self._rooms.find(call.method, call.path, call.headers)
             reply = await HANDLERS[place.room](self._desk, call, place)
         except ClientGone:
             return

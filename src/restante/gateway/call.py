@@ -78,6 +78,8 @@ class Call:
 
     async def body(self) -> tuple[bytes, AsyncIterator[bytes] | None]:
         """What is there of the body and, where that is not all, the rest. Raises `ClientGone`."""
+        if self.body_read:
+            return b"", None
         message = await self.receive()
         if message["type"] == DISCONNECT:
             raise ClientGone

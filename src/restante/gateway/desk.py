@@ -27,6 +27,7 @@ class Desk:
         self.clock = clock
         self.chance = chance
         self.origins = Origins(policy)
+        self.streams = 0  # live event streams that are open
         self._second = -1
         self._date = (b"date", b"")
         self._closing: set[asyncio.Task[None]] = set()

@@ -13,9 +13,11 @@ from ..dialects.task import wait_seconds
 from .call import Call
 from .desk import Desk
 from .handover import give
+from .poll import after_of, look
 from .problems import MethodNotAllowed, NoResult, NotFinished, UnknownTransaction
 from .reply import Reply, document, word
 from .rooms import Place
+from .stream import stream, wants_stream
 
 Handler = Callable[[Desk, Call, str], Awaitable[Reply | None]]
 
@@ -59,10 +61,15 @@ async def show(desk: Desk, call: Call, id: str) -> Reply:
     return await _shown(desk, transaction)
 
 
-async def events(desk: Desk, call: Call, id: str) -> Reply:
+async def events(desk: Desk, call: Call, id: str) -> Reply | None:
+    """All of them, or those behind `?after=`; live for whoever accepts an event stream."""
+    if wants_stream(call):
+        return await stream(desk, call, await desk.tenant(call), id)
     transaction = await _look(desk, call, id)
     (log,) = await desk.service.events([transaction])
-    return document({"events": [spelling.event_of(event) for event in log]}, word(transaction.status))
+    after = after_of(call) or 0
+    newer = [spelling.event_of(event) for event in log if event.sequence > after]
+    return document({"events": newer}, word(transaction.status))
 
 
 async def result(desk: Desk, call: Call, id: str) -> None:
@@ -108,7 +115,7 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
 
 
 async def _look(desk: Desk, call: Call, id: str) -> Transaction:
-    transaction = await desk.service.look(await desk.tenant(call), id)
+    transaction = await look(desk, call, await desk.tenant(call), id)
     if transaction is None:
         raise UnknownTransaction("There is no transaction with this id.")
     call.word = transaction.status

@@ -58,6 +58,13 @@ class NotServed(Refused):
     title = "Not served"
 
 
+class TooManyStreams(Refused):
+    """More live event streams than `Limits.streams`."""
+
+    status = 503
+    title = "Too many streams"
+
+
 class Problem(msgspec.Struct, frozen=True):
     """Everything that is said about an error."""
 

@@ -4,11 +4,13 @@ Paths are matched as they came, never unquoted, never normalised: what the plain
 no spelling of it behind `/async/` reaches.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum, auto
 from typing import NamedTuple
 
 from ..core.errors import NoRoute
 from ..core.policy import Policy, Route
+from ..core.preferences import preferences
 from ..core.status import Dialect
 
 OURS = "/-/"
@@ -28,11 +30,12 @@ class Room(IntEnum):
     TRANSACTIONS = auto()  # a list; rest: its path
     TRANSACTION = auto()  # one; rest: the list's path, a slash, the id
     SUBMIT = auto()  # a route whose plain path is asynchronous
+    PREFER = auto()  # any other path, with `Prefer: respond-async`
     THROUGH = auto()  # straight through to the upstream
 
 
 class Place(NamedTuple):
-    """Where a request goes. `route` is there in TASK, SUBMIT and THROUGH."""
+    """Where a request goes. `route` is there in TASK, SUBMIT, PREFER and THROUGH."""
 
     room: Room
     rest: str
@@ -50,7 +53,7 @@ class Rooms:
         paths = {route.transactions for route in policy.routes if route.transactions is not None}
         self._transactions = tuple(sorted(paths, key=len, reverse=True))
 
-    def find(self, method: str, path: str) -> Place:
+    def find(self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> Place:
         """Raises `NoRoute` where there is nothing."""
         if path.startswith(OURS):
             if not self._native:
@@ -75,7 +78,8 @@ class Rooms:
         route = self._route(method, path)
         if route.dialect is Dialect.TRANSACTION:
             return Place(Room.SUBMIT, path, route)
-        # `Prefer: respond-async` enters here.
+        if self._native and preferences(headers).respond_async:  # who gets a 202 is sent to `/-/`
+            return Place(Room.PREFER, path, route)
         return Place(Room.THROUGH, path, route)
 
     def _audience(self, path: str) -> str | None:

@@ -10,7 +10,7 @@ from ..core.policy import ANY_ROUTE
 from ..core.status import Dialect
 from ..dialects import task, transaction
 from ..service import Draft
-from .call import Call
+from .call import Call, Fields
 from .desk import Desk
 from .framing import announced
 from .reply import JSON, NO_STORE, REPLAYED, Reply, length, retry_after, text
@@ -22,7 +22,7 @@ SOON = (b"retry-after", b"1")
 
 async def submit_task(desk: Desk, call: Call, place: Place) -> Reply:
     """`/async/<path>` (seed 000): the dialect is `task`, whatever the route says."""
-    accepted, origin = await _accept(desk, call, place, Dialect.TASK)
+    accepted, origin = await accept(desk, call, place, Dialect.TASK)
     id = accepted.transaction.id
     body = task.accepted(origin, id)
     return _reply(call, accepted, desk.policy.accept_status, task.status_url(origin, id), body)
@@ -30,17 +30,20 @@ async def submit_task(desk: Desk, call: Call, place: Place) -> Reply:
 
 async def submit_transaction(desk: Desk, call: Call, place: Place) -> Reply:
     """The plain path of a route with dialect `transaction` (seed 004)."""
-    accepted, _ = await _accept(desk, call, place, Dialect.TRANSACTION)
+    accepted, _ = await accept(desk, call, place, Dialect.TRANSACTION)
     id = accepted.transaction.id
     transactions = (place.route or ANY_ROUTE).transactions or ""
     return _reply(call, accepted, 202, f"{transactions}/{id}", transaction.accepted(transactions, id))
 
 
-async def _accept(desk: Desk, call: Call, place: Place, dialect: Dialect) -> tuple[Accepted, str]:
+async def accept(
+    desk: Desk, call: Call, place: Place, dialect: Dialect, headers: Fields | None = None
+) -> tuple[Accepted, str]:
+    """The stored transaction, and the origin that the caller used. `headers` replace the call's."""
     service = desk.service
-    envelope = open_envelope(call.headers)
+    envelope = open_envelope(call.headers if headers is None else headers)
     caller = await desk.auth.identify(call.headers)
-    origin = desk.origins.of(call.scope, envelope.host) if dialect is Dialect.TASK else ""
+    origin = desk.origins.of(call.scope, envelope.host) if dialect is not Dialect.TRANSACTION else ""
     size = announced(call, envelope)
     if size is None or size > desk.limits.inline_body:  # before a large body is asked for
         service.check_accepting()

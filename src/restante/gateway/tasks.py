@@ -5,6 +5,7 @@ from ..dialects.task import Situation, Spelled
 from .call import Call
 from .desk import Desk
 from .handover import give, give_once
+from .poll import look
 from .problems import MethodNotAllowed
 from .reply import Reply, document, retry_after, word
 from .rooms import Place
@@ -15,7 +16,7 @@ async def task_status(desk: Desk, call: Call, place: Place) -> Reply:
     id = place.rest
     tenant = await desk.tenant(call)
     origin = desk.origin(call)
-    transaction = await desk.service.look(tenant, id)
+    transaction = await look(desk, call, tenant, id)
     now = desk.clock.now()
     known = task.situation(transaction, now) is not Situation.UNKNOWN
     if call.method == "DELETE" and transaction is not None and known:
@@ -32,7 +33,7 @@ async def task_result(desk: Desk, call: Call, place: Place) -> Reply | None:
     id = place.rest
     tenant = await desk.tenant(call)
     origin = desk.origin(call)
-    transaction = await desk.service.look(tenant, id)
+    transaction = await look(desk, call, tenant, id)
     spelled = task.of_result(transaction, id, now=desk.clock.now(), origin=origin)
     if transaction is None:
         return _reply(spelled)

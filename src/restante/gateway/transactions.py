@@ -7,6 +7,7 @@ from ..dialects import transaction as spelling
 from .audience import BATCH, MAX_LOOKED_AT, belongs, sources
 from .call import Call
 from .desk import Desk
+from .poll import look
 from .problems import UnknownTransaction
 from .reply import Reply, document, word
 from .rooms import Place
@@ -15,7 +16,7 @@ from .rooms import Place
 async def one_transaction(desk: Desk, call: Call, place: Place) -> Reply:
     """`GET <transactions>/<id>`."""
     tenant = await desk.tenant(call)
-    transaction = await desk.service.look(tenant, place.rest[len(place.transactions) + 1 :])
+    transaction = await look(desk, call, tenant, place.rest[len(place.transactions) + 1 :])
     if transaction is None or not belongs(desk.policy, transaction, place.transactions):
         raise UnknownTransaction("There is no transaction with this id.")
     (events,) = await desk.service.events([transaction])

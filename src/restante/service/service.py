@@ -206,9 +206,7 @@ class Service:
         (transaction,) = await self.store.look([id])
         return transaction if transaction is not None and transaction.tenant == tenant else None
 
-    async def wait(
-        self, tenant: str, id: str, *, span: int, after: int | None = None
-    ) -> Transaction | None:
+    async def wait(self, tenant: str, id: str, *, span: int, after: int | None = None) -> Transaction | None:
         """How it stands as soon as it is terminal or, with `after`, has an event with a greater sequence;
         at the latest after `span`, and at once while the process drains. None where it is unknown.
         """

@@ -1,0 +1,51 @@
+"""A poll: the look that every answer about a transaction begins with, held back as its caller prefers.
+
+`Prefer: wait=N` (RFC 7240) holds it until the transaction is terminal or, with `?after=<sequence>`, has a
+newer event; at the latest N seconds. Whoever leaves meanwhile is forgotten at once, and nothing was sent,
+reserved or read for them.
+"""
+
+from ..core.clock import SECOND
+from ..core.model import Transaction
+from ..core.preferences import preferences
+from ..dialects.parameters import Parameters
+from .attended import Attended
+from .call import Call
+from .desk import Desk
+from .rooms import READS
+
+AFTER = "after"
+MAX_SEQUENCE = 2**63 - 1
+VARY = (b"vary", b"Prefer")
+
+
+async def look(desk: Desk, call: Call, tenant: str, id: str) -> Transaction | None:
+    """The tenant's transaction, waited for where that is preferred. Raises `ClientGone`, `BadRequest`."""
+    if call.method not in READS:
+        return await desk.service.look(tenant, id)
+    after = after_of(call)
+    wait = preferences(call.headers).wait_seconds
+    if wait is None:
+        return await desk.service.look(tenant, id)
+    _, more = await call.body()
+    if more is not None:  # a body in pieces: we would not see the client leave
+        return await desk.service.look(tenant, id)
+    async with Attended(call) as attended:
+        attended.watch()
+        found = await desk.service.wait(tenant, id, span=wait * SECOND, after=after)
+    if found is not None:
+        call.applied = applied(f"wait={wait}")
+    return found
+
+
+def after_of(call: Call) -> int | None:
+    """The query's `after`; raises `BadRequest`."""
+    if AFTER not in call.query:
+        return None
+    given = Parameters(call.query)
+    return given.number(AFTER, 0, least=0, most=MAX_SEQUENCE) if AFTER in given.given else None
+
+
+def applied(preference: str) -> tuple[tuple[bytes, bytes], ...]:
+    """What an answer says of the preferences it was made by."""
+    return (b"preference-applied", preference.encode()), VARY

@@ -1,0 +1,117 @@
+"""A transaction's events, live: `text/event-stream` as browsers and others read it (WHATWG HTML §9.2).
+
+An event is written when the change that made it has been applied, in the process that applied it; between
+events nothing is asked of the store. A stream that broke off goes on where `Last-Event-ID` says.
+"""
+
+from collections.abc import AsyncIterator
+
+from ..core.clock import SECOND
+from ..core.errors import BadRequest
+from ..core.headers import first
+from ..core.machine import TERMINAL
+from ..core.model import Event, Transaction
+from ..dialects import native as spelling
+from ..service.waiting import Watch
+from .attended import Attended
+from .call import Call
+from .desk import Desk
+from .poll import MAX_SEQUENCE, after_of
+from .problems import TooManyStreams, UnknownTransaction
+from .reply import NO_STORE, Reply, encode, word
+
+HEARTBEAT = 15 * SECOND
+"""How long a stream is silent at most; proxies and clients take a longer silence for a dead connection."""
+
+STREAM = b"text/event-stream"
+BEAT = b":\n\n"
+HEAD = [
+    (b"content-type", STREAM),
+    NO_STORE,
+    (b"x-accel-buffering", b"no"),  # a proxy in front must pass each event on as it comes
+]
+
+
+def wants_stream(call: Call) -> bool:
+    """Whether `Accept` names the media type (a `*/*` does not)."""
+    for name, value in call.headers:
+        if name == b"accept":
+            for entry in value.lower().split(b","):
+                media, *parameters = [part.strip() for part in entry.split(b";")]
+                if media == STREAM and not any(part in (b"q=0", b"q=0.0", b"q=0.00") for part in parameters):
+                    return True
+    return False
+
+
+async def stream(desk: Desk, call: Call, tenant: str, id: str) -> Reply | None:
+    """Writes events until the last one. One that has nothing more to tell is told so: 204."""
+    after = _last_seen(call)
+    with desk.service.waiting.watch(id) as watch:
+        found = await desk.service.look(tenant, id)
+        if found is None:
+            raise UnknownTransaction("There is no transaction with this id.")
+        call.word = found.status
+        watch.tell(found)
+        if found.status in TERMINAL and found.sequence <= after:
+            return Reply(204, [NO_STORE, word(found.status)], b"")
+        head = [*HEAD, word(found.status), desk.date()]
+        if call.method == "HEAD":
+            await call.start(200, head)
+            await call.finish()
+            return None
+        if desk.streams >= desk.limits.streams:
+            raise TooManyStreams(
+                f"{desk.limits.streams} event streams are open already.", retry_after_seconds=5
+            )
+        await call.body()
+        desk.streams += 1
+        try:
+            async with Attended(call) as attended:
+                attended.watch()
+                await call.start(200, head)
+                async for piece in _pieces(desk, watch, after):
+                    await call.write(piece)
+                await call.finish()
+        finally:
+            desk.streams -= 1
+    return None
+
+
+async def _pieces(desk: Desk, watch: Watch, after: int) -> AsyncIterator[bytes]:
+    """What there is, then what comes, with a beat wherever nothing has come for long."""
+    service = desk.service
+    while True:
+        known = watch.known
+        assert known is not None
+        if known.sequence > after:
+            yield await _written(desk, known, after)
+            after = known.sequence
+        if known.status in TERMINAL or service.waiting.ended:
+            return
+        if not await watch.until(desk.clock.now() + HEARTBEAT, after=after) and not service.waiting.ended:
+            yield BEAT
+
+
+async def _written(desk: Desk, transaction: Transaction, after: int) -> bytes:
+    """The events behind `after`, as far as `transaction` knows them: later ones come with their own."""
+    (log,) = await desk.service.events([transaction])
+    return b"".join(_block(event) for event in log if after < event.sequence <= transaction.sequence)
+
+
+def _block(event: Event) -> bytes:
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (
+        event.sequence,
+        event.kind.encode(),
+        encode(spelling.event_of(event)),
+    )
+
+
+def _last_seen(call: Call) -> int:
+    """The number of the last event the caller has; `Last-Event-ID` is newer than what the URL says."""
+    after = after_of(call) or 0
+    given = (first(call.headers, b"last-event-id") or b"").strip()
+    if not given:
+        return after
+    if not given.isdigit() or len(given) > 18 or int(given) > MAX_SEQUENCE:
+        raise BadRequest("Last-Event-ID must be the number of an event", field="Last-Event-ID")
+    return int(given)
