@@ -72,14 +72,13 @@ async def begin(world: World, transaction: Transaction) -> Transaction:
 
 
 async def end(world: World, transaction: Transaction) -> Transaction:
-    await begin(world, transaction)
-    return await end_begun(world, transaction)
+    return await end_begun(world, await begin(world, transaction))
 
 
 async def end_begun(world: World, transaction: Transaction) -> Transaction:
     now = world.clock.now()
     return await world.service.change(
-        await world.now(transaction),
+        transaction,
         lambda current: changes.fail(current, attempt=1, now=now, outcome=Outcome.UNREACHABLE, data={}),
     )
 
@@ -89,9 +88,9 @@ async def test_a_wait_ends_with_the_transaction(world: World) -> None:
     waiting = wait(world, one.id)
     await eventually(lambda: len(world.service.waiting) == 1)
     await end(world, other)
-    await begin(world, one)
+    begun = await begin(world, one)
     assert not waiting.done()
-    await end_begun(world, one)
+    await end_begun(world, begun)
     found = await waiting
     assert found == await world.now(one)
     assert found.status is Status.FAILED
