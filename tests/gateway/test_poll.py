@@ -171,10 +171,10 @@ async def test_a_connection_goes_on_behind_a_held_answer(house: House) -> None:
     assert (await wire.answer()).json["status"] == "ok"
 
 
-async def test_a_poll_with_a_large_body_is_answered_at_once(house: House) -> None:
+async def test_a_poll_with_a_body_is_answered_at_once(house: House) -> None:
     id = await house.submit()
     wire = await house.wire()
-    wire.request("GET", f"/async/status/{id}", {**WAIT, "Content-Length": "1000000"})
+    wire.request("GET", f"/async/status/{id}", {**WAIT, "Content-Length": "1"})
     seen = await wire.answer()
     assert (seen.json["status"], seen.header("preference-applied")) == ("processing", None)
 

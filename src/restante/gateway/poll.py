@@ -25,11 +25,9 @@ async def look(desk: Desk, call: Call, tenant: str, id: str) -> Transaction | No
         return await desk.service.look(tenant, id)
     after = after_of(call)
     wait = preferences(call.headers).wait_seconds
-    if wait is None:
+    if wait is None or _has_body(call):  # behind a body that nobody reads, a client is not seen to leave
         return await desk.service.look(tenant, id)
-    _, more = await call.body()
-    if more is not None:  # a body in pieces: we would not see the client leave
-        return await desk.service.look(tenant, id)
+    await call.body()
     async with Attended(call) as attended:
         attended.watch()
         found = await desk.service.wait(tenant, id, span=wait * SECOND, after=after)
@@ -44,6 +42,13 @@ def after_of(call: Call) -> int | None:
         return None
     given = Parameters(call.query)
     return given.number(AFTER, 0, least=0, most=MAX_SEQUENCE) if AFTER in given.given else None
+
+
+def _has_body(call: Call) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in call.headers
+    )
 
 
 def applied(preference: str) -> tuple[tuple[bytes, bytes], ...]:

@@ -63,7 +63,6 @@ async def stream(desk: Desk, call: Call, tenant: str, id: str) -> Reply | None:
             raise TooManyStreams(
                 f"{desk.limits.streams} event streams are open already.", retry_after_seconds=5
             )
-        await call.body()
         desk.streams += 1
         try:
             async with Attended(call) as attended:
