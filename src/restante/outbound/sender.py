@@ -73,10 +73,16 @@ class HTTPSender:
             context = context_for(upstream)
         except OSError as error:
             raise Unreachable("the upstream's TLS files could not be used") from error
+        made: list[Connection] = []
+
+        def make() -> Connection:
+            made.append(Connection(key, self._pool, loop))
+            return made[-1]
+
         try:
             async with asyncio.timeout(timeout_seconds):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(key, self._pool, loop),
+                    make,
                     upstream.host,
                     upstream.port,
                     ssl=context,
@@ -87,6 +93,10 @@ class HTTPSender:
             raise Unreachable(phrase) from error
         except UnicodeError as error:
             raise Unreachable("the upstream's name is not a host name") from error
+        except asyncio.CancelledError:
+            for connection in made:  # it may have been made at just this moment, and nobody takes it
+                connection.give_up()
+            raise
         if self._pool.is_closed:  # meanwhile
             connection.drop()
             raise Unreachable(SHUTTING_DOWN)
