@@ -63,6 +63,8 @@ class Gateway:
             return
         call = Call(scope, receive, send)
         try:
+            if call.method == "CONNECT":  # a tunnel is not a request that could be stored or sent on
+                raise NotServed("CONNECT is not served.")
             place = self._rooms.find(call.method, call.path)
             reply = await HANDLERS[place.room](self._desk, call, place)
         except ClientGone:
