@@ -6,6 +6,7 @@
 import sys
 
 import uvloop
+
 from restante.gateway.server import make_server
 
 BODY = (

@@ -78,7 +78,7 @@ class Store(Protocol):
 
         Where the idempotency scope is known (and its transaction is not past `expires_at` at the
         submission's `created_at`): with the same fingerprint nothing is written and the answer is the
-        first transaction, `replayed`, its `reading` set back to UNREAD if it was READ; with another
+        first transaction, `replayed`, its `reading` set back to UNREAD; with another
         fingerprint the answer is a `KeyReused`.
         With `claim`, the transaction is held by this process as if `claim()` had returned it.
         """

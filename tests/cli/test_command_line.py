@@ -87,6 +87,7 @@ GIVEN = {
     "max_result": "2KiB",
     "max_queued": "7",
     "max_waiting": "8",
+    "reserve": "1MiB",
     "strict": "true",
     "trusted_proxies": "10.0.0.0/8, 192.168.0.1",
     "admin_listen": "127.0.0.1:2",

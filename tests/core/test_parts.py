@@ -254,3 +254,9 @@ def test_the_target_is_base_path_path_and_query_as_they_came() -> None:
     upstream = Upstream(host="bank", port=80, authority="bank", base_path="/v1")
     assert target(upstream, "/a%2Fb//c", "x=%20&y") == "/v1/a%2Fb//c?x=%20&y"
     assert target(upstream, "/a", "") == "/v1/a"
+
+
+@pytest.mark.parametrize("raw", [b'"unclosed', b'unopened"'])
+def test_a_key_with_a_quote_at_one_end_only_is_refused(raw: bytes) -> None:
+    with pytest.raises(BadRequest, match="quote"):
+        parse_key(raw, "Idempotency-Key")

@@ -15,8 +15,11 @@ from .house import House
 from .wire import Seen
 
 TICKETS = Route(
-    method="POST", path="/channel/v0/tickets", dialect=Dialect.TRANSACTION, transactions="/seller/v0/transactions"
-)  # fmt: skip
+    method="POST",
+    path="/channel/v0/tickets",
+    dialect=Dialect.TRANSACTION,
+    transactions="/seller/v0/transactions",
+)
 
 POLLS = [
     "/async/status/{id}",

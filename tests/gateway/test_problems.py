@@ -30,6 +30,7 @@ FAILURES: dict[str, tuple[Exception, int]] = {
     "StoreUnavailable": (errors.StoreUnavailable("Away.", retry_after_seconds=5), 503),
     "MoveRefused": (errors.MoveRefused(Status.PENDING, Move.DELAY), 409),
     "Unreachable": (errors.Unreachable("no connection"), 502),
+    "OutOfHandles": (errors.OutOfHandles("no more file handles"), 502),
     "NoAnswerInTime": (errors.NoAnswerInTime("no answer within 60 s", sent=True), 504),
     "AnswerBroken": (errors.AnswerBroken("broken", sent=True), 502),
     "AnswerTooLarge": (errors.AnswerTooLarge("too large", sent=True), 502),

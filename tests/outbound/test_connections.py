@@ -254,6 +254,22 @@ async def test_a_connection_that_is_made_while_the_sender_closes_is_given_up() -
         await upstream.until_open(0)
 
 
+async def test_a_connection_made_for_somebody_who_has_left_is_given_up(sender: HTTPSender) -> None:
+    """At whatever step of connecting they leave, nothing is kept open and closing does not wait for it."""
+    async with ScriptedUpstream(always(OK)) as upstream:
+        for steps in range(12):
+            connecting = asyncio.create_task(line_to(sender, upstream.policy(), max_idle_seconds=0.0))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            connecting.cancel()
+            (left,) = await asyncio.gather(connecting, return_exceptions=True)
+            if not isinstance(left, BaseException):
+                left.close()
+        async with asyncio.timeout(5):
+            await sender.close()
+        await upstream.until_open(0)
+
+
 async def test_nothing_is_repeated_when_a_kept_connection_dies_under_a_request(sender: HTTPSender) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()

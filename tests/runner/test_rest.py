@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from restante.core.clock import HOUR, SECOND
+from restante.core.errors import BadRequest
 from restante.core.policy import Limits
 from restante.core.status import Status
 
@@ -60,3 +63,10 @@ async def test_a_long_queue_does_not_live_in_memory(tmp_path: Path) -> None:
         (lane,) = world.runner.lanes
         assert lane.held <= limits.ready + 1
         assert world.store.queued == 200
+
+
+async def test_what_could_never_be_run_is_refused_at_accept(tmp_path: Path) -> None:
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url) as world:
+        with pytest.raises(BadRequest, match="Restante-Deadline"):
+            await world.submit(headers={"Restante-Delay": "1s", "Restante-Deadline": "500ms"})
+        assert world.store.queued == 0

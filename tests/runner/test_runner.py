@@ -306,6 +306,27 @@ async def test_an_answer_in_hand_is_kept_until_the_store_takes_it(tmp_path: Path
         assert (done.status, len(upstream.calls)) == (Status.COMPLETED, 1)
 
 
+class Forgetful(Stubborn):
+    """A store that does not take the first mark."""
+
+    async def apply(self, changes: Any) -> Any:
+        if self.refusals and changes[0].after.phase is Phase.SENDING:
+            self.refusals = 0
+            raise StoreUnavailable("the disk is full")
+        return await self.inner.apply(changes)
+
+
+async def test_a_harmless_one_whose_mark_was_not_written_is_run_again(tmp_path: Path) -> None:
+    async with (
+        RecordingUpstream() as upstream,
+        a_world(tmp_path, upstream.url, wrap=Forgetful) as world,
+    ):
+        transaction = await world.submit("GET")
+        await eventually(lambda: len(upstream.calls) == 1)
+        done = await world.ended(transaction)
+        assert (done.status, len(upstream.calls)) == (Status.COMPLETED, 2)
+
+
 async def test_results_go_after_their_retention_and_transactions_after_their_history(tmp_path: Path) -> None:
     async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url) as world:
         done = await world.ended(await world.submit(dialect=Dialect.TRANSACTION))

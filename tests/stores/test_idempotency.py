@@ -63,12 +63,19 @@ async def test_a_key_is_forgotten_with_its_transactions_retention(store: Store) 
 async def test_a_replay_makes_an_error_that_was_read_readable_once_more(store: Store) -> None:
     first = await failed(store, key=b"a")
     assert await store.mark_reading(first.key, Reading.UNREAD, Reading.RESERVED)
-    (answer,) = await store.accept([await a_submission(store, key=b"a")])
-    assert isinstance(answer, Accepted)
-    assert answer.transaction.reading is Reading.RESERVED  # somebody is being served: that goes on
     assert await store.mark_reading(first.key, Reading.RESERVED, Reading.READ)
     (answer,) = await store.accept([await a_submission(store, key=b"a")])
     assert answer == Accepted(first, replayed=True)
+    assert await now_is(store, first) == first
+
+
+async def test_a_replay_that_overtakes_the_confirmation_makes_the_error_readable_too(store: Store) -> None:
+    """The reader has the last byte, and sends the request again before its reading is confirmed."""
+    first = await failed(store, key=b"a")
+    assert await store.mark_reading(first.key, Reading.UNREAD, Reading.RESERVED)
+    (answer,) = await store.accept([await a_submission(store, key=b"a")])
+    assert answer == Accepted(first, replayed=True)
+    assert not await store.mark_reading(first.key, Reading.RESERVED, Reading.READ)
     assert await now_is(store, first) == first
 
 

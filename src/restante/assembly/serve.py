@@ -21,6 +21,7 @@ from ..outbound import HTTPSender, SystemChance, SystemClock
 from ..ports import Chance, Clock, Sender, Store
 from ..runner import Runner, Sweeper
 from ..service import Service
+from .handles import max_connections, raise_limit
 from .store import open_store
 
 log = logging.getLogger("restante")
@@ -121,8 +122,9 @@ async def start(
     if apart:
         apps.append(gateway(native=True, public=False))
     grace_seconds = policy.limits.grace / SECOND
+    most = max_connections(raise_limit(), policy.upstreams.values())
     servers = [
-        (make_server(app, grace_seconds=grace_seconds), listener)
+        (make_server(app, grace_seconds=grace_seconds, max_connections=most), listener)
         for app, listener in zip(apps, listeners, strict=True)
     ]
     runner.start(service)

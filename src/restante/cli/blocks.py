@@ -4,7 +4,7 @@ from .. import __version__
 from ..config import Settings
 from ..config.describe import describe, spell_route, upstream_url
 
-WIDTH = 16
+WIDTH = 15
 
 
 def start_block(settings: Settings, addresses: list[str], *, file: str | None) -> str:
@@ -18,7 +18,7 @@ def start_block(settings: Settings, addresses: list[str], *, file: str | None) -
     lines.append(("store", settings.store))
     if file is not None:
         lines.append(("settings", file))
-    return "\n".join([f"restante {__version__}", *(f"  {name:<{WIDTH}}{value}" for name, value in lines)])
+    return "\n".join([f"restante {__version__}", *(f"  {name:<{WIDTH}} {value}" for name, value in lines)])
 
 
 def check_block(settings: Settings, *, file: str | None) -> str:
@@ -34,7 +34,7 @@ def check_block(settings: Settings, *, file: str | None) -> str:
     routes = settings.policy.routes
     lines += [(f"routes[{number}]", spell_route(route)) for number, route in enumerate(routes)]
     lines.append(("all else", _all_else(settings)))
-    return "\n".join([f"{file or 'The settings'}: all well", *(f"  {n:<{WIDTH}}{v}" for n, v in lines)])
+    return "\n".join([f"{file or 'The settings'}: all well", *(f"  {n:<{WIDTH}} {v}" for n, v in lines)])
 
 
 def demo_block(address: str, *, shop: str, traffic: bool) -> str:

@@ -23,6 +23,7 @@ def describe(settings: Settings) -> dict[str, object]:
         max_result=spell_size(limits.max_result),
         max_queued=limits.max_queued,
         max_waiting=limits.max_waiting,
+        reserve=spell_size(limits.reserve),
         strict=policy.strict,
         trusted_proxies=list(policy.trusted_proxies),
         grace=spell_duration(limits.grace),

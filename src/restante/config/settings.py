@@ -69,6 +69,12 @@ MAX_WAITING = Setting(
     "how many writes may wait for the store's next commit; then 503",
     10_000,
 )
+RESERVE = Setting(
+    "reserve",
+    SIZE,
+    "room on the store's disk that is kept for ending and forgetting work; with less, new work gets 503",
+    "64MiB",
+)
 STRICT = Setting("strict", FLAG, "whether what no route matches is refused with 404", False)
 TRUSTED_PROXIES = Setting(
     "trusted_proxies", NETWORKS, "the networks whose `X-Forwarded-*` fields are believed", []
@@ -105,6 +111,7 @@ TOP = Section(
         MAX_RESULT,
         MAX_QUEUED,
         MAX_WAITING,
+        RESERVE,
         STRICT,
         TRUSTED_PROXIES,
         ADMIN_LISTEN,
@@ -165,6 +172,7 @@ def _limits(table: Table) -> Limits:
         max_result=table.get(MAX_RESULT),
         max_queued=table.get(MAX_QUEUED),
         max_waiting=table.get(MAX_WAITING),
+        reserve=table.get(RESERVE),
         retention=retention,
         history=history,
         grace=table.get(GRACE),

@@ -12,6 +12,7 @@
     │   └── TooLate              409  no longer to be cancelled
     ├── UpstreamError        an attempt without a complete answer; `sent` tells whether it may have gone out
     │   ├── Unreachable          no connection was made
+    │   │   └── OutOfHandles         because this process may not open any more files
     │   ├── NoAnswerInTime       the upstream's timeout passed
     │   ├── AnswerBroken         hung up, truncated, not HTTP, wrong lengths
     │   └── AnswerTooLarge       over `max_result`
@@ -114,6 +115,10 @@ class Unreachable(UpstreamError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, sent=False)
+
+
+class OutOfHandles(Unreachable):
+    """No connection was made, and the upstream has no part in it."""
 
 
 class NoAnswerInTime(UpstreamError):

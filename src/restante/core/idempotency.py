@@ -18,6 +18,8 @@ def parse_key(raw: bytes, header: str) -> str:
     text = raw.strip().decode("latin-1")
     if len(text) >= 2 and text[0] == text[-1] == '"':
         text = text[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    elif text.startswith('"') or text.endswith('"'):
+        raise BadRequest(f"{header} has a quote at one end only", field=header)
     if not text or len(text) > MAX_KEY_LENGTH or not text.isprintable():
         raise BadRequest(
             f"{header} must be 1 to {MAX_KEY_LENGTH} printable characters, quoted or bare", field=header

@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 
-from ..core.errors import BadRequest
 from ..core.model import Event, Query, Transaction
 from ..core.retention import has_result
 from ..core.status import Reading
@@ -81,16 +80,13 @@ def event_of(event: Event) -> dict[str, Any]:
 
 def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
     """A list's parameters; raises `BadRequest` naming the one that is wrong."""
-    given = Parameters(query)
-    for name in given.given:
-        if name not in NAMES:
-            raise BadRequest(f"{name} is not one of {', '.join(NAMES)}", field=name)
+    given = Parameters(query, NAMES)
     endpoint = given.text("trigger_endpoint")
     return Listing(
         Query(
             tenant=tenant,
             status=given.status("status"),
-            operation=given.text("operation"),
+            operation=given.operation("operation"),
             path=None if endpoint is None else "/" + endpoint.removeprefix("/"),
             tracking_id=given.text("tracking_id"),
             created_from=given.moment("created_from"),

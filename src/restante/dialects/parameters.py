@@ -1,5 +1,6 @@
 """The parameters of a list's query, read once and strictly: a wrong one is a `BadRequest` naming it."""
 
+from collections.abc import Collection
 from urllib.parse import parse_qsl
 
 from ..core.errors import BadRequest
@@ -8,22 +9,41 @@ from . import moments
 
 MAX_PARAMETERS = 50
 MAX_VALUE = 255
+OPERATIONS = ("create", "update", "delete", "read")
 
 
 class Parameters:
-    """What a query string says; the last of several values wins, an empty one counts as not given."""
+    """What a query string says: each name once and one of `names`; an empty value counts as not given.
 
-    def __init__(self, query: str) -> None:
+    A name that is not known is refused: a misspelled filter would otherwise list everything.
+    """
+
+    def __init__(self, query: str, names: Collection[str]) -> None:
         try:
             pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
         except ValueError:
             raise BadRequest(f"a query has at most {MAX_PARAMETERS} parameters") from None
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name not in names:
+                raise BadRequest(
+                    f"{name[:MAX_VALUE]} is not one of {', '.join(names)}", field=name[:MAX_VALUE]
+                )
+            if name in seen:
+                raise BadRequest(f"{name} is given twice", field=name)
+            seen.add(name)
         self.given = {name: value for name, value in pairs if value}
 
     def text(self, name: str) -> str | None:
         value = self.given.get(name)
         if value is not None and len(value) > MAX_VALUE:
             raise BadRequest(f"{name} is longer than {MAX_VALUE} characters", field=name)
+        return value
+
+    def operation(self, name: str) -> str | None:
+        value = self.given.get(name)
+        if value is not None and value not in OPERATIONS:
+            raise BadRequest(f"{name} must be one of {', '.join(OPERATIONS)}", field=name)
         return value
 
     def number(self, name: str, default: int, *, least: int, most: int) -> int:

@@ -71,7 +71,7 @@ def event_of(event: Event) -> dict[str, Any]:
 
 def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
     """A list's parameters; raises `BadRequest` naming the one that is wrong."""
-    given = Parameters(query)
+    given = Parameters(query, (*FILTERS, "_limit", "_offset"))
     sort = given.text("_sort") or "created_at:desc"
     if sort not in SORTS:
         raise BadRequest(f"_sort must be one of {', '.join(SORTS)}", field="_sort")
@@ -81,7 +81,7 @@ def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
             tenant=tenant,
             dialect=Dialect.TRANSACTION,
             status=given.status("status"),
-            operation=given.text("operation"),
+            operation=given.operation("operation"),
             tracking_id=given.text("tracking_id"),
             created_from=given.moment("created_at_gte"),
             created_to=given.moment("created_at_lte", end=True),

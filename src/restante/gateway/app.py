@@ -65,6 +65,8 @@ class Gateway:
             return
         call = Call(scope, receive, send)
         try:
+            if call.method == "CONNECT":  # a tunnel is not a request that could be stored or sent on
+                raise NotServed("CONNECT is not served.")
             place = self._rooms.find(call.method, call.path, call.headers)
             reply = await HANDLERS[place.room](self._desk, call, place)
         except ClientGone:

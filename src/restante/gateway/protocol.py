@@ -27,14 +27,18 @@ log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info
 
 MALFORMED = Problem(400, "Bad request", "This is not a valid HTTP request.")
 HEAD_TOO_LARGE = Problem(431, "Head too large", f"The request's head is over the limit of {MAX_HEAD} bytes.")
+CROWDED = Problem(
+    503, "Too many connections", "Too many connections are open; try again soon.", retry_after_seconds=5
+)
 
 
 class State(ServerState):
     """What connections and server share. `deserted` is set whenever the last connection has gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_connections: int | None = None) -> None:
         super().__init__()
         self.deserted = asyncio.Event()
+        self.max_connections = max_connections
 
 
 class Protocol(HttpToolsProtocol):
@@ -52,6 +56,9 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
         self._wait_for_head()
+        most = self.server_state.max_connections if isinstance(self.server_state, State) else None
+        if most is not None and len(self.connections) > most:
+            self.refuse(CROWDED)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -18,10 +18,10 @@ LAST_WORDS_SECONDS = 1.0
 class Server(uvicorn.Server):
     """Serves until `stop` is called, on the event loop."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, *, max_connections: int | None = None) -> None:
         self._exit = asyncio.Event()
         super().__init__(config)
-        self.server_state: State = State()
+        self.server_state: State = State(max_connections=max_connections)
 
     def stop(self) -> None:
         """Accepts no more connections, lets what is being answered end, then returns from `serve`."""
@@ -69,11 +69,16 @@ class Server(uvicorn.Server):
 
 
 def make_server(
-    app: Any, *, grace_seconds: float | None = None, keep_alive_seconds: int = KEEP_ALIVE_SECONDS
+    app: Any,
+    *,
+    grace_seconds: float | None = None,
+    keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+    max_connections: int | None = None,
 ) -> Server:
     """A server for `app`; run it with `await server.serve(sockets=[...])` on the running event loop.
 
     After `stop`, answers under way have `grace_seconds` to end (None: all the time they need).
+    With more than `max_connections`, new ones get 503 and are closed.
     """
     return Server(
         uvicorn.Config(
@@ -91,5 +96,6 @@ def make_server(
             timeout_keep_alive=keep_alive_seconds,
             timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
             backlog=BACKLOG,
-        )
+        ),
+        max_connections=max_connections,
     )

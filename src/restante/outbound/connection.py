@@ -69,6 +69,16 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
         self.resume_writing()
 
+    def give_up(self) -> None:
+        """Ends it at once, or as soon as it is made.
+
+        Some event loops take back a connection that was being made without telling that it is lost.
+        """
+        self.over = True
+        if hasattr(self, "transport"):
+            self.drop()
+            self.pool.closed(self)
+
     async def writable(self) -> None:
         """Waits until the transport takes more."""
         while self._writable is not None:
@@ -90,6 +100,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.pool.opened(self)
+        if self.over:
+            self.drop()
+            return
         if self.key[0] == "http":
             self._poll = select.poll()
             self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)

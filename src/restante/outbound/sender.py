@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
-from ..core.errors import Unreachable
+from ..core.errors import OutOfHandles, Unreachable
 from ..core.model import Headers
 from ..core.policy import Upstream
 from .connection import Connection
@@ -15,7 +15,7 @@ from .exchange import Exchange
 from .head import request_head
 from .pool import Pool
 from .tls import context_for
-from .trouble import in_words
+from .trouble import NO_FILES, in_words
 
 IDLE_SECONDS = 30.0
 IDLE_COUNT = 256  # per upstream
@@ -73,10 +73,16 @@ class HTTPSender:
             context = context_for(upstream)
         except OSError as error:
             raise Unreachable("the upstream's TLS files could not be used") from error
+        made: list[Connection] = []
+
+        def make() -> Connection:
+            made.append(Connection(key, self._pool, loop))
+            return made[-1]
+
         try:
             async with asyncio.timeout(timeout_seconds):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(key, self._pool, loop),
+                    make,
                     upstream.host,
                     upstream.port,
                     ssl=context,
@@ -84,9 +90,13 @@ class HTTPSender:
                 )
         except OSError as error:
             phrase = in_words(error, secure=context is not None, timeout_seconds=timeout_seconds)
-            raise Unreachable(phrase) from error
+            raise (OutOfHandles if phrase is NO_FILES else Unreachable)(phrase) from error
         except UnicodeError as error:
             raise Unreachable("the upstream's name is not a host name") from error
+        except asyncio.CancelledError:
+            for connection in made:  # it may have been made at just this moment, and nobody takes it
+                connection.give_up()
+            raise
         if self._pool.is_closed:  # meanwhile
             connection.drop()
             raise Unreachable(SHUTTING_DOWN)

@@ -16,6 +16,7 @@ from ..core.clock import SECOND
 from ..core.errors import (
     AnswerTooLarge,
     MoveRefused,
+    OutOfHandles,
     StoreUnavailable,
     Unreachable,
     UpstreamError,
@@ -28,18 +29,16 @@ from ..core.outcome import harmless, repeatable
 from ..core.policy import ANY_ROUTE, Policy, Route, Upstream
 from ..core.schedule import retry_after
 from ..core.status import Phase
-from ..ports import Answer, Chance, Clock, Line, Sender, Timer
+from ..ports import Answer, Chance, Clock, Line, Sender
 from ..service import Service
 from ..service.bodies import keep_body
+from ..service.persistence import until_written
 from .leases import Leases
 
 log = logging.getLogger("restante.runner")
 
 MAX_IDLE_SECONDS = 2.0
 """A request that must not be repeated goes out on a connection that is new or was idle no longer."""
-
-STORE_PAUSES = (SECOND // 10, SECOND // 2, SECOND, 2 * SECOND, 5 * SECOND)
-"""How long to wait before a settlement is tried again that the store did not take; the last one repeats."""
 
 
 class Attempts:
@@ -99,6 +98,10 @@ class Attempts:
         try:
             idle = None if repeatable(transaction, route) else MAX_IDLE_SECONDS
             line = await self._connect(transaction, upstream, max_idle_seconds=idle)
+        except OutOfHandles as error:  # no try of the upstream's: it is made as soon as it can be
+            log.warning("transaction %s waits: %s", transaction.id, error.message)
+            await self._let_go(transaction, SECOND)
+            return
         except Unreachable as error:
             await self._not_reached(transaction, route, upstream, error)
             return
@@ -233,13 +236,16 @@ class Attempts:
 
     async def _write_chunk(self, marked: Transaction, position: int, data: bytes) -> None:
         """Stores a piece of the answer; while the store takes none, the upstream is kept waiting."""
-        for pause in STORE_PAUSES:
-            try:
-                return await self._store.write_chunk(marked.key, marked.attempt, position, data)
-            except StoreUnavailable as error:
-                log.warning("the answer to %s waits for the store: %s", marked.id, error)
-                await _pause(self._clock, pause)
-        raise UpstreamError("the upstream's answer could not be stored", sent=True)
+        upstream = self._policy.upstreams[marked.upstream]
+        try:
+            await until_written(
+                self._clock,
+                lambda: self._store.write_chunk(marked.key, marked.attempt, position, data),
+                what=f"the answer to {marked.id}",
+                until=marked.updated_at + upstream.timeout,
+            )
+        except StoreUnavailable:
+            raise UpstreamError("the upstream's answer could not be stored", sent=True) from None
 
     # -- without a complete answer
 
@@ -293,31 +299,20 @@ class Attempts:
 
         None: the attempt was not the current one any more, and settled nothing.
         """
-        tries = 0
-        while True:
-            try:
-                settled = await self._service.change(transaction, decide)
-            except MoveRefused as refused:
-                log.warning("attempt of %s settled nothing: %s", transaction.id, refused)
-                return None
-            except StoreUnavailable as error:
-                pause = STORE_PAUSES[min(tries, len(STORE_PAUSES) - 1)]
-                log.warning("the end of %s waits for the store: %s", transaction.id, error)
-                tries += 1
-                await _pause(self._clock, pause)
-            else:
-                if settled.due_at is not None:
-                    self._service.bell.ring(settled.upstream, settled.due_at)
-                return settled
-
-
-async def _pause(clock: Clock, span: int) -> None:
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    timer: Timer = clock.call_at(clock.now() + span, lambda: None if done.done() else done.set_result(None))
-    try:
-        await done
-    finally:
-        timer.cancel()
+        try:
+            settled = await until_written(
+                self._clock,
+                lambda: self._service.change(transaction, decide),
+                what=f"the end of {transaction.id}",
+            )
+        except MoveRefused as refused:
+            # Somebody else's by now; or its mark was never written, and then it is run again.
+            log.warning("attempt of %s settled nothing: %s", transaction.id, refused)
+            await self._let_go(transaction, 0)
+            return None
+        if settled.due_at is not None:
+            self._service.bell.ring(settled.upstream, settled.due_at)
+        return settled
 
 
 def _logged(writing: "asyncio.Future[bool]") -> None:

@@ -35,6 +35,7 @@ from ..core.retention import has_result
 from ..core.status import Dialect, Reading
 from ..ports import REQUEST_CHUNKS, Bell, Chance, Clock, Store
 from .bodies import Intake, read_body, small, take_request
+from .persistence import until_written
 from .waiting import Waiting
 
 KEY_BLOCK = 1024
@@ -166,6 +167,11 @@ class Service:
         for field, span in (("Restante-Delay", envelope.delay), ("Restante-Deadline", deadline)):
             if span > limits.retention:
                 raise BadRequest(f"{field} must not be longer than the retention of results", field=field)
+        if envelope.delay >= deadline:
+            field = "Restante-Deadline"
+            raise BadRequest(
+                f"{field} must be longer than Restante-Delay: it could never be run", field=field
+            )
         key = draft.intake.key
         transaction = Transaction(
             key=key,
@@ -257,11 +263,18 @@ class Service:
 
     async def confirm(self, transaction: Transaction) -> None:
         """The error was handed over to the last byte: it has been read."""
-        await self.store.mark_reading(transaction.key, Reading.RESERVED, Reading.READ)
+        await self._read_to(transaction, Reading.READ)
 
     async def unreserve(self, transaction: Transaction) -> None:
         """The reader went away before the end: the error may be read again."""
-        await self.store.mark_reading(transaction.key, Reading.RESERVED, Reading.UNREAD)
+        await self._read_to(transaction, Reading.UNREAD)
+
+    async def _read_to(self, transaction: Transaction, after: Reading) -> None:
+        await until_written(
+            self.clock,
+            lambda: self.store.mark_reading(transaction.key, Reading.RESERVED, after),
+            what=f"the reading of {transaction.id}",
+        )
 
     # -- change
 

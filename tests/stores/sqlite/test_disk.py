@@ -15,7 +15,7 @@ from restante.core.policy import Limits
 from restante.core.status import Reading
 from restante.stores.sqlite import SQLiteStore
 
-from ..samples import NOW, a_submission, accepted, begin, claimed, now_is
+from ..samples import NOW, a_submission, accepted, applied, begin, claimed, complete, now_is
 from .conftest import Disk
 
 ROOT = Path(__file__).parents[3]
@@ -132,3 +132,41 @@ async def test_wherever_the_disk_fails_answers_are_true(
         assert await each.look(gone) == [None] * len(gone)
         assert each.queued == len(there)
     await after.close()
+
+
+async def test_with_little_room_left_new_work_is_refused_and_old_work_ends(path: Path) -> None:
+    store = await SQLiteStore.open(str(path), limits=Limits())
+    old = await accepted(store)
+    await store.close()
+    store = await SQLiteStore.open(str(path), limits=Limits(reserve=1 << 62))
+    with pytest.raises(StoreUnavailable, match="reserve"):
+        await store.accept([await a_submission(store)])
+    with pytest.raises(StoreUnavailable, match="reserve"):
+        await store.write_chunk(100, 0, 0, b"x")
+    begun = await applied(store, begin(old))
+    await store.write_chunk(old.key, 1, 0, b"x")
+    await applied(store, complete(begun))
+    await store.close()
+
+
+async def test_a_file_that_was_removed_is_noticed(store: SQLiteStore, path: Path) -> None:
+    await accepted(store)
+    path.unlink()
+    with pytest.raises(StoreUnavailable, match="removed"):
+        await store.accept([await a_submission(store)])
+    with pytest.raises(StoreUnavailable, match="removed"):
+        await store.ping()
+
+
+async def test_a_body_that_could_not_be_dropped_is_dropped_with_the_next_sweep(
+    store: SQLiteStore, disk: Disk
+) -> None:
+    for position in range(3):
+        await store.write_chunk(7, 0, position, b"x" * 1000)
+    disk.full = True
+    with pytest.raises(StoreUnavailable):
+        await store.drop_chunks(7, 0)
+    disk.mend()
+    await store.lapsed(NOW, 1)
+    while await store.read_chunk(7, 0, 0) is not None:
+        pass

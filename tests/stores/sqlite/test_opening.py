@@ -50,10 +50,21 @@ async def test_a_second_server_is_refused(path: Path) -> None:
     assert "in use by another server" in await refusal(path)
     path.with_name("other.db").symlink_to(path)
     assert "in use by another server" in await refusal(path.with_name("other.db"))
-    done = await asyncio.to_thread(in_another_process, path)
-    assert "in use by another server" in done.stderr
+    path.with_name("hard.db").hardlink_to(path)
+    for name in (path, path.with_name("hard.db")):
+        assert "in use by another server" in await refusal(name)
+        done = await asyncio.to_thread(in_another_process, name)
+        assert "in use by another server" in done.stderr
     await store.close()
     await (await SQLiteStore.open(str(path), limits=Limits())).close()
+
+
+async def test_the_file_is_for_this_user_alone(path: Path) -> None:
+    store = await SQLiteStore.open(str(path), limits=Limits())
+    await accepted(store)
+    for file in path.parent.glob("restante.db*"):
+        assert file.stat().st_mode & 0o077 == 0
+    await store.close()
 
 
 async def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path) -> None:

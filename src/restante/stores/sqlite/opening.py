@@ -66,21 +66,41 @@ def _close(databases: list[Database], lock: int) -> None:
     for database in reversed(databases):  # the writer last: it puts the log into the file
         with suppress(apsw.Error):  # everything is on disk; a log that cannot be put away now is read later
             database.close()
+    _ours.discard(_number(os.fstat(lock)))
     os.close(lock)
 
 
 def _lock(path: str) -> int:
-    """Takes the file for this process; the descriptor that holds the lock."""
+    """Takes the file itself, created where there is none, for this process; the descriptor that holds it.
+
+    A file that this very process has open is told by its number before it is touched: closing another
+    descriptor of it would end the locks that SQLite holds on it (POSIX, fcntl).
+    """
     try:
-        descriptor = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.path.exists(path) and _number(os.stat(path)) in _ours:
+            raise _in_use(path)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingError("store", f"{path} cannot be opened: {error.strerror}") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise SettingError("store", f"{path} is in use by another server; one file has one server") from None
+        raise _in_use(path) from None
+    _ours.add(_number(os.fstat(descriptor)))
     return descriptor
+
+
+def _in_use(path: str) -> SettingError:
+    return SettingError("store", f"{path} is in use by another server; one file has one server")
+
+
+def _number(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+_ours: set[tuple[int, int]] = set()
+"""The files that this process has open, by device and inode."""
 
 
 def _take_over(database: Database) -> int:

@@ -54,8 +54,8 @@ WHERE scope IN (SELECT unhex(value) FROM json_each(?))
     AND EXISTS (SELECT 1 FROM transactions WHERE transactions.key = idempotency.key)
 
 -- name: make_readable
--- A replay makes an error that was read readable once more.
-UPDATE transactions SET reading = 0 WHERE reading = 2 AND key IN (SELECT value FROM json_each(?))
+-- A replay makes an error that was read, or is being read just now, readable once more.
+UPDATE transactions SET reading = 0 WHERE reading > 0 AND key IN (SELECT value FROM json_each(?))
 
 -- name: apply_changes
 -- The version check: a row moves on only from the sequence and attempt its change starts from.
@@ -226,3 +226,7 @@ SELECT json_group_array(key) FROM (
 -- Where a page goes on: the row itself, or the tenant's next newer one where it is gone.
 SELECT created_at, updated_at FROM transactions NOT INDEXED
 WHERE key >= ?1 AND tenant = ?2 ORDER BY key LIMIT 1
+
+-- name: free_pages
+-- Pages of the file that are used again before it grows, and their size.
+SELECT freelist_count, page_size FROM pragma_freelist_count, pragma_page_size

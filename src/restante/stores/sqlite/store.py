@@ -21,6 +21,7 @@ from ...core.model import (
 )
 from ...core.policy import Limits
 from ...core.status import Reading
+from .disk import Disk
 from .opening import OpenFile, open_file
 from .reader import Reader
 from .rows import entry_of, step_of
@@ -48,7 +49,8 @@ class SQLiteStore:
         write, read, turn, search = opened.databases
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writer = Writer(write, memory)
+        self._writer = Writer(write, memory, Disk(opened.lock, write, reserve=limits.reserve))
+        self._abandoned: set[tuple[int, int]] = set()
         self._piece = limits.chunk
         waiting = limits.max_waiting
         self._write = Worker("restante-write", self._writer.run, max_waiting=waiting)
@@ -178,6 +180,8 @@ class SQLiteStore:
         return moment
 
     async def lapsed(self, now: int, limit: int) -> list[Transaction]:
+        for body in list(self._abandoned) if not self._tasks else []:  # what could not be dropped before
+            self._drop_later(body)
         found: list[Transaction] = await self._turn.do("lapsed", (now, limit))
         return found
 
@@ -204,10 +208,12 @@ class SQLiteStore:
         return task
 
     async def _drop(self, body: tuple[int, int]) -> None:
+        self._abandoned.add(body)
         while await self._write.do("drop", body, size=DROP_BYTES, bulk=True, patience=SETTLING_PATIENCE):
             pass
+        self._abandoned.discard(body)
 
     def _dropped(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever waits is told; what is left is dropped at the next start
+            task.exception()  # whoever waits is told; what is left is dropped with the next sweep

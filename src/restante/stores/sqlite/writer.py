@@ -8,8 +8,10 @@ itself fails, the whole group is rolled back and refused: what raises did not ha
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ...ports import REQUEST_CHUNKS
 from . import accepting, changing, removing
 from .database import BREAKDOWNS, Database, wrong
+from .disk import Disk
 from .memory import Memory
 from .queries import numbers
 from .turnstile import Turnstile
@@ -21,8 +23,9 @@ Work = TypeVar("Work")
 class Writer:
     """Knows all kinds of writes, and the order in which they go into one commit."""
 
-    def __init__(self, database: Database, memory: Memory) -> None:
+    def __init__(self, database: Database, memory: Memory, disk: Disk) -> None:
         self._database = database
+        self._disk = disk
         self._memory = memory
         self.commits = 0
         self._works: dict[str, Callable[[list[Job]], None]] = {
@@ -32,7 +35,7 @@ class Writer:
             "renew": self._alone(self._renew),
             "purge": self._alone(removing.purge),
             "probe": self._alone(self._probe),
-            "chunk": self._alone(removing.write_chunk),
+            "chunk": self._alone(self._write_chunk),
             "drop": self._alone(removing.drop_pieces),
         }
 
@@ -45,6 +48,7 @@ class Writer:
         committing = False
         try:
             database.roll_back()
+            self._disk.check_there()
             database.run("begin")
             for kind, work in self._works.items():
                 if kind in kinds:
@@ -79,6 +83,11 @@ class Writer:
             self._database.roll_back()
 
     def _accept(self, jobs: list[Job]) -> None:
+        full = self._disk.full()
+        if full is not None:
+            for job in jobs:
+                job.error = full
+            return
         self._together(jobs, accepting.accept_together, accepting.accept_alone)
 
     def _apply(self, jobs: list[Job]) -> None:
@@ -122,6 +131,11 @@ class Writer:
                     job.error = wrong(error)
 
         return each
+
+    def _write_chunk(self, database: Database, what: tuple[int, int, int, bytes]) -> None:
+        if what[1] == REQUEST_CHUNKS and (full := self._disk.full()) is not None:
+            raise full
+        removing.write_chunk(database, what)
 
     @staticmethod
     def _mark_reading(database: Database, what: tuple[int, int, int]) -> bool:
