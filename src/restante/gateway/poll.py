@@ -5,17 +5,19 @@ newer event; at the latest N seconds. Whoever leaves meanwhile is forgotten at o
 reserved or read for them.
 """
 
+from urllib.parse import parse_qsl
+
 from ..core.clock import SECOND
+from ..core.errors import BadRequest
 from ..core.model import Transaction
 from ..core.preferences import preferences
-from ..dialects.parameters import Parameters
 from .attended import Attended
 from .call import Call
 from .desk import Desk
 from .rooms import READS
 
 AFTER = "after"
-MAX_SEQUENCE = 2**63 - 1
+MAX_DIGITS = 18
 VARY = (b"vary", b"Prefer")
 
 
@@ -37,11 +39,16 @@ async def look(desk: Desk, call: Call, tenant: str, id: str) -> Transaction | No
 
 
 def after_of(call: Call) -> int | None:
-    """The query's `after`; raises `BadRequest`."""
+    """The query's `after`; raises `BadRequest`. Other parameters of a poll are nobody's business."""
     if AFTER not in call.query:
         return None
-    given = Parameters(call.query)
-    return given.number(AFTER, 0, least=0, most=MAX_SEQUENCE) if AFTER in given.given else None
+    given = [value for name, value in parse_qsl(call.query) if name == AFTER]
+    if not given:
+        return None
+    value = given[-1]
+    if len(given) > 1 or not (value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS):
+        raise BadRequest("after must be the number of an event, given once", field=AFTER)
+    return int(value)
 
 
 def _has_body(call: Call) -> bool:

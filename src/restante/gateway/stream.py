@@ -16,7 +16,7 @@ from ..service.waiting import Watch
 from .attended import Attended
 from .call import Call
 from .desk import Desk
-from .poll import MAX_SEQUENCE, after_of
+from .poll import MAX_DIGITS, after_of
 from .problems import TooManyStreams, UnknownTransaction
 from .reply import NO_STORE, Reply, encode, word
 
@@ -111,6 +111,6 @@ def _last_seen(call: Call) -> int:
     given = (first(call.headers, b"last-event-id") or b"").strip()
     if not given:
         return after
-    if not given.isdigit() or len(given) > 18 or int(given) > MAX_SEQUENCE:
+    if not given.isdigit() or len(given) > MAX_DIGITS:
         raise BadRequest("Last-Event-ID must be the number of an event", field="Last-Event-ID")
     return int(given)
