@@ -28,6 +28,7 @@ ENDED = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
 
 PIECE = 64 * 1024
 _CODES = {400: MISUSED, 404: MISUSED, 409: NOT_NOW, 413: MISUSED, 422: MISUSED, 425: NOT_NOW}
+_PASSING = (502, 503, 504)
 _PROBLEM = "urn:restante:problem:"
 _UNKNOWN_TRANSACTION = _PROBLEM + "unknown-transaction"
 _NO_RESULT = _PROBLEM + "no-result"
@@ -47,7 +48,7 @@ class Trouble(click.ClickException):
 
 
 class Away(Trouble):
-    """Nobody answers, or what answers breaks off. It may pass."""
+    """Nobody answers, or nobody who can, or what answers breaks off. It may pass."""
 
 
 class Answer:
@@ -89,14 +90,16 @@ class Answer:
             for line in whole:
                 yield line.removesuffix(b"\r").decode("utf-8", "replace")
 
-    def document(self) -> Document:
-        """The body, which is a JSON object."""
+    def document(self, *names: str) -> Document:
+        """The body, which is a JSON object with at least these names in it."""
         try:
             document = msgspec.json.decode(b"".join(self.pieces()))
         except (msgspec.DecodeError, UnicodeDecodeError):
             document = None
-        if not isinstance(document, dict):
-            raise Trouble(f"{self._server} answered {self.code} without JSON; is it a Restante server?")
+        if not isinstance(document, dict) or not document.keys() >= set(names):
+            raise Trouble(
+                f"{self._server} answered {self.code} with something else; is it a Restante server?"
+            )
         return document
 
     def close(self) -> None:
@@ -153,13 +156,16 @@ class Server:
         """What an answer that is an error says."""
         if not answer.header("Restante-Status"):
             answer.close()
+            if answer.code in _PASSING:
+                return Away(f"{self.url} answered {answer.code}: {answer.reason}".rstrip(": "))
             return Trouble(f"{self.url} answered {answer.code}; is it a Restante server?")
         said = answer.document()
         text = str(said.get("detail") or said.get("message") or answer.reason)
         problem = str(said.get("type") or "")
         unknown = problem in (_UNKNOWN_TRANSACTION, _NO_RESULT)
         code = UNKNOWN if unknown else _CODES.get(answer.code, WENT_WRONG)
-        return Trouble(text.rstrip("."), code, problem=problem)
+        kind = Away if answer.code in _PASSING else Trouble
+        return kind(text.rstrip("."), code, problem=problem)
 
     def _connection(self) -> HTTPConnection:
         if not self._secure:

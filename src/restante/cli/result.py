@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .printing import Document, plain, say, say_json
+from .printing import plain, say, say_json
 from .remote import (
     ENDED,
     UNKNOWN,
@@ -53,10 +53,9 @@ def give(server: Server, id: str, ended: str, *, as_json: bool) -> int:
     except Trouble as trouble:
         if trouble.code != UNKNOWN:
             raise
-        last: Document = ask_about(server, "GET", id).document()
-        events = last.get("events") or [{}]
-        outcome = f" ({last['outcome']})" if last.get("outcome") else ""
-        say(f"restante: {ended}{outcome}: {plain(events[-1].get('message'))}", err=True)
+        last = ask_about(server, "GET", id).document("outcome", "events")
+        outcome = f" ({last['outcome']})" if last["outcome"] else ""
+        say(f"restante: {ended}{outcome}: {plain(last['events'][-1]['message'])}", err=True)
         return code
     _write(answer, None, include=False)
     return code

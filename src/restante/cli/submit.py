@@ -91,13 +91,10 @@ def _accepted(
         raise server.trouble(answer)
     if answer.header("Idempotent-Replayed"):
         say("restante: this key was used before; here is what it began then", err=True)
-    accepted = answer.document()
-    id = accepted.get("request_id")
-    if not isinstance(id, str):
-        raise Trouble(f"{server.url} answered {answer.code} without an id; is it a Restante server?")
+    accepted = answer.document("request_id")
     if show:
         say_json(accepted)
-    return id
+    return str(accepted["request_id"])
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ PAGE = 100
 @json_option
 def show(id: str, server: Server, as_json: bool) -> None:
     """Prints what is known of ID, and its events, the first one first."""
-    document = ask_about(server, "GET", id).document()
+    document = ask_about(server, "GET", id).document("id", "status", "events")
     if as_json:
         say_json(document)
     else:
@@ -66,9 +66,8 @@ def _pages(server: Server, filters: Document, most: int | None) -> Iterator[tupl
     while True:
         size = PAGE if left is None else min(PAGE, left)
         query = urlencode({**filters, "limit": size, **({"after": after} if after else {})})
-        document = server.ask("GET", f"transactions?{query}").document()
-        page = document.get("transactions") or []
-        after = document.get("next")
+        document = server.ask("GET", f"transactions?{query}").document("transactions", "next")
+        page, after = document["transactions"], document["next"]
         if left is not None:
             left -= len(page)
         over = left is not None and left <= 0
@@ -83,7 +82,7 @@ def _pages(server: Server, filters: Document, most: int | None) -> Iterator[tupl
 @json_option
 def cancel(id: str, server: Server, as_json: bool) -> None:
     """Cancels ID if it is not too late: before it is sent, or between two attempts. Again is no error."""
-    _tell(ask_about(server, "POST", id, "cancel").document(), as_json=as_json)
+    _tell(ask_about(server, "POST", id, "cancel").document("id", "status"), as_json=as_json)
 
 
 @click.command(short_help="Run a finished transaction again, as a new one.")
@@ -92,11 +91,11 @@ def cancel(id: str, server: Server, as_json: bool) -> None:
 @json_option
 def retry(id: str, server: Server, as_json: bool) -> None:
     """Submits the request of ID, which is finished, once more, and prints the new transaction's id."""
-    document = ask_about(server, "POST", id, "retry").document()
+    document = ask_about(server, "POST", id, "retry").document("id")
     if as_json:
         say_json(document)
     else:
-        say(plain(document.get("id")))
+        say(plain(document["id"]))
 
 
 @click.command(short_help="Settle by hand what has an unknown outcome.")
@@ -112,14 +111,14 @@ def resolve(id: str, status: str | None, reason: str, by: str | None, server: Se
     if status is None:
         raise click.UsageError("say --completed or --failed")
     body = {"status": status, "reason": reason, "by": by or _me()}
-    _tell(ask_about(server, "POST", id, "resolve", body=body).document(), as_json=as_json)
+    _tell(ask_about(server, "POST", id, "resolve", body=body).document("id", "status"), as_json=as_json)
 
 
 def _tell(document: Document, *, as_json: bool) -> None:
     if as_json:
         say_json(document)
     else:
-        say(f"{plain(document.get('id'))} {coloured(str(document.get('status')))}")
+        say(f"{plain(document['id'])} {coloured(document['status'])}")
 
 
 def _me() -> str:

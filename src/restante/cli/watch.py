@@ -29,6 +29,9 @@ WAIT_SECONDS = 20
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Between tries to reach a server that was there, and is not. Then it is given up."""
 
+QUIET_SECONDS = 10.0
+"""A connection that was good for so long was not lost for lack of a server: nothing happened on it."""
+
 POLL_SECONDS = 0.5
 """Between questions to a server that does not hold its answers back."""
 
@@ -72,6 +75,8 @@ def follow(server: Server, id: str, tell: Callable[[Document], None]) -> str:
             if not seen or tries == len(PAUSES_SECONDS):
                 raise
             lost = away
+        if time.monotonic() - begun > QUIET_SECONDS:
+            tries = 0
         if lost is not None:
             time.sleep(PAUSES_SECONDS[tries])
             tries += 1
@@ -81,10 +86,10 @@ def follow(server: Server, id: str, tell: Callable[[Document], None]) -> str:
 
 def _events(server: Server, id: str, *, after: int) -> Iterator[Document]:
     """What one question brings: a stream to its end, or a list."""
-    headers = [("Accept", f"{STREAM}, application/json;q=0.5"), ("Prefer", f"wait={WAIT_SECONDS}")]
+    headers = [("Accept", STREAM)]
     query = {}
     if after:
-        headers.append(("Last-Event-ID", str(after)))
+        headers += [("Last-Event-ID", str(after)), ("Prefer", f"wait={WAIT_SECONDS}")]
         query["after"] = str(after)
     try:
         answer = server.ask("GET", transaction(id, "events", **query), headers)
@@ -94,7 +99,7 @@ def _events(server: Server, id: str, *, after: int) -> Iterator[Document]:
         if answer.kind == STREAM:
             yield from _streamed(answer)
         else:
-            yield from answer.document().get("events", [])
+            yield from answer.document("events")["events"]
     finally:
         answer.close()
 

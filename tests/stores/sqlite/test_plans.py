@@ -181,4 +181,4 @@ def test_filters_that_are_as_common_are_taken_in_a_fixed_order(
     watched.plans.clear()
     query = Query(tenant="default", status=Status.COMPLETED, path="/payments", operation="create")
     assert len(Search(watched)._find(query)) == 50
-    assert "INDEX paths" in watched.plans[-1]
+    assert "INDEX endings" in watched.plans[-1]

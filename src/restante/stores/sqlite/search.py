@@ -31,7 +31,7 @@ _CONDITIONS = {
     "created_to": "created_at <= :created_to",
 }
 
-_INDEXES = {"tracking_id": "trackings", "path": "paths", "status": "endings", "operation": "operations"}
+_INDEXES = {"tracking_id": "trackings", "status": "endings", "path": "paths", "operation": "operations"}
 """The index of a filter; where several are as good, the first."""
 
 _EVERYTHING = "lists"
