@@ -38,7 +38,7 @@ SELECT i, randomblob(16),
     CASE WHEN i > :ended + 20 THEN 0 WHEN i > :ended THEN 1 WHEN i % 50000 = 11 THEN 3
         WHEN i % 100000 = 19 THEN 4 WHEN :mixed AND i % 2 THEN 3 ELSE 2 END,
     iif(i > :ended, NULL, 0), 0, 3, 1, 0, 0, 'POST',
-    CASE WHEN i % 50000 = 13 THEN '/transactions/refunds' WHEN i % 2 THEN '/transactions/payments'
+    CASE WHEN i % 50000 = 14 THEN '/transactions/refunds' WHEN i % 2 THEN '/transactions/payments'
         ELSE '/channel/v0/tickets/' || (i % 1000) END,
     '', CASE WHEN i % 50000 = 17 THEN 'delete' WHEN i % 2 THEN 'create' ELSE 'update' END,
     'default', 0, iif(i % 3, 'order-' || (i / 2), NULL), iif(i > :ended, :start + i * :step, NULL),
@@ -80,7 +80,7 @@ def queries(rows: int) -> dict[str, Query]:
         "no operation": {"operation": "none"},
         "payments": {"path": "/transactions/payments"},
         "refunds": {"path": "/transactions/refunds"},
-        "ticket 7": {"path": "/channel/v0/tickets/8"},
+        "ticket 8": {"path": "/channel/v0/tickets/8"},
         "no path": {"path": "/nothing"},
         "order": {"tracking_id": "order-5000"},
         "no order": {"tracking_id": "none"},
