@@ -61,7 +61,9 @@ def commands() -> str:
     known = {setting.name for setting in TOP.settings}
     parts = []
     for name, command in restante.commands.items():
-        parts += [f"### `restante {name}`", "", " ".join((command.help or "").split()), ""]
+        arguments = [str(one.name).upper() for one in command.params if isinstance(one, click.Argument)]
+        title = " ".join(["restante", name, *arguments])
+        parts += [f"### `{title}`", "", " ".join((command.help or "").split()), ""]
         options = [option for option in command.params if isinstance(option, click.Option)]
         shared = [option for option in options if option.name in known]
         if len(shared) == len(known):

@@ -2,8 +2,10 @@
 
 0    done, or ended by SIGTERM or Ctrl-C after draining
 1    something went wrong while running
-2    a setting, a flag, a port or a store that cannot be used
+2    a setting, a flag, a port or a store that cannot be used, or a request that the server refuses
 130  Ctrl-C anywhere else
+
+Those of the commands that talk to a server stand in remote.py.
 """
 
 import os
@@ -16,7 +18,12 @@ from .. import __version__
 from ..config import SettingError
 from .check import check
 from .demo import demo
+from .remote import Trouble
+from .result import result
 from .serve import serve
+from .submit import submit
+from .transactions import cancel, list_all, resolve, retry, show
+from .watch import watch
 
 FAILED = 1
 UNUSABLE = 2
@@ -30,9 +37,8 @@ def restante() -> None:
     the background; its answer is kept until it is called for."""
 
 
-restante.add_command(serve)
-restante.add_command(check)
-restante.add_command(demo)
+for command in (serve, check, demo, submit, show, result, list_all, watch, cancel, retry, resolve):
+    restante.add_command(command)
 
 
 def main() -> NoReturn:
@@ -44,6 +50,8 @@ def main() -> NoReturn:
     except click.UsageError as error:
         where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         fail(error.format_message() + where, UNUSABLE)
+    except Trouble as error:
+        fail(error.message, error.code)
     except click.ClickException as error:
         fail(error.format_message(), FAILED)
     except (KeyboardInterrupt, click.Abort):

@@ -10,9 +10,10 @@ import apsw
 import pytest
 
 from restante.core.errors import SettingError
+from restante.core.model import Query
 from restante.core.policy import Limits
 from restante.stores.sqlite import SQLiteStore
-from restante.stores.sqlite.migrate import migrations
+from restante.stores.sqlite.migrate import APPLICATION, migrations
 
 from ..samples import accepted
 
@@ -120,6 +121,30 @@ async def test_a_migration_that_was_interrupted_is_made_again(path: Path) -> Non
     store = await SQLiteStore.open(str(path), limits=Limits())
     await accepted(store)
     await store.close()
+
+
+async def test_a_file_of_the_first_version_is_brought_up_and_says_so(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = apsw.Connection(str(path))
+    connection.pragma("application_id", APPLICATION)
+    connection.execute(migrations()[0])
+    connection.execute("INSERT INTO meta VALUES (zeroblob(16), 0)")
+    connection.pragma("user_version", 1)
+    connection.close()
+    store = await SQLiteStore.open(str(path), limits=Limits())
+    kept = await accepted(store)
+    assert await store.find(Query(tenant="default", path=kept.path)) == [kept]
+    await store.close()
+    assert schema(path) == SCHEMA.read_text()
+    first, last = (record.getMessage() for record in caplog.records)
+    assert first.endswith(f"from version 1 to {len(migrations())} (up to 0 transactions)")
+    assert f"at version {len(migrations())} after" in last
+
+
+async def test_a_new_file_is_made_without_a_word(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    await (await SQLiteStore.open(str(path), limits=Limits())).close()
+    assert not caplog.records
 
 
 async def test_the_schema_is_the_one_in_the_snapshot(path: Path) -> None:

@@ -3,14 +3,18 @@
 A number is never reused, a script that was released is never edited; `schema.sql` shows what they lead to.
 """
 
+import logging
 import os
 import re
+import time
 from pathlib import Path
 
 from ...core.errors import SettingError
 from .database import Database
 
 APPLICATION = 0x52657374  # "Rest", in the file's header
+
+log = logging.getLogger("restante.stores")
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -30,6 +34,17 @@ def migrate(database: Database, path: str) -> None:
         raise SettingError("store", f"{path} is a database of another program")
     if connection.pragma("journal_mode", "wal") != "wal":
         raise SettingError("store", f"{path} is on a file system that SQLite's write-ahead log cannot use")
+    begun = time.monotonic()
+    old = 0 < version < len(scripts)
+    if old:
+        rows = database.value("last_key")
+        log.warning(
+            "bringing %s from version %d to %d (up to %s transactions)",
+            path,
+            version,
+            len(scripts),
+            f"{rows:,}",
+        )
     for number, script in enumerate(scripts[version:], start=version + 1):
         database.run("begin")
         try:
@@ -40,6 +55,8 @@ def migrate(database: Database, path: str) -> None:
             database.run("commit")
         finally:
             database.roll_back()
+    if old:
+        log.warning("%s is at version %d after %.1f s", path, len(scripts), time.monotonic() - begun)
 
 
 def migrations() -> list[str]:

@@ -6,6 +6,8 @@ CREATE TABLE chunks (
     UNIQUE (key, attempt, position)
 ) STRICT;
 
+CREATE INDEX endings ON transactions (tenant, status, created_at) WHERE status >= 2;
+
 CREATE TABLE events (
     key INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
@@ -36,6 +38,10 @@ CREATE TABLE meta (
     secret BLOB NOT NULL,     -- this store's own 16 bytes, for ids
     probes INTEGER NOT NULL   -- counts the writes that only ask whether a write can be made
 ) STRICT;
+
+CREATE INDEX operations ON transactions (tenant, operation, created_at);
+
+CREATE INDEX paths ON transactions (tenant, path, created_at);
 
 CREATE TABLE requests (
     key INTEGER PRIMARY KEY,

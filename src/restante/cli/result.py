@@ -1,0 +1,120 @@
+"""`restante result`: the upstream's answer, byte for byte. Reading it here never uses it up."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from .printing import plain, say, say_json
+from .remote import (
+    ENDED,
+    UNKNOWN,
+    Answer,
+    Server,
+    Trouble,
+    ask_about,
+    explained,
+    id_argument,
+    server_option,
+    transaction,
+)
+
+
+@click.command(short_help="Print the answer of a finished transaction.")
+@id_argument
+@click.option("--output", "-o", metavar="FILE", help="Write it there: all of it or nothing.")
+@click.option("--include", "-i", is_flag=True, help="The status line and the headers too.")
+@server_option
+@click.option("--json", "as_json", is_flag=True, help="Status, headers and body as JSON, the body as Base64.")
+def result(id: str, output: str | None, include: bool, server: Server, as_json: bool) -> None:
+    """Prints the upstream's answer to ID, byte for byte, whatever its status. An error that may be read once
+    stays readable: this is not that reading."""
+    if as_json and (output is not None or include):
+        raise click.UsageError("--json goes with neither --output nor --include")
+    answer = _kept(server, id)
+    if as_json:
+        document = {"status": answer.code, "headers": _headers(answer), "body": b"".join(answer.pieces())}
+        say_json(document)
+    else:
+        _write(answer, output, include=include)
+
+
+def give(server: Server, id: str, ended: str, *, as_json: bool) -> int:
+    """The end of a command that has waited: the answer, or why there is none; the exit code."""
+    code = ENDED[ended]
+    if as_json:
+        say_json(ask_about(server, "GET", id).document())
+        return code
+    try:
+        answer = _kept(server, id)
+    except Trouble as trouble:
+        if trouble.code != UNKNOWN:
+            raise
+        last = ask_about(server, "GET", id).document("outcome", "events")
+        outcome = f" ({last['outcome']})" if last["outcome"] else ""
+        say(f"restante: {ended}{outcome}: {plain(last['events'][-1]['message'])}", err=True)
+        return code
+    _write(answer, None, include=False)
+    return code
+
+
+def _kept(server: Server, id: str) -> Answer:
+    answer = server.send("GET", "/-/" + transaction(id, "result"))
+    if _is_ours(answer):
+        raise explained(server.trouble(answer), server, id)
+    return answer
+
+
+def _is_ours(answer: Answer) -> bool:
+    """Whether an answer is about the result and not the result; upstreams cannot use that header."""
+    return bool(answer.header("Restante-Status"))
+
+
+def _headers(answer: Answer) -> list[tuple[str, str]]:
+    return [pair for pair in answer.headers if pair[0].lower() not in ("transfer-encoding", "connection")]
+
+
+def _write(answer: Answer, output: str | None, *, include: bool) -> None:
+    head = b""
+    if include:
+        lines = [f"HTTP/1.1 {answer.code} {answer.reason}".rstrip()]
+        lines += [f"{name}: {value}" for name, value in _headers(answer)]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+    if output is None or output == "-":
+        out = sys.stdout.buffer
+        for piece in _all(head, answer):
+            out.write(piece)
+        out.flush()
+    else:
+        _save(Path(os.path.realpath(output)), _all(head, answer))
+
+
+def _all(head: bytes, answer: Answer) -> Iterable[bytes]:
+    if head:
+        yield head
+    yield from answer.pieces()
+
+
+def _save(path: Path, pieces: Iterable[bytes]) -> None:
+    """Beside the file first, so that one that is there is never half of another."""
+    try:
+        if path.exists() and not path.is_file():  # a device or a pipe
+            with path.open("wb") as file:
+                file.writelines(pieces)
+            return
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.writelines(pieces)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~umask)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise Trouble(f"{path} cannot be written: {error.strerror}") from None
