@@ -102,9 +102,10 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
     (("transactions",), {"GET": list_all}),
     (("transactions", "{id}"), {"GET": show}),
     (("transactions", "{id}", "result"), {"GET": result}),
-    (("transactions", "{id}", "events"), {"GET": events}),
+    (("transactions", "{id}", "events"), {"GET": events, "POST": actions.report}),
     (("transactions", "{id}", "cancel"), {"POST": cancel}),
     (("transactions", "{id}", "retry"), {"POST": actions.retry}),
+    (("transactions", "{id}", "resolve"), {"POST": actions.resolve}),
     (("healthz",), {"GET": healthz}),
     (("readyz",), {"GET": readyz}),
 )
