@@ -100,12 +100,13 @@ async def a_world(
     clock: FakeClock | None = None,
     wrap: Callable[[Store], Any] = lambda store: store,
     run: bool = True,
+    events_url: str | None = None,
     **upstream: Any,
 ) -> AsyncIterator[World]:
     """A world in front of the upstream at `url`, its store in `folder`."""
     place = urlsplit(url)
     default = Upstream(host=place.hostname or "", port=place.port or 80, authority=place.netloc, **upstream)
-    policy = Policy(upstreams={"default": default}, routes=routes, limits=limits)
+    policy = Policy(upstreams={"default": default}, routes=routes, limits=limits, events_url=events_url)
     store = await SQLiteStore.open(str(folder / "restante.db"), limits=limits)
     world = World(store=wrap(store), policy=policy, clock=clock or FakeClock())
     try:
