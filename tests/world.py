@@ -82,6 +82,21 @@ class World:
     async def ended(self, transaction: Transaction) -> Transaction:
         return await self.until(transaction, lambda found: found.status in TERMINAL)
 
+    async def later(self, span: int) -> None:
+        """Lets `span` pass, and whoever set a timer only meanwhile be woken too."""
+        await self.clock.advance(span)
+        await self.at_rest()
+        await self.clock.advance(0)
+
+    async def at_rest(self) -> None:
+        """Until the runner has nothing to do but wait for the clock."""
+        await eventually(
+            lambda: all(
+                not lane.running and lane._claiming is None and not lane._backlog
+                for lane in self.runner.lanes
+            )
+        )
+
 
 async def eventually(fits: Callable[[], bool]) -> None:
     """Until `fits()`, letting everybody else run in between."""

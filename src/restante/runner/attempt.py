@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 from ..core import change as changes
-from ..core import outcome
+from ..core import outcome, reconcile
 from ..core.clock import SECOND
 from ..core.errors import (
     AnswerTooLarge,
@@ -33,6 +33,7 @@ from ..ports import Answer, Chance, Clock, Line, Sender, Timer
 from ..service import Service
 from ..service.bodies import keep_body
 from .leases import Leases
+from .lookup import Lookups
 
 log = logging.getLogger("restante.runner")
 
@@ -60,6 +61,7 @@ class Attempts:
         self._chance: Chance = service.chance
         self._sender = sender
         self._leases = leases
+        self._lookups = Lookups(service=service, sender=sender)
 
     async def run(self, claim: Claim) -> None:
         """Makes one attempt and settles it. Whatever happens, the hold on the transaction ends."""
@@ -92,6 +94,10 @@ class Attempts:
             return
         if transaction.phase is Phase.SENDING:
             await self._interrupted(transaction, route, upstream)
+            return
+        if transaction.phase is Phase.LOOKING:
+            verdict = await self._lookups.ask(transaction, request, route, upstream)
+            await self._settle(transaction, verdict.decide)
             return
         if transaction.phase is Phase.DEFERRED:
             raise MoveRefused(transaction.status, "begin", "the upstream will report its end")
@@ -286,6 +292,18 @@ class Attempts:
         now = self._clock.now()
         if now >= current.deadline and current.attempt == attempt and current.status not in TERMINAL:
             return changes.expire(current, now=now, route=route)
+        if error.sent and reconcile.asks(current, route):
+            asked = reconcile.first_look(
+                current,
+                attempt=attempt,
+                reason=error.message,
+                route=route,
+                upstream=upstream,
+                limits=self._policy.limits,
+                now=now,
+            )
+            if asked is not None:
+                return asked
         return outcome.unanswered(
             current,
             error,
