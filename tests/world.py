@@ -82,6 +82,21 @@ class World:
     async def ended(self, transaction: Transaction) -> Transaction:
         return await self.until(transaction, lambda found: found.status in TERMINAL)
 
+    async def later(self, span: int) -> None:
+        """Lets `span` pass, and whoever set a timer only meanwhile be woken too."""
+        await self.clock.advance(span)
+        await self.at_rest()
+        await self.clock.advance(0)
+
+    async def at_rest(self) -> None:
+        """Until the runner has nothing to do but wait for the clock."""
+        await eventually(
+            lambda: all(
+                not lane.running and lane._claiming is None and not lane._backlog
+                for lane in self.runner.lanes
+            )
+        )
+
 
 async def eventually(fits: Callable[[], bool]) -> None:
     """Until `fits()`, letting everybody else run in between."""
@@ -100,12 +115,13 @@ async def a_world(
     clock: FakeClock | None = None,
     wrap: Callable[[Store], Any] = lambda store: store,
     run: bool = True,
+    events_url: str | None = None,
     **upstream: Any,
 ) -> AsyncIterator[World]:
     """A world in front of the upstream at `url`, its store in `folder`."""
     place = urlsplit(url)
     default = Upstream(host=place.hostname or "", port=place.port or 80, authority=place.netloc, **upstream)
-    policy = Policy(upstreams={"default": default}, routes=routes, limits=limits)
+    policy = Policy(upstreams={"default": default}, routes=routes, limits=limits, events_url=events_url)
     store = await SQLiteStore.open(str(folder / "restante.db"), limits=limits)
     world = World(store=wrap(store), policy=policy, clock=clock or FakeClock())
     try:

@@ -79,6 +79,7 @@ def test_the_upstream_of_the_file_keeps_its_other_settings(command: Command) -> 
 GIVEN = {
     "listen": "127.0.0.1:1",
     "public_url": "https://pay.example",
+    "events_url": "http://10.0.0.5:8601",
     "store": "sqlite:///a.db",
     "retention": "1h",
     "history": "90d",

@@ -10,6 +10,12 @@ URL = 'url = "http://127.0.0.1:9000"'
 UP = f"[upstream]\n{URL}\n"
 TICKETS = '[[routes]]\nmatch = "POST /tickets"\n'
 WITH_ROUTE = UP + TICKETS
+RECONCILING = WITH_ROUTE + "interrupted = 'reconcile'\n"
+RECONCILE_ONLY = 'goes with interrupted = "reconcile" only'
+LOOKUP = (
+    'expected GET and a path, such as "GET /v2/transactions/tracking_id/{tracking_id}"; '
+    "{tracking_id} and {id} stand for the transaction's"
+)
 AS_TRANSACTION = WITH_ROUTE + 'dialect = "transaction"\ntransactions = "/transactions"\n'
 TWO = f"[upstreams.bank]\n{URL}\n[upstreams.desk]\n{URL}\n"
 
@@ -149,7 +155,7 @@ REFUSALS = [
         "upstream.ca_file: expected text: at least one character, no control characters",
     ),
     (UP + "ca_file = 3", "upstream.ca_file: expected text in quotes"),
-    (UP + "events_url = 'http://a'", f"upstream.events_url: {LATER}"),
+    (UP + "events_url = 'http://a'", "upstream.events_url: there is no such setting"),
     # routes
     ("routes = 3\n" + UP, "routes: expected [[routes]], one for each route"),
     ("[routes]\nmatch = 'POST /a'\n" + UP, "routes: expected [[routes]], one for each route"),
@@ -203,12 +209,40 @@ REFUSALS = [
         WITH_ROUTE + "operation = 'destroy'",
         'routes[0].operation: expected "create", "update", "delete" or "read"',
     ),
-    (WITH_ROUTE + "interrupted = 'ignore'", 'routes[0].interrupted: expected "fail" or "retry"'),
     (
-        WITH_ROUTE + "interrupted = 'reconcile'",
-        f'routes[0].interrupted: reconciling is {LATER}; expected "fail" or "retry"',
+        WITH_ROUTE + "interrupted = 'ignore'",
+        'routes[0].interrupted: expected "fail", "retry" or "reconcile"',
     ),
-    (WITH_ROUTE + "lookup = 'GET /x'", f"routes[0].lookup: {LATER}"),
+    (
+        RECONCILING + "found = '/uid'",
+        "routes[0].lookup: missing: how the upstream is asked what became of a request, with the caller's "
+        "header fields: GET /v2/transactions/tracking_id/{tracking_id}",
+    ),
+    (
+        RECONCILING + "lookup = 'GET /x/{id}'",
+        "routes[0].found: missing: what is in the look-up's answer if the work was done",
+    ),
+    (
+        RECONCILING + "lookup = 'GET /x/{tracking_id}'\nfound = '/uid'",
+        "routes[0].tracking_id: missing: lookup asks for the {tracking_id}",
+    ),
+    (RECONCILING + "lookup = 'POST /x/{id}'", f"routes[0].lookup: {LOOKUP}"),
+    (RECONCILING + "lookup = 'GET /x/{uid}'", f"routes[0].lookup: {LOOKUP}"),
+    (RECONCILING + "lookup = 'GET x/{id}'", f"routes[0].lookup: {LOOKUP}"),
+    (
+        RECONCILING + "lookup = 'GET /x'",
+        "routes[0].lookup: must say which transaction is meant, with {tracking_id} or {id}",
+    ),
+    (
+        RECONCILING + "lookup = 'GET /x/{id}'\nfound = 'uid'",
+        "routes[0].found: expected a JSON pointer such as /id",
+    ),
+    (
+        RECONCILING + "lookup = 'GET /x/{id}'\nfound = ''",
+        "routes[0].found: expected a JSON pointer such as /uid; the whole answer is always there",
+    ),
+    (WITH_ROUTE + "lookup = 'GET /x/{id}'", f"routes[0].lookup: {RECONCILE_ONLY}"),
+    (WITH_ROUTE + "not_found = 'retry'", f"routes[0].not_found: {RECONCILE_ONLY}"),
     (WITH_ROUTE + "callback = '/url'", f"routes[0].callback: {LATER}"),
     (WITH_ROUTE + "priority = 1000", "routes[0].priority: expected a whole number from -100 to 100"),
     (WITH_ROUTE + "tracking_id = 'a b'", f"routes[0].tracking_id: {TRACKING}"),
@@ -216,9 +250,13 @@ REFUSALS = [
     (WITH_ROUTE + "tracking_id = ''", f"routes[0].tracking_id: {TRACKING}"),
     (
         WITH_ROUTE + "deferred = true",
-        f"routes[0].deferred: deferred work is {LATER}; expected false",
+        "routes[0].deferred: needs events_url, the origin at which upstreams report",
     ),
-    (WITH_ROUTE + "deferred = 'no'", "routes[0].deferred: expected false"),
+    (WITH_ROUTE + "deferred = 'no'", "routes[0].deferred: expected true or false"),
+    (
+        "events_url = '/x'\n" + UP,
+        "events_url: expected an origin such as https://pay.example, without a path",
+    ),
     (
         AS_TRANSACTION + "data = '/id'",
         'routes[0].data: expected a table of JSON pointers, such as { ticket_id = "/id" }',
@@ -232,7 +270,8 @@ REFUSALS = [
     (
         WITH_ROUTE + "messages = { complete = 'Done' }",
         f"routes[0].messages.complete: {NO_SUCH}; did you mean completed? "
-        "(known: accepted, processing, attempt, delay, completed, failed, cancelled, expired)",
+        "(known: accepted, processing, attempt, delay, completed, failed, cancelled, expired, "
+        "deferred, info, lookup, settled, resolved)",
     ),
     (
         WITH_ROUTE + "messages = { failed = '' }",

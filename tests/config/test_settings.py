@@ -15,7 +15,7 @@ from restante.config.settings import AUTH, TOP
 from restante.config.upstreams import RETRY, UPSTREAM
 from restante.core.clock import MILLISECOND, MINUTE, SECOND
 from restante.core.duration import parse_duration
-from restante.core.policy import Limits, Policy, Retry, Route, Upstream
+from restante.core.policy import Limits, Lookup, Policy, Retry, Route, Upstream
 from restante.core.status import Dialect, Interrupted
 
 SMALLEST: dict[str, Any] = {"upstream": {"url": "http://127.0.0.1:9000"}}
@@ -23,6 +23,7 @@ SMALLEST: dict[str, Any] = {"upstream": {"url": "http://127.0.0.1:9000"}}
 FULL = """
 listen = "127.0.0.1:8600"
 public_url = "https://pay.example/"
+events_url = "http://10.0.0.5:8601"
 store = "sqlite:///restante.db"
 retention = "12h"
 history = "14d"
@@ -59,10 +60,14 @@ upstream = "desk"
 dialect = "transaction"
 transactions = "/seller/v0/transactions"
 operation = "create"
-interrupted = "retry"
+interrupted = "reconcile"
+lookup = "GET /v2/tracking/{tracking_id}?a=1"
+found = "/transactions/0/uid"
+answer = "/transactions/0"
+not_found = "retry"
 priority = -5
 tracking_id = "/request/tracking_id"
-deferred = false
+deferred = true
 data = { ticket_id = "/id" }
 messages = { completed = "Criação de ticket bem sucedida" }
 
@@ -115,9 +120,16 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
         dialect=Dialect.TRANSACTION,
         transactions="/seller/v0/transactions",
         operation="create",
-        interrupted=Interrupted.RETRY,
+        interrupted=Interrupted.RECONCILE,
         priority=-5,
         tracking_id="/request/tracking_id",
+        deferred=True,
+        lookup=Lookup(
+            target="/v2/tracking/{tracking_id}?a=1",
+            found="/transactions/0/uid",
+            answer="/transactions/0",
+            retry=True,
+        ),
         data=(("ticket_id", "/id"),),
         messages=(("completed", "Criação de ticket bem sucedida"),),
     )
@@ -137,6 +149,7 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
         strict=True,
         accept_status=200,
         public_url="https://pay.example",
+        events_url="http://10.0.0.5:8601",
         trusted_proxies=("10.0.0.0/8", "192.168.1.7"),
     )
 

@@ -39,6 +39,8 @@ class Gateway:
             return self._accept(path, json.loads(body))
         self.polled[path] += 1
         early = self.polled[path] == 1
+        if path.startswith("/-/transactions/"):
+            return self._events(path.split("/")[3])
         if path.startswith("/seller/"):
             return Reply(200, {}, {"status": "processing" if early else "completed"})
         if early:
@@ -56,6 +58,11 @@ class Gateway:
             "response_url": f"{GATEWAY}/async/result/{number}",
         }
         return Reply(202, {}, urls)
+
+    def _events(self, number: str) -> Reply:
+        """Of every other challenged payment: that its customer is asked."""
+        data = {"redirect_url": f"{GATEWAY}/process/2"} if int(number) % 2 else {}
+        return Reply(200, {}, {"events": [{"data": {}}, {"data": data}]})
 
     def _result(self, card: str) -> Reply:
         if card == "nothing":
@@ -92,7 +99,8 @@ async def test_every_kind_of_call_is_made_and_followed_to_its_end(clock: TestClo
         "3-D Secure: refuse (303)",
         "ticket: completed",
     } == kinds.keys()
-    assert set(gateway.polled.values()) == {2}
+    assert set(gateway.polled.values()) == {1, 2}  # 1: an event said where the customer is asked
+    assert any(url.endswith("/process/2") for _, url, _ in gateway.calls)
 
 
 async def test_the_pace_is_what_was_asked_for(clock: TestClock) -> None:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from .harness import Process, RecordingUpstream, free_port, serving, settled
+from .test_kill_later import DEFERRED, QUESTION
 from .victim import STEPS
 
 VICTIM = Path(__file__).parent / "victim.py"
@@ -113,4 +114,5 @@ async def test_an_error_whose_reader_was_cut_off_by_a_kill_can_be_read_again(
 
 
 def test_every_step_is_covered() -> None:
-    assert set(STEPS) == {*ONCE, "with the reading reserved", "before the reading is confirmed"}
+    reading = {"with the reading reserved", "before the reading is confirmed"}
+    assert set(STEPS) == {*ONCE, *reading, *DEFERRED, *QUESTION}

@@ -11,11 +11,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvloop
 
 from restante.assembly import start
 from restante.assembly.store import open_store
 from restante.config import settings
+from restante.core.clock import SECOND
 from restante.core.status import Phase, Reading
 from restante.outbound import HTTPSender
 
@@ -29,9 +31,25 @@ STEPS = (
     "after the request was sent",
     "with the answer in hand",
     "after the end's commit",
+    "before the deferral's commit",
+    "after the deferral's commit",
+    "before the question's commit",
+    "after the question's commit",
     "with the reading reserved",
     "before the reading is confirmed",
 )
+
+
+LEASE = SECOND
+"""Short, because look-ups wait for it to pass."""
+
+WRITES = {
+    Phase.WAITING: ("with the answer in hand", "after the end's commit"),
+    Phase.SENDING: ("before the mark's commit", "after the mark's commit"),
+    Phase.DEFERRED: ("before the deferral's commit", "after the deferral's commit"),
+    Phase.LOOKING: ("before the question's commit", "after the question's commit"),
+}
+"""By the phase that a change leads to: the steps around its commit."""
 
 
 def die() -> None:
@@ -61,10 +79,10 @@ class Store(Wrapped):
         return accepted
 
     async def apply(self, changes: Any) -> Any:
-        mark = any(change.after.phase is Phase.SENDING for change in changes)
-        self.at("before the mark's commit" if mark else "with the answer in hand")
+        before, after = WRITES[max(change.after.phase for change in changes)]
+        self.at(before)
         applied = await self.inner.apply(changes)
-        self.at("after the mark's commit" if mark else "after the end's commit")
+        self.at(after)
         return applied
 
     async def mark_reading(self, key: int, before: Reading, after: Reading) -> bool:
@@ -92,8 +110,10 @@ class Line(Wrapped):
 
 
 async def main(step: str, config: str) -> None:
-    assert step in STEPS
+    assert step in (*STEPS, "never")
     chosen = settings(tomllib.loads(Path(config).read_text()))
+    limits = msgspec.structs.replace(chosen.policy.limits, lease=LEASE)
+    chosen = msgspec.structs.replace(chosen, policy=msgspec.structs.replace(chosen.policy, limits=limits))
 
     async def opened(url: str, **more: Any) -> Any:
         return Store(await open_store(url, **more), step)

@@ -30,14 +30,23 @@ def demo(listen: str, store: str | None, traffic: bool, insecure: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="restante-demo-") as folder, _apis() as url:
         store = store or f"sqlite:///{Path(folder, 'demo.db')}"
         read = settings(
-            {"listen": listen, "store": store, "insecure": insecure, "grace": "5s", **_in_front_of(url)}
+            {
+                "listen": listen,
+                "store": store,
+                "insecure": insecure,
+                "grace": "5s",
+                **_in_front_of(url, listen),
+            }
         )
         _run(read, url, traffic=traffic)
 
 
-def _in_front_of(url: str) -> dict[str, object]:
-    """The part of the configuration that is worth a look: what both seeds' APIs would be given."""
+def _in_front_of(url: str, listen: str) -> dict[str, object]:
+    """The part of the configuration that is worth a look: what both seeds' APIs would be given. Reports
+    need an address that is known beforehand, so not a free port."""
+    reports = not listen.endswith(":0")
     return {
+        **({"events_url": f"http://{listen}"} if reports else {}),
         "upstream": {"url": url, "preserve_host": True, "timeout": "330s"},
         "routes": [
             {
@@ -51,7 +60,15 @@ def _in_front_of(url: str) -> dict[str, object]:
                     "failed": "Falha na criação de ticket",
                 },
             },
-            {"match": "POST /transactions/*", "tracking_id": "/request/tracking_id"},
+            {
+                "match": "POST /transactions/*",
+                "tracking_id": "/request/tracking_id",
+                "deferred": reports,
+                "interrupted": "reconcile",
+                "lookup": "GET /v2/transactions/tracking_id/{tracking_id}",
+                "found": "/transactions/0/uid",
+                "answer": "/transactions/0",
+            },
         ],
     }
 
@@ -96,7 +113,13 @@ def _apis() -> Iterator[str]:
     from ..demo import apps
 
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(apps(), log_config=None, log_level="warning", lifespan="off", access_log=False)
+    config = uvicorn.Config(
+        apps(moderation_seconds=2.0, deferring=True),
+        log_config=None,
+        log_level="warning",
+        lifespan="off",
+        access_log=False,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -1,6 +1,6 @@
 """Settings in words again, in the shape of the file they came from; credentials are left out."""
 
-from ..core.policy import Retry, Route, Upstream
+from ..core.policy import Lookup, Retry, Route, Upstream
 from .kinds import spell_duration, spell_size
 from .settings import Settings
 
@@ -15,6 +15,7 @@ def describe(settings: Settings) -> dict[str, object]:
         listen=str(settings.listen),
         admin_listen=str(settings.admin_listen) if settings.admin_listen else None,
         public_url=policy.public_url,
+        events_url=policy.events_url,
         store=settings.store,
         retention=spell_duration(limits.retention),
         history=spell_duration(limits.history),
@@ -91,9 +92,22 @@ def _route(route: Route) -> dict[str, object]:
         interrupted=route.interrupted.value,
         priority=route.priority,
         tracking_id=route.tracking_id,
+        deferred=route.deferred or None,
+        **_lookup(route.lookup),
         data=None if route.data is None else dict(route.data),
         messages=dict(route.messages) or None,
     )
+
+
+def _lookup(lookup: Lookup | None) -> dict[str, object]:
+    if lookup is None:
+        return {}
+    return {
+        "lookup": f"GET {lookup.target}",
+        "found": lookup.found,
+        "answer": lookup.answer,
+        "not_found": "retry" if lookup.retry else "fail",
+    }
 
 
 def _given(**fields: object) -> dict[str, object]:

@@ -9,9 +9,9 @@ import jsonpointer
 from ..core.change import MESSAGES
 from ..core.envelope import MAX_PRIORITY
 from ..core.errors import SettingError
-from ..core.policy import Route, Upstream
+from ..core.policy import Lookup, Route, Upstream
 from ..core.status import Dialect, Interrupted
-from .kinds import TEXT, Kind, choice, whole
+from .kinds import FLAG, TEXT, Kind, choice, whole
 from .table import Misplaced, Section, Setting, Table, unknown
 from .upstreams import DEFAULT, NAME, TOKEN
 
@@ -99,12 +99,27 @@ def _messages(value: object) -> tuple[tuple[str, str], ...]:
     return tuple(value.items())
 
 
-def _deferred(value: object) -> bool:
-    if value is True:
-        raise ValueError("deferred work is not part of this version; expected false")
-    if value is not False:
-        raise ValueError("expected false")
-    return False
+def _found(value: object) -> str:
+    if value == "":
+        raise ValueError("expected a JSON pointer such as /uid; the whole answer is always there")
+    return _pointer(value)
+
+
+def _lookup(value: object) -> str:
+    method, _, path = value.partition(" ") if isinstance(value, str) else ("", "", "")
+    if method != "GET" or not _TARGET.fullmatch(_PLACES.sub("x", path)):
+        raise ValueError(_LOOKUP_FORM)
+    if not _PLACES.search(path):
+        raise ValueError("must say which transaction is meant, with {tracking_id} or {id}")
+    return path
+
+
+_LOOKUP_FORM = (
+    'expected GET and a path, such as "GET /v2/transactions/tracking_id/{tracking_id}"; '
+    "{tracking_id} and {id} stand for the transaction's"
+)
+_TARGET = re.compile(r"/[\x21\x22\x24-\x7a\x7c\x7e]*")  # visible ASCII without #, { and }
+_PLACES = re.compile(r"\{(?:tracking_id|id)\}")
 
 
 MATCH = Setting(
@@ -133,9 +148,10 @@ OPERATION = Setting(
 )
 INTERRUPTED = Setting(
     "interrupted",
-    choice("fail", "retry", later={"reconcile": "reconciling"}),
-    "what becomes of an attempt that may have been sent and has no complete answer: `fail`, or `retry` "
-    "where the upstream honours `Idempotency-Key`. Idempotent methods are repeated in any case",
+    choice("fail", "retry", "reconcile"),
+    "what becomes of an attempt that may have been sent and has no complete answer: `fail`, `retry` "
+    "where the upstream honours `Idempotency-Key`, or `reconcile`: the upstream is asked with `lookup`. "
+    "Idempotent methods are repeated in any case",
     "fail",
 )
 PRIORITY = Setting(
@@ -146,7 +162,31 @@ TRACKING_ID = Setting(
     Kind("pointer or header", _tracking_id),
     "where the caller's own id is: a JSON pointer into the request body, or a header's name",
 )
-DEFERRED = Setting("deferred", Kind("false", _deferred), "only `false` in this version", False)
+DEFERRED = Setting(
+    "deferred",
+    FLAG,
+    "whether the upstream may answer `Restante-Completion: deferred` and report the end later; needs "
+    "`events_url`",
+    False,
+)
+LOOKUP = Setting(
+    "lookup",
+    Kind("GET and path", _lookup),
+    "how the upstream is asked what became of a request, with the caller's header fields: "
+    "`GET /v2/transactions/tracking_id/{tracking_id}`",
+)
+FOUND = Setting("found", Kind("pointer", _found), "what is in the look-up's answer if the work was done")
+ANSWER = Setting(
+    "answer",
+    Kind("pointer", _pointer),
+    "what of the look-up's answer becomes the result; without it, all of it",
+)
+NOT_FOUND = Setting(
+    "not_found",
+    choice("fail", "retry"),
+    "what becomes of a request that the look-up does not find: it ends as failed, or is repeated",
+    "fail",
+)
 DATA = Setting(
     "data",
     Kind("table of pointers", _data),
@@ -173,10 +213,14 @@ ROUTE = Section(
         PRIORITY,
         TRACKING_ID,
         DEFERRED,
+        LOOKUP,
+        FOUND,
+        ANSWER,
+        NOT_FOUND,
         DATA,
         MESSAGES_TABLE,
     ),
-    later=("lookup", "found", "answer", "not_found", "callback"),
+    later=("callback",),
 )
 
 
@@ -201,7 +245,6 @@ def _route(raw: object, place: str, upstreams: Mapping[str, Upstream]) -> Route:
     table = Table(raw, place, ROUTE)
     match = table.get(MATCH)
     dialect = Dialect(table.get(DIALECT))
-    table.get(DEFERRED)
     route = Route(
         method=match.method,
         path=match.path,
@@ -212,6 +255,8 @@ def _route(raw: object, place: str, upstreams: Mapping[str, Upstream]) -> Route:
         interrupted=Interrupted(table.get(INTERRUPTED)),
         priority=table.get(PRIORITY),
         tracking_id=table.find(TRACKING_ID),
+        deferred=table.get(DEFERRED),
+        lookup=_reconciling(table),
         data=table.find(DATA),
         messages=table.find(MESSAGES_TABLE) or (),
     )
@@ -227,6 +272,23 @@ def _route(raw: object, place: str, upstreams: Mapping[str, Upstream]) -> Route:
             if table.has(setting):
                 raise table.refuse(setting, 'goes with dialect = "transaction" only')
     return route
+
+
+def _reconciling(table: Table) -> Lookup | None:
+    if table.get(INTERRUPTED) != Interrupted.RECONCILE:
+        for setting in (LOOKUP, FOUND, ANSWER, NOT_FOUND):
+            if table.has(setting):
+                raise table.refuse(setting, 'goes with interrupted = "reconcile" only')
+        return None
+    lookup = Lookup(
+        target=table.get(LOOKUP),
+        found=table.get(FOUND),
+        answer=table.find(ANSWER) or "",
+        retry=table.get(NOT_FOUND) == "retry",
+    )
+    if "{tracking_id}" in lookup.target and not table.has(TRACKING_ID):
+        raise table.refuse(TRACKING_ID, "missing: lookup asks for the {tracking_id}")
+    return lookup
 
 
 def _upstream_name(table: Table, upstreams: Mapping[str, Upstream]) -> str:

@@ -36,6 +36,12 @@ PUBLIC_URL = Setting(
     ORIGIN,
     "the origin in the URLs that callers are given; without it, the one each caller used",
 )
+EVENTS_URL = Setting(
+    "events_url",
+    ORIGIN,
+    "the origin at which upstreams reach `/-/` to report. With it, every attempt carries "
+    "`Restante-Events-Url` and `Restante-Events-Token`; needed for `deferred = true`",
+)
 STORE_URL = Setting(
     "store",
     STORE,
@@ -103,6 +109,7 @@ TOP = Section(
     (
         LISTEN,
         PUBLIC_URL,
+        EVENTS_URL,
         STORE_URL,
         RETENTION,
         HISTORY,
@@ -120,7 +127,7 @@ TOP = Section(
         LOG_LEVEL,
     ),
     tables=("upstream", "upstreams", "routes", "auth"),
-    later=("webhooks", "events_url"),
+    later=("webhooks",),
 )
 
 
@@ -152,10 +159,16 @@ def _policy(table: Table) -> Policy:
         strict=table.get(STRICT),
         accept_status=table.get(ACCEPT_STATUS),
         public_url=table.find(PUBLIC_URL),
+        events_url=table.find(EVENTS_URL),
         trusted_proxies=table.get(TRUSTED_PROXIES),
     )
     upstreams = read_upstreams(table.raw.get("upstream"), table.raw.get("upstreams"))
     routes = read_routes(table.raw.get("routes", []), upstreams, strict=top.strict)
+    for number, route in enumerate(routes):
+        if route.deferred and top.events_url is None:
+            raise SettingError(
+                f"routes[{number}].deferred", "needs events_url, the origin at which upstreams report"
+            )
     return msgspec.structs.replace(top, upstreams=upstreams, routes=routes)
 
 

@@ -140,7 +140,6 @@ UPSTREAM = Section(
         CLIENT_CERT,
         CLIENT_KEY,
     ),
-    later=("events_url",),
 )
 
 ATTEMPTS = Setting("attempts", whole(1, 1000), "how many tries there are in total", 3)

@@ -26,6 +26,11 @@ MESSAGES = {
     "failed": "Failed",
     "cancelled": "Cancelled",
     "expired": "The deadline passed before the work was done",
+    "deferred": "The upstream has taken it and will report the end",
+    "info": "The upstream reports",
+    "lookup": "The upstream will be asked what became of it",
+    "settled": "Settled by look-up",
+    "resolved": "Resolved by hand",
 }
 """Default messages of events, by name; a route's `messages` replace them."""
 
@@ -145,10 +150,91 @@ def fail(
     )
 
 
+def defer(transaction: Transaction, *, attempt: int, now: int, route: Route | None = None) -> Change:
+    """The upstream has taken it and will report the end; nothing but its deadline is due any more."""
+    _fence(transaction, Move.INFO, attempt)
+    return _change(
+        transaction,
+        Move.INFO,
+        now=now,
+        kind=EventKind.INFO,
+        message=say(route, "deferred"),
+        data={"attempt": attempt, "deferred": True},
+        phase=Phase.DEFERRED,
+        due_at=transaction.deadline,
+    )
+
+
+def inform(transaction: Transaction, *, now: int, message: str, data: dict[str, Any]) -> Change:
+    """Something worth telling; nothing else changes."""
+    return _change(transaction, Move.INFO, now=now, kind=EventKind.INFO, message=message, data=data)
+
+
+def question(
+    transaction: Transaction,
+    *,
+    attempt: int,
+    now: int,
+    until: int,
+    reason: str,
+    number: int,
+    doubtful: bool,
+    route: Route | None = None,
+) -> Change:
+    """Nobody knows whether the work was done: look-up number `number` is made at `until`."""
+    _fence(transaction, Move.DELAY, attempt)
+    return _change(
+        transaction,
+        Move.DELAY,
+        now=now,
+        kind=EventKind.DELAY,
+        message=say(route, "lookup"),
+        data={"attempt": attempt, "lookup": number, "reason": reason, "until": until_text(until)},
+        phase=Phase.LOOKING,
+        due_at=until,
+        doubtful=transaction.doubtful + doubtful,
+    )
+
+
+def settle(
+    transaction: Transaction,
+    *,
+    now: int,
+    result: Result,
+    data: dict[str, Any] | None,
+    message: str,
+) -> Change:
+    """The end, told by somebody who knows it: the upstream's report, a look-up, a person.
+
+    Unlike a worker's changes it does not need the attempt to be under way.
+    """
+    completed = 200 <= result.status < 300
+    return _end(
+        transaction,
+        Move.COMPLETE if completed else Move.FAIL,
+        now=now,
+        kind=EventKind.TRANSITION if completed else EventKind.FAILURE,
+        message=message,
+        data=data,
+        outcome=Outcome.ANSWERED,
+        result=result,
+    )
+
+
+def note(transaction: Transaction, *, now: int, message: str, data: dict[str, Any]) -> Change:
+    """An event beside a transaction that has ended. Only the log grows: status, outcome, result and
+    `updated_at` are what they were (docs/why/0005-resolve.md)."""
+    if transaction.status not in TERMINAL:
+        raise MoveRefused(transaction.status, Move.INFO, "a note is for what has ended")
+    after = msgspec.structs.replace(transaction, sequence=transaction.sequence + 1)
+    event = Event(after.sequence, EventKind.INFO, message, data, transaction.status, now)
+    return Change(before=transaction, after=after, events=(event,))
+
+
 def expire(transaction: Transaction, *, now: int, route: Route | None = None) -> Change:
-    """The deadline passed. An attempt on the wire becomes one more that nobody knows the end of."""
-    sending = transaction.phase is Phase.SENDING
-    doubtful = transaction.doubtful + sending
+    """The deadline passed. An attempt on the wire, or in the upstream's hands, becomes one more that
+    nobody knows the end of."""
+    doubtful = transaction.doubtful + (transaction.phase in (Phase.SENDING, Phase.DEFERRED))
     text = say(route, "expired")
     data: dict[str, Any] = {"outcome": Outcome.EXPIRED.value, "error_message": text}
     if doubtful:
@@ -176,7 +262,7 @@ def cancel(transaction: Transaction, *, now: int, route: Route | None = None) ->
         raise TooLate(f"It is too late to cancel: the transaction has {transaction.status}.")
     if transaction.phase is Phase.SENDING:
         raise TooLate("It is too late to cancel: the request is being executed.")
-    if transaction.doubtful and transaction.phase is Phase.WAITING:
+    if transaction.doubtful and transaction.phase is not Phase.DEFERRED:
         raise TooLate("It is too late to cancel: an earlier attempt may have been executed.")
     return _end(
         transaction,

@@ -9,7 +9,9 @@
     │   ├── KeyReused            422  an idempotency key came with a different request
     │   ├── QueueFull            503  over `max_queued`
     │   ├── StoreUnavailable     503  disk full, too many waiting writes, shutting down
-    │   └── TooLate              409  no longer to be cancelled
+    │   ├── TooLate              409  no longer to be cancelled
+    │   ├── NotNow               409  not as the transaction stands
+    │   └── Gone                 410  what it needs is past its retention
     ├── UpstreamError        an attempt without a complete answer; `sent` tells whether it may have gone out
     │   ├── Unreachable          no connection was made
     │   │   └── OutOfHandles         because this process may not open any more files
@@ -67,6 +69,20 @@ class TooLate(Refused):
 
     status = 409
     title = "Too late"
+
+
+class NotNow(Refused):
+    """Not as the transaction stands: not finished yet, or finished already."""
+
+    status = 409
+    title = "Conflict"
+
+
+class Gone(Refused):
+    """What it needs was kept, and is past its retention."""
+
+    status = 410
+    title = "Gone"
 
 
 class BodyTooLarge(Refused):

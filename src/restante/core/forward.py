@@ -35,15 +35,22 @@ def forward_headers(kept: Headers, upstream: Upstream, *, extra: Headers = ()) -
 
 
 def attempt_headers(
-    kept: Headers, upstream: Upstream, transaction: Transaction, *, attempt: int, span: bytes
+    kept: Headers,
+    upstream: Upstream,
+    transaction: Transaction,
+    *,
+    attempt: int,
+    span: bytes,
+    events: Headers = (),
 ) -> Headers:
     """The header fields of an attempt: as above, with the transaction's id, the attempt and the trace.
 
     `span` is SPAN_BYTES of chance. Where the caller began no trace, the transaction's id is one, so
     that all attempts are in the same trace. Where the answer is to be read by us (dialect
-    transaction), it is asked for unencoded.
+    transaction), it is asked for unencoded. `events` tells where and how to report.
     """
     ours = [(b"Restante-Transaction", transaction.id.encode()), (b"Restante-Attempt", b"%d" % attempt)]
+    ours += events
     dropped = {b"traceparent"}
     if first(kept, b"idempotency-key") is None:
         ours.append((b"Idempotency-Key", transaction.id.encode()))
@@ -59,6 +66,12 @@ def attempt_headers(
     ours.append((b"traceparent", b"00-%b-%b-%b" % (trace_id, span.hex().encode(), flags)))
     rest = tuple(pair for pair in kept if pair[0] not in dropped)
     return forward_headers(rest, upstream, extra=tuple(ours))
+
+
+def events_headers(origin: str, id: str, token: str) -> Headers:
+    """Where the upstream may report about this attempt, and what proves that it is the one."""
+    url = f"{origin}/-/transactions/{id}/events"
+    return ((b"Restante-Events-Url", url.encode()), (b"Restante-Events-Token", token.encode()))
 
 
 @lru_cache(maxsize=256)

@@ -56,6 +56,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     sweep_at: int  # when the sweeper should look at it
     result_status: int | None = None  # the kept answer's HTTP status
     reading: Reading = Reading.UNREAD
+    retry_of: str | None = None  # the id of the finished one that this one does again
 
     @property
     def code(self) -> str:

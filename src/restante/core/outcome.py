@@ -56,12 +56,14 @@ def answered(
                 route=route,
             )
     if 200 <= result.status < 300:
+        if route.deferred and (first(result.headers, b"restante-completion") or b"").lower() == b"deferred":
+            return change.defer(transaction, attempt=attempt, now=now, route=route)
         return change.complete(
             transaction,
             attempt=attempt,
             now=now,
             result=result,
-            data=_completed_data(transaction, result, route, limits),
+            data=completed_data(transaction, result, route, limits),
             route=route,
         )
     return change.fail(
@@ -69,7 +71,7 @@ def answered(
         attempt=attempt,
         now=now,
         outcome=Outcome.ANSWERED,
-        data=_failed_data(transaction, result, limits),
+        data=failed_data(transaction, result, limits),
         result=result,
         message=f"The upstream answered {result.status}",
         route=route,
@@ -137,9 +139,10 @@ def json_object(result: Result, limits: Limits) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _completed_data(
+def completed_data(
     transaction: Transaction, result: Result, route: Route, limits: Limits
 ) -> dict[str, Any] | None:
+    """What the event of a 2xx answer carries; None stands for the answer itself."""
     if transaction.dialect is not Dialect.TRANSACTION:
         return {"status_code": result.status}
     if route.data is None:
@@ -150,7 +153,8 @@ def _completed_data(
     return picked if len(msgspec.json.encode(picked)) <= limits.event_data else {}
 
 
-def _failed_data(transaction: Transaction, result: Result, limits: Limits) -> dict[str, Any]:
+def failed_data(transaction: Transaction, result: Result, limits: Limits) -> dict[str, Any]:
+    """What the event of any other answer carries."""
     if transaction.dialect is not Dialect.TRANSACTION:
         return {"status_code": result.status}
     text = (result.body.inline or b"")[: limits.event_data].decode("utf-8", "replace")

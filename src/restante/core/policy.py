@@ -46,6 +46,15 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     client_key: str | None = None
 
 
+class Lookup(msgspec.Struct, frozen=True, kw_only=True):
+    """How an upstream is asked what became of a request. Pointers are JSON pointers into its answer."""
+
+    target: str  # path and query; `{tracking_id}` and `{id}` stand for the transaction's
+    found: str  # what is there if the work was done
+    answer: str = ""  # what becomes the result; "" is the whole document
+    retry: bool = False  # what is not found is repeated; else it ends as failed
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Which requests, and how they are treated. The first route that matches wins."""
 
@@ -58,6 +67,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: Interrupted = Interrupted.FAIL
     priority: int = 0
     tracking_id: str | None = None  # a JSON pointer into the request body, or a header's name
+    deferred: bool = False  # the upstream may answer "later" and report the end
+    lookup: Lookup | None = None  # interrupted = "reconcile": how the upstream is asked
     data: tuple[tuple[str, str], ...] | None = None  # event data: name, JSON pointer into the answer
     messages: tuple[tuple[str, str], ...] = ()  # by event: accepted, processing, delay, completed, failed, …
 
@@ -108,6 +119,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool = False  # what no route matches is refused at accept
     accept_status: int = 202
     public_url: str | None = None  # the origin callers use, without a trailing slash; None: their Host
+    events_url: str | None = None  # the origin upstreams report to, without a trailing slash
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-* are believed
 
     def route(self, method: str, path: str) -> Route | None:

@@ -33,6 +33,7 @@ class Phase(IntEnum):
     WAITING = 0  # for its turn, or for its next attempt
     SENDING = 1  # an attempt carries a durable mark: it may be on the wire
     DEFERRED = 2  # the upstream took it and will report the end
+    LOOKING = 3  # perhaps done: the route's look-up will tell
 
 
 class EventKind(StrEnum):
@@ -65,3 +66,4 @@ class Interrupted(StrEnum):
 
     FAIL = "fail"
     RETRY = "retry"
+    RECONCILE = "reconcile"

@@ -8,6 +8,7 @@ from typing import Any
 
 from .cards import Card
 from .codes import Code
+from .reports import Place
 
 DUPLICATE_WINDOW = timedelta(seconds=30)
 RECENT = 10
@@ -60,6 +61,7 @@ class Transaction:
     challenged: bool = False  # the customer was asked to confirm
     authentication: str | None = None  # the 3-D Secure status, once there is one
     bank: dict[str, Any] | None = None  # what the bank answered
+    place: Place | None = None  # where the end is to be told, if the answer was put off
 
     @property
     def tracking_ids(self) -> set[str]:

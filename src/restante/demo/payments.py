@@ -25,6 +25,7 @@ from .ledger import KEPT, Kind, Ledger, Status, Transaction
 from .notices import Notices, Post, post
 from .page import question_page, result_page, unknown_page
 from .parents import PARENTS, objection
+from .reports import DEFERRED, Place, Reports, place_of
 from .shops import Shops
 from .web import (
     Answer,
@@ -45,7 +46,11 @@ LONGEST_DELAY_SECONDS = 300.0
 
 
 class PaymentAPI:
-    """The ASGI app. `shops` are secret keys by shop id; `public_url` is the origin that customers reach."""
+    """The ASGI app. `shops` are secret keys by shop id; `public_url` is the origin that customers reach.
+
+    `deferring`: where the caller takes reports, a payment that waits for its customer is not answered as
+    incomplete, but put off until the customer has decided.
+    """
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class PaymentAPI:
         chance: random.Random | None = None,
         public_url: str | None = None,
         max_transactions: int = 10_000,
+        deferring: bool = False,
         post: Post = post,
     ) -> None:
         self._shops = Shops(shops)
@@ -67,6 +73,8 @@ class PaymentAPI:
         self._ledger = Ledger(max_transactions)
         self._vault = Vault(max_transactions)
         self.notices = Notices(clock=self._clock, post=post)
+        self._reports = Reports(self.notices, post)
+        self._deferring = deferring
         self._site = self._lay_out()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,6 +157,10 @@ class PaymentAPI:
             transaction.authentication = "Y" if decision == "confirm" else "N"
             await self._bank.ask(transaction, self._delay(request))
             self._notify(transaction)
+            if transaction.place is not None:
+                self._reports.end(
+                    transaction.place, "The customer has decided", {"transaction": describe(transaction)}
+                )
         return_url = transaction.request.get("return_url")
         if return_url:
             return Answer(303, b"", HTML, (("Location", return_url),))
@@ -165,10 +177,23 @@ class PaymentAPI:
         self._ledger.add(transaction)
         if self._bank.challenges(transaction):
             transaction.code, transaction.challenged = Code.CHALLENGE, True
-            return answer(transaction)
+            place = place_of(request) if self._deferring else None
+            return answer(transaction) if place is None else await self._put_off(transaction, place)
         await self._bank.ask(transaction, delay_seconds)
         self._notify(transaction)
         return answer(transaction)
+
+    async def _put_off(self, transaction: Transaction, place: Place) -> Answer:
+        """Tells where the customer is asked; the decision will be told as the end."""
+        transaction.place = place
+        described = describe(transaction)
+        await self._reports.progress(
+            place,
+            "The customer is asked to confirm",
+            uid=transaction.uid,
+            redirect_url=described["redirect_url"],
+        )
+        return answer_json(202, {"transaction": described}, DEFERRED)
 
     def _make(
         self,
@@ -240,9 +265,13 @@ def main() -> None:
     parser.add_argument(
         "--shop", default=f"{SHOP_ID}:{SECRET_KEY}", metavar="ID:KEY", help="default: %(default)s"
     )
+    parser.add_argument(
+        "--deferring", action="store_true", help="report the end of 3-D Secure where the caller takes reports"
+    )
     chosen = parser.parse_args()
     shop_id, _, secret_key = chosen.shop.partition(":")
-    serve(PaymentAPI(shops={shop_id: secret_key}, bank_delay_seconds=chosen.delay), chosen.listen)
+    api = PaymentAPI(shops={shop_id: secret_key}, bank_delay_seconds=chosen.delay, deferring=chosen.deferring)
+    serve(api, chosen.listen)
 
 
 if __name__ == "__main__":

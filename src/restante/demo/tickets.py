@@ -13,6 +13,8 @@ from typing import Any
 
 from .clock import Clock, SystemClock
 from .faults import check_message, check_ticket, detail, fault, read_fields, read_number, refuse_invalid
+from .notices import Notices, Post, post
+from .reports import Reports, place_of
 from .web import Answer, Receive, Refused, Request, Scope, Send, Site, answer_json, arguments, serve
 
 AUDIENCES = ("/channel/v0", "/seller/v0")
@@ -24,20 +26,25 @@ LONGEST_DELAY_SECONDS = 300.0
 
 
 class TicketAPI:
-    """The ASGI app. The oldest tickets are forgotten beyond `max_tickets`."""
+    """The ASGI app. With `moderation_seconds`, a person reads each ticket before it is opened, and says so
+    where the caller takes reports. The oldest tickets are forgotten beyond `max_tickets`."""
 
     def __init__(
         self,
         *,
         delay_seconds: float = 0.0,
+        moderation_seconds: float = 0.0,
         clock: Clock | None = None,
         chance: random.Random | None = None,
         max_tickets: int = 10_000,
+        post: Post = post,
     ) -> None:
         self._delay_seconds = delay_seconds
         self._clock = clock or SystemClock()
         self._chance = chance or random.SystemRandom()
         self._max_tickets = max_tickets
+        self._moderation_seconds = moderation_seconds
+        self._reports = Reports(Notices(clock=self._clock, post=post), post)
         self._tickets: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._site = self._lay_out()
 
@@ -57,6 +64,7 @@ class TicketAPI:
         fields = read_fields(request)
         refuse_invalid(check_ticket(fields))
         await self._work(request)
+        await self._moderate(request)
         now = self._stamp()
         ticket = {
             "id": self._identity(),
@@ -119,6 +127,16 @@ class TicketAPI:
         if seconds:
             await self._clock.sleep(seconds)
 
+    async def _moderate(self, request: Request) -> None:
+        """The slow step, in two halves."""
+        if not self._moderation_seconds:
+            return
+        place = place_of(request)
+        for message, percent in (("Waiting for a moderator", 0), ("Being read by a moderator", 50)):
+            if place is not None:
+                await self._reports.progress(place, message, percent=percent)
+            await self._clock.sleep(self._moderation_seconds / 2)
+
     def _identity(self) -> str:
         return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
 
@@ -128,8 +146,16 @@ class TicketAPI:
 
 
 def main() -> None:
-    chosen = arguments("The demo ticket API.", listen="127.0.0.1:9001", delay=0.8).parse_args()
-    serve(TicketAPI(delay_seconds=chosen.delay), chosen.listen)
+    parser = arguments("The demo ticket API.", listen="127.0.0.1:9001", delay=0.8)
+    parser.add_argument(
+        "--moderation",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long a person reads each ticket; default: %(default)s",
+    )
+    chosen = parser.parse_args()
+    serve(TicketAPI(delay_seconds=chosen.delay, moderation_seconds=chosen.moderation), chosen.listen)
 
 
 if __name__ == "__main__":

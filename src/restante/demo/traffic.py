@@ -115,7 +115,7 @@ class Traffic:
         card = self._chance.choices(cards, weights=(6, 2, 2))[0]
         operation = self._chance.choice(("payments", "payments", "authorizations"))
         task = await self._submit(f"/async/transactions/{operation}", self._payment(card))
-        result = await self._poll_result(task)
+        result = await self._poll_result(task, until_asked=card == CHALLENGE_CARD)
         transaction = _section(result, "transaction")
         if _text(transaction, "redirect_url"):
             return await self._confirm(transaction)
@@ -167,8 +167,9 @@ class Traffic:
 
     # -- how they do it
 
-    async def _poll_result(self, task: Reply) -> Reply:
-        """Asks response_url until it is no longer too early."""
+    async def _poll_result(self, task: Reply, *, until_asked: bool = False) -> Reply:
+        """Asks response_url until it is no longer too early; or, meanwhile, until an event says where the
+        customer is asked."""
         path = _path(task, "response_url")
         if not path:
             return task
@@ -178,7 +179,14 @@ class Traffic:
             reply = await self._send("GET", path)
             if reply.status != 425:
                 break
+            if until_asked and (asked := await self._asked(path.rpartition("/")[2])):
+                return Reply(reply.status, reply.headers, {"transaction": asked})
         return reply
+
+    async def _asked(self, id: str) -> dict[str, Any] | None:
+        """The event that says where the customer is asked."""
+        events = _section(await self._send("GET", f"/-/transactions/{id}/events"), None).get("events", ())
+        return next((event["data"] for event in events if "redirect_url" in event["data"]), None)
 
     async def _pause(self, reply: Reply) -> None:
         text = reply.headers.get("retry-after", "")

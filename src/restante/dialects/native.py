@@ -52,6 +52,7 @@ def one(transaction: Transaction, *, now: int) -> dict[str, Any]:
         "upstream": transaction.upstream,
         "priority": transaction.priority,
         "attempt": transaction.attempt,
+        "retry_of": transaction.retry_of,
         "sequence": transaction.sequence,
         "created_at": zulu(transaction.created_at),
         "updated_at": zulu(transaction.updated_at),

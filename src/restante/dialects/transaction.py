@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from ..core.errors import BadRequest
+from ..core.machine import TERMINAL
 from ..core.model import Event, Query, Transaction
-from ..core.status import Dialect
+from ..core.status import Dialect, EventKind
 from .moments import naive
 from .parameters import Parameters
 
@@ -54,8 +55,13 @@ def one(transaction: Transaction, events: list[Event]) -> dict[str, Any]:
         "operation": transaction.operation,
         "trigger_endpoint": transaction.trigger_endpoint,
         "status": transaction.status,
-        "events": [event_of(event) for event in events],
+        "events": [event_of(event) for event in events if not _is_note(event)],
     }
+
+
+def _is_note(event: Event) -> bool:
+    """What was written beside a transaction after its end: here the latest event tells the outcome."""
+    return event.kind is EventKind.INFO and event.status in TERMINAL
 
 
 def event_of(event: Event) -> dict[str, Any]:

@@ -7,16 +7,19 @@ import msgspec
 from ..core.errors import BadRequest, NoRoute, StoreUnavailable
 from ..core.identity import key_of
 from ..core.machine import TERMINAL
-from ..core.model import Query, Transaction
+from ..core.model import Query
 from ..dialects import native as spelling
 from ..dialects.task import wait_seconds
+from . import actions
 from .call import Call
 from .desk import Desk
 from .handover import give
-from .poll import after_of, look
-from .problems import MethodNotAllowed, NoResult, NotFinished, UnknownTransaction
+from .poll import after_of
+from .problems import MethodNotAllowed, NoResult, NotFinished
 from .reply import Reply, document, word
 from .rooms import Place
+from .shown import look as _look
+from .shown import shown as _shown
 from .stream import stream, wants_stream
 
 Handler = Callable[[Desk, Call, str], Awaitable[Reply | None]]
@@ -106,25 +109,14 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
     (("transactions",), {"GET": list_all}),
     (("transactions", "{id}"), {"GET": show}),
     (("transactions", "{id}", "result"), {"GET": result}),
-    (("transactions", "{id}", "events"), {"GET": events}),
+    (("transactions", "{id}", "events"), {"GET": events, "POST": actions.report}),
     (("transactions", "{id}", "cancel"), {"POST": cancel}),
+    (("transactions", "{id}", "retry"), {"POST": actions.retry}),
+    (("transactions", "{id}", "resolve"), {"POST": actions.resolve}),
     (("healthz",), {"GET": healthz}),
     (("readyz",), {"GET": readyz}),
 )
 """Path behind `/-/`, by segment; method; handler. HEAD is answered wherever GET is."""
-
-
-async def _look(desk: Desk, call: Call, id: str) -> Transaction:
-    transaction = await look(desk, call, await desk.tenant(call), id)
-    if transaction is None:
-        raise UnknownTransaction("There is no transaction with this id.")
-    call.word = transaction.status
-    return transaction
-
-
-async def _shown(desk: Desk, transaction: Transaction) -> Reply:
-    (log,) = await desk.service.events([transaction])
-    return document(spelling.full(transaction, log, now=desk.clock.now()), word(transaction.status))
 
 
 def _one_more(query: Query) -> Query:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 from ..core import change as changes
-from ..core import outcome
+from ..core import outcome, reconcile
 from ..core.clock import SECOND
 from ..core.errors import (
     AnswerTooLarge,
@@ -21,19 +21,21 @@ from ..core.errors import (
     Unreachable,
     UpstreamError,
 )
-from ..core.forward import SPAN_BYTES, attempt_headers, target
+from ..core.forward import SPAN_BYTES, attempt_headers, events_headers, target
 from ..core.headers import end_to_end, first
 from ..core.machine import TERMINAL
-from ..core.model import Change, Claim, Request, Result, Transaction
+from ..core.model import Change, Claim, Headers, Request, Result, Transaction
 from ..core.outcome import harmless, repeatable
 from ..core.policy import ANY_ROUTE, Policy, Route, Upstream
 from ..core.schedule import retry_after
 from ..core.status import Phase
+from ..core.token import events_token
 from ..ports import Answer, Chance, Clock, Line, Sender
 from ..service import Service
 from ..service.bodies import keep_body
 from ..service.persistence import until_written
 from .leases import Leases
+from .lookup import Lookups
 
 log = logging.getLogger("restante.runner")
 
@@ -58,6 +60,7 @@ class Attempts:
         self._chance: Chance = service.chance
         self._sender = sender
         self._leases = leases
+        self._lookups = Lookups(service=service, sender=sender)
 
     async def run(self, claim: Claim) -> None:
         """Makes one attempt and settles it. Whatever happens, the hold on the transaction ends."""
@@ -91,6 +94,12 @@ class Attempts:
         if transaction.phase is Phase.SENDING:
             await self._interrupted(transaction, route, upstream)
             return
+        if transaction.phase is Phase.LOOKING:
+            verdict = await self._lookups.ask(transaction, request, route, upstream)
+            await self._settle(transaction, verdict.decide)
+            return
+        if transaction.phase is Phase.DEFERRED:
+            raise MoveRefused(transaction.status, "begin", "the upstream will report its end")
         if request is None:
             (request,) = await self._store.requests([transaction.key])
         if request is None:
@@ -125,10 +134,11 @@ class Attempts:
         )
 
     async def _mark(self, transaction: Transaction, route: Route) -> Transaction:
-        """Writes "about to be sent" and waits until it is on disk, unless sending is harmless."""
+        """Writes "about to be sent" and waits until it is on disk, unless sending is harmless (and no
+        report about it can come before it is)."""
         attempt = transaction.attempt + 1
         change = self._begin(transaction, attempt, route)
-        if harmless(transaction):
+        if harmless(transaction) and self._policy.events_url is None:
             writing = asyncio.ensure_future(self._service.apply(change))
             writing.add_done_callback(_logged)
             marked = change.after
@@ -194,6 +204,7 @@ class Attempts:
             marked,
             attempt=marked.attempt,
             span=self._chance.bytes(SPAN_BYTES),
+            events=self._events(marked),
         )
         body: bytes | AsyncIterator[bytes] = (
             request.body.inline
@@ -211,6 +222,13 @@ class Attempts:
             )
         except StoreUnavailable:
             raise UpstreamError("the stored request could not be read to its end", sent=True) from None
+
+    def _events(self, marked: Transaction) -> Headers:
+        origin = self._policy.events_url
+        if origin is None:
+            return ()
+        token = events_token(self._store.secret, marked.id, marked.attempt)
+        return events_headers(origin, marked.id, token)
 
     async def _receive(self, marked: Transaction, answer: Answer) -> Result:
         limits = self._policy.limits
@@ -280,6 +298,18 @@ class Attempts:
         now = self._clock.now()
         if now >= current.deadline and current.attempt == attempt and current.status not in TERMINAL:
             return changes.expire(current, now=now, route=route)
+        if error.sent and reconcile.asks(current, route):
+            asked = reconcile.first_look(
+                current,
+                attempt=attempt,
+                reason=error.message,
+                route=route,
+                upstream=upstream,
+                limits=self._policy.limits,
+                now=now,
+            )
+            if asked is not None:
+                return asked
         return outcome.unanswered(
             current,
             error,

@@ -69,6 +69,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     route: Route
     dialect: Dialect
     intake: Intake
+    retry_of: str | None = None  # the finished transaction that is done again
 
 
 class Service:
@@ -191,6 +192,7 @@ class Service:
             deadline=now + deadline,
             expires_at=now + limits.retention,
             sweep_at=now + deadline,
+            retry_of=draft.retry_of,
         )
         return Submission(
             transaction=transaction,
@@ -348,14 +350,19 @@ class Service:
 
 def _idempotency(draft: Draft) -> IdempotencyKey | None:
     envelope = draft.envelope
-    if envelope.idempotency_key is None or draft.method in SAFE_METHODS:
+    path = draft.path
+    if draft.retry_of is not None:  # the key is that of the retry call, which is a POST on its own path
+        path = f"/-/transactions/{draft.retry_of}/retry"
+    elif draft.method in SAFE_METHODS:
+        return None
+    if envelope.idempotency_key is None:
         return None
     return idempotency_key(
         parse_key(envelope.idempotency_key, envelope.idempotency_header),
         tenant=draft.tenant,
         authorization=envelope.authorization,
         method=draft.method,
-        path=draft.path,
+        path=path,
         query=draft.query,
         body_digest=draft.intake.digest,
     )

@@ -29,8 +29,8 @@ BEGIN
 INSERT INTO transactions (
     key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
     method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
-    result_status, reading
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    result_status, reading, retry_of
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_events
 INSERT INTO events (key, sequence, kind, message, data, status, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -166,7 +166,7 @@ UPDATE transactions SET reading = 0 WHERE key IN (
 SELECT json_group_array(json_array(
     key, hex(id), tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
     method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
-    result_status, reading
+    result_status, reading, hex(retry_of)
 )) FROM transactions WHERE key IN (SELECT value FROM json_each(?))
 
 -- name: events

@@ -71,7 +71,7 @@ def entry_of(submission: Submission) -> Entry:
     request = submission.request
     transaction = (
         t.key,
-        bytes.fromhex(t.id.replace("-", "")),
+        _id_bytes(t.id),
         t.tenant,
         t.created_at,
         t.updated_at,
@@ -95,6 +95,7 @@ def entry_of(submission: Submission) -> Entry:
         t.sweep_at,
         t.result_status,
         t.reading.value,
+        None if t.retry_of is None else _id_bytes(t.retry_of),
     )
     scope = submission.idempotency.scope if submission.idempotency else None
     headers, body = _msgpack.encode(request.headers), request.body
@@ -128,7 +129,7 @@ def step_of(change: Change) -> Step:
         None if after.sweep_at == before.sweep_at else after.sweep_at,
         [event_row(before.key, event) for event in change.events],
         [result_row(before.key, result)] if result else [],
-        status >= FINISHED,
+        status >= FINISHED > STATUS[before.status],
         after.phase is Phase.SENDING,
     )
 
@@ -157,10 +158,9 @@ def read_rows(text: str) -> list[list[Any]]:
 
 
 def read_transaction(row: Sequence[Any]) -> Transaction:
-    id = row[1].lower()
     return Transaction(
         key=row[0],
-        id=f"{id[:8]}-{id[8:12]}-{id[12:16]}-{id[16:20]}-{id[20:]}",
+        id=_id_text(row[1]),
         tenant=row[2],
         created_at=row[3],
         updated_at=row[4],
@@ -184,6 +184,7 @@ def read_transaction(row: Sequence[Any]) -> Transaction:
         sweep_at=row[22],
         result_status=row[23],
         reading=READINGS[row[24]],
+        retry_of=_id_text(row[25]) if row[25] else None,
     )
 
 
@@ -198,3 +199,12 @@ def read_request(row: Sequence[Any]) -> Request:
 
 def read_result(row: Sequence[Any]) -> Result:
     return Result(row[1], _read_headers.decode(row[2]), Body(row[3], row[4]), row[5])
+
+
+def _id_bytes(id: str) -> bytes:
+    return bytes.fromhex(id.replace("-", ""))
+
+
+def _id_text(digits: str) -> str:
+    digits = digits.lower()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -92,7 +92,7 @@ CREATE TABLE transactions (
     sweep_at INTEGER NOT NULL,
     result_status INTEGER,
     reading INTEGER NOT NULL
-) STRICT;
+, retry_of BLOB) STRICT;
 
 CREATE INDEX turns ON transactions (upstream, priority DESC, due_at, key, phase, status) WHERE status < 2;
 
