@@ -43,7 +43,7 @@ SELECT i, randomblob(16),
     '', CASE WHEN i % 50000 = 17 THEN 'delete' WHEN i % 2 THEN 'create' ELSE 'update' END,
     'default', 0, iif(i % 3, 'order-' || (i / 2), NULL), iif(i > :ended, :start + i * :step, NULL),
     :start + i * :step + 86400000000, :start + i * :step + 86400000000, :start + i * :step + 86400000000,
-    iif(i > :ended, NULL, 200), 0
+    iif(i > :ended, NULL, 200), 0, NULL
 FROM n
 """
 

@@ -109,6 +109,14 @@ class Process:
                 await asyncio.sleep(PAUSE_SECONDS)
         raise AssertionError(f"it did not start: {self.errors()}")
 
+    async def listening(self) -> "Process":
+        """Until its port is open."""
+        for _ in range(int(START_SECONDS / PAUSE_SECONDS)):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return self
+            await asyncio.sleep(PAUSE_SECONDS)
+        raise AssertionError(f"it did not start: {self.errors()}")
+
     async def ended(self) -> int:
         """Until it has ended; its exit code."""
         for _ in range(int(END_SECONDS / PAUSE_SECONDS)):

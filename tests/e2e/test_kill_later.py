@@ -173,7 +173,7 @@ def redirect_url(found: dict[str, Any]) -> str | None:
 
 
 async def test_a_challenge_ends_the_transaction_by_report(tmp_path: Path) -> None:
-    async with a_bank(deferring=True) as (bank, url), a_story(tmp_path, url) as story:
+    async with a_bank(deferring=True) as (bank, url), a_story(tmp_path, url, "60s") as story:
         gateway = await story.start("never").ready()
         try:
             id = await story.pay(CHALLENGED)
@@ -190,7 +190,7 @@ async def test_a_challenge_ends_the_transaction_by_report(tmp_path: Path) -> Non
 
 
 async def test_deferred_work_goes_on_waiting_after_a_kill_and_is_ended_by_its_report(tmp_path: Path) -> None:
-    async with a_bank(deferring=True) as (bank, url), a_story(tmp_path, url) as story:
+    async with a_bank(deferring=True) as (bank, url), a_story(tmp_path, url, "60s") as story:
         victim = await story.start("after the deferral's commit").ready()
         await story.pay(CHALLENGED)
         assert await victim.ended() == -9
@@ -225,7 +225,7 @@ async def test_a_report_counts_after_a_kill_before_the_deferral_was_written(tmp_
 
 
 async def test_a_report_that_found_nobody_is_told_again_and_counts(tmp_path: Path) -> None:
-    async with a_bank(deferring=True) as (bank, url), a_story(tmp_path, url) as story:
+    async with a_bank(deferring=True) as (bank, url), a_story(tmp_path, url, "60s") as story:
         victim = await story.start("never").ready()
         await story.pay(CHALLENGED)
         found = await story.until(lambda found: found["events"][-1]["data"].get("deferred") is True)

@@ -80,7 +80,7 @@ def paying(folder: Path, port: int, delay: float) -> Process:
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     port = free_port()
-    upstream = paying(tmp_path, port, 0.0)
+    upstream = await paying(tmp_path, port, 0.0).listening()
     gateway = await serving(f"http://127.0.0.1:{port}", tmp_path).ready()
     made = Shop(gateway)
     yield made
@@ -92,7 +92,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
 @pytest.fixture
 async def slow_shop(tmp_path: Path) -> AsyncIterator[Shop]:
     port = free_port()
-    upstream = paying(tmp_path, port, 60.0)
+    upstream = await paying(tmp_path, port, 60.0).listening()
     gateway = await serving(f"http://127.0.0.1:{port}", tmp_path).ready()
     made = Shop(gateway)
     yield made

@@ -60,6 +60,7 @@ async def seller(tmp_path: Path) -> AsyncIterator[Seller]:
         port=port,
         cwd=tmp_path,
     )
+    await upstream.listening()
     (tmp_path / "restante.toml").write_text(CONFIG)
     gateway = await serving(f"http://127.0.0.1:{port}", tmp_path).ready()
     made = Seller(gateway)

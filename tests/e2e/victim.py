@@ -82,7 +82,8 @@ class Store(Wrapped):
         before, after = WRITES[max(change.after.phase for change in changes)]
         self.at(before)
         applied = await self.inner.apply(changes)
-        self.at(after)
+        if all(applied):  # else somebody was faster, and it is decided again
+            self.at(after)
         return applied
 
     async def mark_reading(self, key: int, before: Reading, after: Reading) -> bool:

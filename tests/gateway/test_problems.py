@@ -24,6 +24,8 @@ FAILURES: dict[str, tuple[Exception, int]] = {
     "BadRequest": (errors.BadRequest("X must be y", field="X"), 400),
     "NoRoute": (errors.NoRoute("No."), 404),
     "TooLate": (errors.TooLate("It is too late."), 409),
+    "NotNow": (errors.NotNow("It has ended."), 409),
+    "Gone": (errors.Gone("Past its retention."), 410),
     "BodyTooLarge": (errors.BodyTooLarge("Too large."), 413),
     "KeyReused": (errors.KeyReused("Reused."), 422),
     "QueueFull": (errors.QueueFull("Full.", retry_after_seconds=30), 503),
@@ -55,6 +57,8 @@ ROUTES = [
     ("GET", "/-/transactions/1/result"),
     ("GET", "/-/transactions/1/events"),
     ("POST", "/-/transactions/1/cancel"),
+    ("POST", "/-/transactions/1/retry"),
+    ("POST", "/-/transactions/1/resolve"),
     ("GET", "/-/readyz"),
 ]
 

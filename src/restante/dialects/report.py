@@ -41,11 +41,17 @@ def read_report(body: bytes, limits: Limits) -> Report:
         raise BadRequest("A result goes with a status: completed or failed.", field="result")
     if status is None and "message" not in given and "data" not in given:
         raise BadRequest("A report says something: a message, data, or a status.", field="message")
+    told = _told(given["result"], status) if status and "result" in given else None
+    if told is not None and len(told.body) > limits.max_result:
+        raise BadRequest(
+            f"The result's body is over the limit of {limits.max_result} bytes (max_result).",
+            field="result.body",
+        )
     return Report(
         message=_text(given, "message", MAX_MESSAGE) if "message" in given else None,
         data=_data(given["data"], limits) if "data" in given else None,
         status=status,
-        result=_told(given["result"], status) if status and "result" in given else None,
+        result=told,
     )
 
 

@@ -106,7 +106,7 @@ WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
 INSERT INTO transactions
 SELECT i, randomblob(16), 'default', i, i, CASE i % 1000 WHEN 1 THEN 0 WHEN 2 THEN 1 WHEN 3 THEN 3 ELSE 2 END,
     NULL, 0, 1, 0, 0, 0, 'POST', iif(i % 1000 = 4, '/refunds', '/payments'), '',
-    iif(i % 1000 = 5, 'delete', 'create'), 'default', 0, 'order-' || i, i, i, i, i, NULL, 0
+    iif(i % 1000 = 5, 'delete', 'create'), 'default', 0, 'order-' || i, i, i, i, i, NULL, 0, NULL
 FROM n
 """
 
