@@ -68,6 +68,10 @@ async def test_events_are_live_and_a_signal_lets_everybody_go(tmp_path: Path) ->
                     if line.startswith("data: "):
                         seen.append(json.loads(line.removeprefix("data: "))["status"])
                     if seen == ["pending", "processing"] and not line:
+                        held = await client.get(
+                            f"{gateway.url}/async/result/{id}", headers={"Prefer": "wait=1"}
+                        )
+                        assert held.status_code == 425  # so the one asked before it is held as well
                         ending = asyncio.create_task(gateway.terminate())
             assert seen == ["pending", "processing"]  # the stream was ended, and cleanly
             assert (await asking).status_code == 425
