@@ -20,7 +20,7 @@ from restante.stores.sqlite import SQLiteStore
 
 from .fakes import FakeClock, SeededChance
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 
 
 class World:
