@@ -29,7 +29,7 @@ log = logging.getLogger("restante")
 BACKLOG = 2048
 """Connections that the kernel keeps waiting for us."""
 
-GC_THRESHOLD = 50_000
+GC_THRESHOLD = 200_000
 """Objects between two young garbage collections; the accept path makes no rings."""
 
 
