@@ -1,6 +1,7 @@
 """What the server does before and after the application: bad requests, limits, the end."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -118,3 +119,23 @@ async def test_what_does_not_end_within_the_grace_time_is_told_so(house: House) 
     house.servers[0].stop()
     seen = await wire.answer()
     assert (seen.code, list(seen.json)) == (503, ["message"])
+
+
+async def test_requests_leave_no_rings_for_the_collector(house: House) -> None:
+    """Garbage in rings costs an accept an eighth of its processor time, and the caches with it."""
+    wire = await house.wire()
+    count = 200
+
+    async def exchange() -> None:
+        seen = await wire.ask("POST", "/async/x", body=b"{}")
+        assert (await wire.ask("GET", seen.header("location") or "")).code == 200
+
+    await exchange()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(count):
+            await exchange()
+        assert gc.collect() < count
+    finally:
+        gc.enable()

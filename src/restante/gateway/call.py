@@ -24,8 +24,9 @@ left this process, `unbuffered(False)` ends that."""
 
 
 WHOLE = "restante.whole"
-"""ASGI extension of our server: `whole(code, headers, body)` hands a whole answer of ours to the
-connection in one write; False, and nothing done, where that cannot be just now."""
+"""ASGI extension of our server: `whole(send, code, headers, body)`, given the `send` of the request, hands a
+whole answer of ours to the connection in one write; False, and nothing done, where that cannot be just
+now."""
 
 LEAVING = "restante.leaving"
 """ASGI extension of our server: `leaving(wake)` has `wake()` called when the connection is lost,
@@ -116,7 +117,7 @@ class Call:
             headers = [*headers, *self.applied]
         self.started = self.finished = True
         whole = self.scope.get("extensions", {}).get(WHOLE)
-        if whole is not None and whole(code, headers, body):
+        if whole is not None and whole(self.send, code, headers, body):
             return
         await self.send({"type": "http.response.start", "status": code, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
