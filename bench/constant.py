@@ -22,7 +22,8 @@ START = {
         (b"content-length", b"%d" % len(BODY)),
         (b"location", b"http://127.0.0.1:8600/async/status/a2ac9f8e-1b22-486b-be46-528e48be6c76"),
         (b"retry-after", b"1"),
-        (b"restante-status", b"processing"),
+        (b"restante-status", b"pending"),
+        (b"date", b"Fri, 08 Nov 2024 11:49:35 GMT"),
     ],
 }
 END = {"type": "http.response.body", "body": BODY}

@@ -29,6 +29,10 @@ REQUEST_CHUNKS = 0
 """The attempt number under which a request's own large body is kept in chunks."""
 
 
+Told = Callable[[Accepted | BaseException], None]
+"""Takes what became of a submission: what was stored, or why nothing was."""
+
+
 class Clock(Protocol):
     """The time, in microseconds since 1970, and wake-ups."""
 
@@ -81,6 +85,14 @@ class Store(Protocol):
         first transaction, `replayed`, its `reading` set back to UNREAD; with another
         fingerprint the answer is a `KeyReused`.
         With `claim`, the transaction is held by this process as if `claim()` had returned it.
+        """
+        ...
+
+    def offer(self, submission: Submission, told: Told) -> None:
+        """`accept` of one submission for whoever does not wait in a task of its own.
+
+        `told` is called on the event loop, once and soon after the commit, with the store's answer or the
+        error. What is raised here is refused at once, and `told` is not called.
         """
         ...
 
@@ -258,4 +270,8 @@ class Auth(Protocol):
 
     async def identify(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
         """`headers` as they came, names in lower case. Raises `Refused`."""
+        ...
+
+    def recognise(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller | None:
+        """The same where it can be told at once; None: `identify` is to be asked."""
         ...

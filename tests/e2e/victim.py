@@ -72,11 +72,13 @@ class Wrapped:
 
 
 class Store(Wrapped):
-    async def accept(self, submissions: Any) -> Any:
+    def offer(self, submission: Any, told: Any) -> None:
+        def done(answer: Any) -> None:
+            self.at("after the accept commit")
+            told(answer)
+
         self.at("before the accept commit")
-        accepted = await self.inner.accept(submissions)
-        self.at("after the accept commit")
-        return accepted
+        self.inner.offer(submission, done)
 
     async def apply(self, changes: Any) -> Any:
         before, after = WRITES[max(change.after.phase for change in changes)]

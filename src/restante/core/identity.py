@@ -7,28 +7,28 @@ a keyed hash of the random ones: two ids side by side do not tell how much was a
 An id is only ever trusted after the row it points to was seen to hold the very same id.
 """
 
+from functools import lru_cache
 from hashlib import blake2s
 
 KEY_BITS = 48
 RANDOM_BYTES = 10  # 74 of these 80 bits are used
 
+_TAIL = (1 << 42) - 1
+
 
 def mint(key: int, random: bytes, secret: bytes) -> str:
     """The id of row `key`; `random` is RANDOM_BYTES of chance, `secret` the store's own 16 bytes."""
     head = random[:4]
-    tail = int.from_bytes(random[4:10], "big") & ((1 << 42) - 1)
+    tail = int.from_bytes(random[4:10], "big") & _TAIL
     blurred = key ^ _blur(head, tail, secret)
-    number = (
-        int.from_bytes(head, "big") << 96
-        | (blurred >> 32) << 80
-        | 0x8 << 76
-        | ((blurred >> 20) & 0xFFF) << 64
-        | 0b10 << 62
-        | (blurred & 0xFFFFF) << 42
-        | tail
+    low = blurred & 0xFFFFF
+    return "%08x-%04x-8%03x-%04x-%012x" % (  # noqa: UP031
+        int.from_bytes(head, "big"),
+        blurred >> 32,
+        (blurred >> 20) & 0xFFF,
+        0x8000 | low >> 6,
+        (low & 0x3F) << 42 | tail,
     )
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def key_of(id: str, secret: bytes) -> int | None:
@@ -42,7 +42,7 @@ def key_of(id: str, secret: bytes) -> int | None:
     if (number >> 76) & 0xF != 0x8 or (number >> 62) & 0b11 != 0b10:
         return None
     head = (number >> 96).to_bytes(4, "big")
-    tail = number & ((1 << 42) - 1)
+    tail = number & _TAIL
     blurred = ((number >> 80) & 0xFFFF) << 32 | ((number >> 64) & 0xFFF) << 20 | (number >> 42) & 0xFFFFF
     return blurred ^ _blur(head, tail, secret)
 
@@ -51,5 +51,12 @@ _HEX = frozenset("0123456789abcdef")
 
 
 def _blur(head: bytes, tail: int, secret: bytes) -> int:
-    digest = blake2s(head + tail.to_bytes(6, "big"), key=secret, digest_size=KEY_BITS // 8).digest()
-    return int.from_bytes(digest, "big")
+    hash = _keyed(secret).copy()
+    hash.update(head + tail.to_bytes(6, "big"))
+    return int.from_bytes(hash.digest(), "big")
+
+
+@lru_cache(maxsize=16)
+def _keyed(secret: bytes) -> blake2s:
+    """Hashing that has begun with a store's secret: to be copied, never updated."""
+    return blake2s(key=secret, digest_size=KEY_BITS // 8)

@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from ..core.errors import StoreUnavailable, UpstreamError
+from ..core.errors import StoreUnavailable
 from ..core.policy import Policy
-from ..core.status import Status
 from ..ports import Auth, Chance, Clock, Sender
 from ..service import Service
-from .call import CLOSE, BrokenOff, Call, ClientGone, Receive, Scope, Send
+from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
 from .desk import Desk
+from .direct import Direct, prepare
+from .failing import failure
 from .native import native
 from .prefer import submit_prefer
-from .problems import UNKNOWN, NotServed, as_message, as_problem, log, problem_of
+from .problems import NotServed, log
 from .proxy import through
 from .reply import Reply
-from .rooms import OURS, Place, Room, Rooms
+from .rooms import Place, Room, Rooms
 from .submit import submit_task, submit_transaction
 from .tasks import task_result, task_status
 from .transactions import list_transactions, one_transaction
@@ -74,31 +75,21 @@ class Gateway:
         except asyncio.CancelledError:  # the server's time to shut down is over
             if call.started:
                 raise BrokenOff("the server was shut down") from None
-            reply = failure(call, SHUTTING_DOWN)
+            reply = failure(SHUTTING_DOWN, path=call.path)
         except BrokenOff:
             raise
         except Exception as error:
             if call.started:
                 log.error("an answer broke off", exc_info=error)
                 raise BrokenOff("an answer broke off") from None
-            reply = failure(call, error)
+            reply = failure(error, path=call.path, word=call.word)
         if reply is not None:
-            await self._send(call, reply)
+            reply.headers.append(self._desk.date())
+            await call.answer(reply.code, reply.headers, reply.body)
 
-    async def _send(self, call: Call, reply: Reply) -> None:
-        reply.headers.append(self._desk.date())
-        await call.answer(reply.code, reply.headers, reply.body)
-
-
-def failure(call: Call, error: BaseException) -> Reply:
-    """The answer to what went wrong: a problem on `/-/`, else a JSON object with `message`."""
-    problem = problem_of(error)
-    status = call.word or (Status.FAILED if isinstance(error, UpstreamError) else UNKNOWN)
-    ours = call.path.startswith(OURS)
-    reply = as_problem(problem, call.path, status=status) if ours else as_message(problem, status=status)
-    if isinstance(error, NotServed):  # what would follow on this connection is not what we read
-        reply.headers.append(CLOSE)
-    return reply
+    def direct(self, method: str, target: bytes, scope: Scope) -> Direct | None:
+        """How this request is served without a task of its own; None: it is not (`direct`)."""
+        return prepare(self._desk, self._rooms, method, target, scope)
 
 
 async def _decline(scope: Scope, send: Send) -> None:

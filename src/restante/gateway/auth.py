@@ -12,3 +12,6 @@ class OpenAuth:
 
     async def identify(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
         return DEFAULT
+
+    def recognise(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
+        return DEFAULT

@@ -9,15 +9,17 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from ..core.headers import first
-from .call import LEAVING, UNBUFFERED, WHOLE, BrokenOff, Send
+from .call import CLOSE, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Scope, Send
+from .direct import Direct
 from .problems import UNKNOWN, Problem, as_message
+from .reply import Reply
 
 MAX_HEAD = 64 * 1024
 
@@ -40,6 +42,12 @@ class State(ServerState):
         self.max_connections = max_connections
 
 
+class Unheard:
+    """In place of an event that nobody waits for."""
+
+    def set(self) -> None: ...
+
+
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
@@ -51,6 +59,7 @@ class Protocol(HttpToolsProtocol):
         self.passed_over = False  # an offer to upgrade
         self.lost = False
         self.told: Callable[[], None] | None = None  # when the connection is lost
+        self.direct: Callable[[str, bytes, Scope], Direct | None] | None = getattr(self.app, "direct", None)
         # One for all requests, and naming none: a request that led to itself would be garbage that
         # only the collector finds.
         self.extensions: dict[str, Any] = {
@@ -99,6 +108,11 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.head_size = None
+        if self.direct is not None and (self.cycle is None or self.cycle.response_complete):
+            cycle = self._directly()
+            if cycle is not None:
+                self.cycle = cycle  # type: ignore[assignment]
+                return
         if self.parser.should_upgrade():
             offer = first(self.headers, b"upgrade")
             websocket = offer == b"websocket" and self.parser.get_method() == b"GET"
@@ -111,6 +125,23 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if not self.passed_over:
             super().on_message_complete()
+            if isinstance(self.cycle, DirectCycle):
+                self.cycle.start()
+
+    def _directly(self) -> "DirectCycle | None":
+        """Without a task, where that can be; None: as all requests."""
+        parser = self.parser
+        if (
+            self.expect_100_continue
+            or self.flow.write_paused
+            or parser.get_http_version() != "1.1"
+            or parser.should_upgrade()
+            or not parser.should_keep_alive()
+        ):
+            return None
+        assert self.direct is not None
+        direct = self.direct(parser.get_method().decode("ascii"), self.url, cast(Scope, self.scope))
+        return None if direct is None else DirectCycle(self, direct)
 
     def send_400_response(self, msg: str) -> None:
         self.refuse(MALFORMED)
@@ -156,6 +187,48 @@ class Protocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(b"\r\n".join([*lines, b"", rest]))
+
+
+class DirectCycle:
+    """One request that needs no task, and its answer: what uvicorn's protocol takes for a cycle."""
+
+    __slots__ = (
+        "body",
+        "direct",
+        "disconnected",
+        "keep_alive",
+        "more_body",
+        "protocol",
+        "response_complete",
+        "response_started",
+    )
+
+    message_event = Unheard()
+
+    def __init__(self, protocol: Protocol, direct: Direct) -> None:
+        self.protocol = protocol
+        self.direct = direct
+        self.body = b""
+        self.more_body = True
+        self.keep_alive = True
+        self.disconnected = self.response_started = self.response_complete = False
+
+    def start(self) -> None:
+        """The body is there."""
+        self.direct.start(bytes(self.body), self.answer)
+
+    def answer(self, reply: Reply) -> None:
+        """Sends it, unless the client has left."""
+        if self.disconnected:
+            return
+        self.response_started = self.response_complete = True
+        protocol = self.protocol
+        headers = reply.headers if self.keep_alive else [*reply.headers, CLOSE]
+        head = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+        protocol.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[reply.code], head, reply.body))
+        if not self.keep_alive:
+            protocol.transport.close()
+        protocol.on_response_complete()
 
 
 def answer_whole(send: Send, code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:

@@ -52,6 +52,13 @@ class Rooms:
         self._public = public
         paths = {route.transactions for route in policy.routes if route.transactions is not None}
         self._transactions = tuple(sorted(paths, key=len, reverse=True))
+        self._submits = tuple(
+            [ASYNC.encode()] if all(route.dialect is Dialect.TASK for route in policy.routes) else [b"/"]
+        )
+
+    def may_submit(self, target: bytes) -> bool:
+        """Whether `find` may lead to TASK or SUBMIT: a look at the target alone."""
+        return target.startswith(self._submits)
 
     def find(self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> Place:
         """Raises `NoRoute` where there is nothing."""

@@ -23,17 +23,27 @@ SOON = (b"retry-after", b"1")
 async def submit_task(desk: Desk, call: Call, place: Place) -> Reply:
     """`/async/<path>` (seed 000): the dialect is `task`, whatever the route says."""
     accepted, origin = await accept(desk, call, place, Dialect.TASK)
+    return task_reply(desk, accepted, origin, call.method)
+
+
+def task_reply(desk: Desk, accepted: Accepted, origin: str, method: str) -> Reply:
+    """The answer to a task's accept."""
     id = accepted.transaction.id
-    body = task.accepted(origin, id)
-    return _reply(call, accepted, desk.policy.accept_status, task.status_url(origin, id), body)
+    location = task.status_url(origin, id)
+    return _reply(accepted, method, desk.policy.accept_status, location, task.accepted(origin, id))
 
 
 async def submit_transaction(desk: Desk, call: Call, place: Place) -> Reply:
     """The plain path of a route with dialect `transaction` (seed 004)."""
     accepted, _ = await accept(desk, call, place, Dialect.TRANSACTION)
+    return transaction_reply(place, accepted, call.method)
+
+
+def transaction_reply(place: Place, accepted: Accepted, method: str) -> Reply:
+    """The answer to a transaction's accept."""
     id = accepted.transaction.id
     transactions = (place.route or ANY_ROUTE).transactions or ""
-    return _reply(call, accepted, 202, f"{transactions}/{id}", transaction.accepted(transactions, id))
+    return _reply(accepted, method, 202, f"{transactions}/{id}", transaction.accepted(transactions, id))
 
 
 async def accept(
@@ -66,9 +76,9 @@ async def accept(
     return accepted, origin
 
 
-def _reply(call: Call, accepted: Accepted, code: int, location: str, body: bytes) -> Reply:
+def _reply(accepted: Accepted, method: str, code: int, location: str, body: bytes) -> Reply:
     headers = [JSON, length(body), text(b"location", location), _wait(accepted.transaction), PENDING]
-    if call.method in READS:
+    if method in READS:
         headers.append(NO_STORE)
     if accepted.replayed:
         headers.append(REPLAYED)

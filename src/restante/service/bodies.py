@@ -24,6 +24,11 @@ class Intake(msgspec.Struct, frozen=True):
     body: Body
     streamed: bytes | None = None  # SHA-256 of a body that went by in pieces
 
+    @classmethod
+    def small(cls, key: int, content: bytes) -> "Intake":
+        """That of a body that is in memory already."""
+        return cls(key, Body(len(content), content))
+
     @property
     def digest(self) -> bytes:
         """SHA-256 of the body; made only where somebody asks, which is seldom."""
@@ -88,11 +93,6 @@ async def read_body(store: Store, key: int, attempt: int, body: Body) -> AsyncIt
         left -= len(piece)
         position += 1
         yield piece
-
-
-def small(key: int, content: bytes) -> Intake:
-    """The intake of a body that is in memory already."""
-    return Intake(key, Body(len(content), content))
 
 
 async def take_request(

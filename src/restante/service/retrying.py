@@ -13,7 +13,8 @@ from ..core.machine import TERMINAL
 from ..core.model import Accepted, Headers, Transaction
 from ..core.retention import expired
 from ..core.status import Outcome, Status
-from .service import Draft, Service
+from .draft import Draft
+from .service import Service
 
 CREDENTIALS = frozenset({b"authorization", b"cookie"})
 KEYS = frozenset({b"idempotency-key", b"requestid"})

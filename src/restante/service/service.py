@@ -5,15 +5,14 @@ again (`change`). Nothing here knows how a transaction is spelled on the wire or
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
 from ..core import change as changes
-from ..core.envelope import MAX_TRACKING_ID, Envelope
-from ..core.errors import BadRequest, BodyTooLarge, KeyReused, QueueFull, RestanteError, StoreUnavailable
-from ..core.idempotency import idempotency_key, parse_key
+from ..core.errors import BodyTooLarge, QueueFull, RestanteError, StoreUnavailable
 from ..core.identity import RANDOM_BYTES, mint
 from ..core.machine import TERMINAL
 from ..core.model import (
@@ -21,20 +20,18 @@ from ..core.model import (
     Change,
     Claim,
     Event,
-    IdempotencyKey,
     Query,
     Request,
     Result,
-    Submission,
     Transaction,
 )
 from ..core.outcome import json_object
-from ..core.pointer import NOTHING, decode, pick
-from ..core.policy import SAFE_METHODS, Policy, Route
+from ..core.policy import Policy
 from ..core.retention import has_result
-from ..core.status import Dialect, Reading
-from ..ports import REQUEST_CHUNKS, Bell, Chance, Clock, Store
-from .bodies import Intake, read_body, small, take_request
+from ..core.status import Reading
+from ..ports import REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
+from .bodies import Intake, read_body, take_request
+from .draft import Draft, submission_of
 from .persistence import until_written
 from .waiting import Waiting
 
@@ -44,32 +41,8 @@ KEY_BLOCK = 1024
 MAX_RACES = 100
 """How often a change is decided anew before it is given up as an error of ours."""
 
-OPERATIONS = {
-    "GET": "read",
-    "HEAD": "read",
-    "OPTIONS": "read",
-    "PUT": "update",
-    "PATCH": "update",
-    "DELETE": "delete",
-}
-"""What a method does, where the route does not say; anything else creates."""
-
 READY_BODY = 8 * 1024
 """Requests up to this size wait for their turn in memory, larger ones in the store."""
-
-
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that is to become a transaction. Path and query as they came."""
-
-    tenant: str
-    method: str
-    path: str
-    query: str
-    envelope: Envelope
-    route: Route
-    dialect: Dialect
-    intake: Intake
-    retry_of: str | None = None  # the finished transaction that is done again
 
 
 class Service:
@@ -84,7 +57,7 @@ class Service:
         self.accepting = True
         self.waiting = Waiting(clock)
         self._keys: list[int] = []
-        self._finding_out: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     def drain(self) -> None:
         """Accepts nothing more, and lets go of everybody who waits."""
@@ -100,7 +73,7 @@ class Service:
         if rest is None and len(content) <= limits.inline_body:
             if len(content) > limits.max_body:
                 raise self.body_too_large()
-            return small(key, content)
+            return Intake.small(key, content)
         return await take_request(
             self.store, key, _chain(content, rest), limits=limits, too_large=self.body_too_large
         )
@@ -108,7 +81,8 @@ class Service:
     async def drop_body(self, intake: Intake) -> None:
         """Forgets a body that did not become a transaction."""
         if intake.body.inline is None:
-            await self.store.drop_chunks(intake.key, REQUEST_CHUNKS)
+            with suppress(StoreUnavailable):  # then the store drops it later by itself
+                await self.store.drop_chunks(intake.key, REQUEST_CHUNKS)
 
     def body_too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The body is over the limit of {self.policy.limits.max_body} bytes (max_body).")
@@ -126,80 +100,64 @@ class Service:
     async def submit(self, draft: Draft) -> Accepted:
         """Stores the draft. When this returns, it is on disk and will be run.
 
-        Raises `Refused` where it cannot be accepted; then nothing of it is left.
+        Raises `Refused` where it cannot be accepted; then nothing of it is left. Given up while the commit
+        is being made, it may be in the store all the same.
         """
-        upstream = draft.route.upstream
-        reserved = False
+        future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+
+        def told(answer: Accepted | BaseException) -> None:
+            if future.done():
+                return
+            if isinstance(answer, BaseException):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
         try:
-            self.check_accepting()
-            submission = self._submission(draft)
-            if submission.transaction.due_at == submission.transaction.created_at:
-                reserved = self.bell.reserve(upstream)
-            if reserved:
-                submission = msgspec.structs.replace(submission, claim=True)
-            (accepted,) = await self.store.accept([submission])
-            if isinstance(accepted, KeyReused):
-                raise accepted
-        except BaseException as error:
-            if reserved:
-                self.bell.deliver(upstream, None)
-            if not isinstance(error, RestanteError):
-                # Given up while the commit was being made: it may be in the store all the same.
-                self.bell.ring(upstream, self.clock.now())
+            self.start(draft, told)
+        except BaseException:
             await self.drop_body(draft.intake)
             raise
-        if accepted.replayed:
+        return await future
+
+    def start(self, draft: Draft, told: Told) -> None:
+        """The same for whoever does not wait in a task of its own: `told` is called with the outcome.
+
+        What is raised here is refused at once: `told` is not called, and the body is still the caller's.
+        """
+        self.check_accepting()
+        id = mint(draft.intake.key, self.chance.bytes(RANDOM_BYTES), self.store.secret)
+        submission = submission_of(draft, id=id, now=self.clock.now(), retention=self.policy.limits.retention)
+        transaction = submission.transaction
+        upstream = transaction.upstream
+        reserved = transaction.due_at == transaction.created_at and self.bell.reserve(upstream)
+        if reserved:
+            submission = msgspec.structs.replace(submission, claim=True)
+
+        def done(answer: Accepted | BaseException) -> None:
+            if isinstance(answer, Accepted) and not answer.replayed:
+                if reserved:
+                    keep = submission.request if submission.request.body.size <= READY_BODY else None
+                    self.bell.deliver(upstream, Claim(answer.transaction, keep))
+                else:
+                    self.bell.ring(upstream, answer.transaction.due_at or 0)
+            else:
+                if reserved:
+                    self.bell.deliver(upstream, None)
+                if draft.intake.body.inline is None:
+                    self._behind(self.drop_body(draft.intake))
+            told(answer)
+
+        try:
+            self.store.offer(submission, done)
+        except BaseException:
             if reserved:
                 self.bell.deliver(upstream, None)
-            await self.drop_body(draft.intake)
-        elif reserved:
-            keep = submission.request if draft.intake.body.size <= READY_BODY else None
-            self.bell.deliver(upstream, Claim(accepted.transaction, keep))
-        else:
-            self.bell.ring(upstream, accepted.transaction.due_at or 0)
-        return accepted
+            raise
 
-    def _submission(self, draft: Draft) -> Submission:
-        now = self.clock.now()
-        limits = self.policy.limits
-        envelope = draft.envelope
-        route = draft.route
-        deadline = limits.retention if envelope.deadline is None else envelope.deadline
-        for field, span in (("Restante-Delay", envelope.delay), ("Restante-Deadline", deadline)):
-            if span > limits.retention:
-                raise BadRequest(f"{field} must not be longer than the retention of results", field=field)
-        if envelope.delay >= deadline:
-            field = "Restante-Deadline"
-            raise BadRequest(
-                f"{field} must be longer than Restante-Delay: it could never be run", field=field
-            )
-        key = draft.intake.key
-        transaction = Transaction(
-            key=key,
-            id=mint(key, self.chance.bytes(RANDOM_BYTES), self.store.secret),
-            tenant=draft.tenant,
-            created_at=now,
-            updated_at=now,
-            dialect=draft.dialect,
-            method=draft.method,
-            path=draft.path,
-            query=draft.query,
-            operation=route.operation or OPERATIONS.get(draft.method, "create"),
-            upstream=route.upstream,
-            priority=route.priority if envelope.priority is None else envelope.priority,
-            tracking_id=envelope.tracking_id or _tracking_id(draft),
-            due_at=now + envelope.delay,
-            deadline=now + deadline,
-            expires_at=now + limits.retention,
-            sweep_at=now + deadline,
-            retry_of=draft.retry_of,
-        )
-        return Submission(
-            transaction=transaction,
-            event=changes.accepted(transaction, route),
-            request=Request(envelope.kept, draft.intake.body),
-            idempotency=_idempotency(draft),
-        )
+    def key_at_hand(self) -> int | None:
+        """A row key for `start`, or None where the store must be asked for more (`take_body` does)."""
+        return self._keys.pop() if self._keys else None
 
     async def _next_key(self) -> int:
         while not self._keys:
@@ -319,13 +277,17 @@ class Service:
             (applied,) = await self.store.apply([change])
         except asyncio.CancelledError:  # it may be applied all the same
             if not self.waiting.ended:
-                task = asyncio.get_running_loop().create_task(self._find_out(change.before.id))
-                self._finding_out.add(task)
-                task.add_done_callback(self._finding_out.discard)
+                self._behind(self._find_out(change.before.id))
             raise
         if applied:
             self.waiting.tell(change.after)
         return applied
+
+    def _behind(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does it beside whatever is going on."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     async def _find_out(self, id: str) -> None:
         """Tells how a transaction stands once the writes that were begun before are done."""
@@ -346,45 +308,6 @@ class Service:
             return changes.expire(current, now=now, route=route)
 
         return await self.change(transaction, decide)
-
-
-def _idempotency(draft: Draft) -> IdempotencyKey | None:
-    envelope = draft.envelope
-    path = draft.path
-    if draft.retry_of is not None:  # the key is that of the retry call, which is a POST on its own path
-        path = f"/-/transactions/{draft.retry_of}/retry"
-    elif draft.method in SAFE_METHODS:
-        return None
-    if envelope.idempotency_key is None:
-        return None
-    return idempotency_key(
-        parse_key(envelope.idempotency_key, envelope.idempotency_header),
-        tenant=draft.tenant,
-        authorization=envelope.authorization,
-        method=draft.method,
-        path=path,
-        query=draft.query,
-        body_digest=draft.intake.digest,
-    )
-
-
-def _tracking_id(draft: Draft) -> str | None:
-    """From where the route says: a JSON pointer into the body, or a header.
-
-    A body that is no JSON is the upstream's business: it is passed on, without a tracking id.
-    """
-    place = draft.route.tracking_id
-    if place is None:
-        return None
-    if not place.startswith("/"):
-        name = place.lower().encode("latin-1")
-        value = next((value for key, value in draft.envelope.kept if key == name), b"")
-        return value.decode("latin-1")[:MAX_TRACKING_ID] or None
-    document = decode(draft.intake.body.inline or b"")
-    value = pick(document, place) if document is not NOTHING else NOTHING
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return str(value)[:MAX_TRACKING_ID] or None
 
 
 async def _chain(content: bytes, rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:

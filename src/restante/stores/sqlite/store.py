@@ -6,7 +6,7 @@ What is written is spelled as rows here, on the caller's side; the threads only 
 import asyncio
 from collections.abc import Sequence
 
-from ...core.errors import KeyReused
+from ...core.errors import KeyReused, StoreUnavailable
 from ...core.identity import key_of
 from ...core.model import (
     Accepted,
@@ -21,13 +21,14 @@ from ...core.model import (
 )
 from ...core.policy import Limits
 from ...core.status import Reading
+from ...ports import Told
 from .disk import Disk
 from .opening import OpenFile, open_file
 from .reader import Reader
 from .rows import entry_of, step_of
 from .search import Search
 from .turns import Turns
-from .worker import ROW, Worker
+from .worker import ROW, Job, Worker
 from .writer import Writer
 
 DROP_BYTES = 256 * 1024
@@ -87,24 +88,41 @@ class SQLiteStore:
 
     async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
         entries = [entry_of(submission) for submission in submissions]
-        size = sum(entry.size for entry in entries)
         held = [submission.transaction.key for submission in submissions if submission.claim]
-        if held:
-            self._memory.hold(held)
+        self._memory.hold(held)
         try:
             answers: list[Accepted | KeyReused] = await self._write.do(
                 "accept",
                 entries,
-                size=size + ROW * (len(entries) - 1),
+                size=sum(entry.size for entry in entries) + ROW * (len(entries) - 1),
                 undo=lambda _: self._memory.let_go(held),
             )
         except Exception:
             self._memory.let_go(held)
             raise
         for submission, answer in zip(submissions, answers, strict=True):
-            if submission.claim and (isinstance(answer, KeyReused) or answer.replayed):
-                self._memory.let_go((submission.transaction.key,))
+            self._let_go_unless_fresh(submission, answer)
         return answers
+
+    def offer(self, submission: Submission, told: Told) -> None:
+        entry = entry_of(submission)
+        if submission.claim:
+            self._memory.hold((submission.transaction.key,))
+
+        def done(job: Job) -> None:
+            answer: Accepted | BaseException = job.error or job.value[0]
+            self._let_go_unless_fresh(submission, answer)
+            told(answer)
+
+        try:
+            self._write.post("accept", [entry], done, size=entry.size)
+        except StoreUnavailable as error:
+            self._let_go_unless_fresh(submission, error)
+            raise
+
+    def _let_go_unless_fresh(self, submission: Submission, answer: Accepted | BaseException) -> None:
+        if submission.claim and (not isinstance(answer, Accepted) or answer.replayed):
+            self._memory.let_go((submission.transaction.key,))
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
         steps = [step_of(change) for change in changes]

@@ -9,6 +9,7 @@ group, so that an upload never stands in the way of an accept. How much may wait
 """
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from ...core.errors import StoreUnavailable
 from .database import wrong
 from .turnstile import Turnstile
 
+log = logging.getLogger("restante.store")
+
 ROW = 2048
 """What a job weighs beside its bytes."""
 
@@ -27,27 +30,43 @@ URGENT_GROUP = 4 * 1024 * 1024
 BULK_GROUP = 256 * 1024
 """Bytes of a group, per lane. A single job may be heavier."""
 
+MAX_ROUNDS = 8
+"""Rounds of the loop that a group gathers for, at most."""
+
 WAITING_BYTES = 16 * 1024
 """Bytes that may wait, per waiting job that is allowed."""
 
 
 class Job:
-    """Something to do, and who waits for it. `value` or `error` is set by the thread.
+    """Something to do, and who is told of it. `value` or `error` is set by the thread.
 
     `undo` is given the value and takes back what the job did in memory, where nobody takes its answer.
     """
 
-    __slots__ = ("error", "future", "kind", "undo", "value", "weight", "what")
+    __slots__ = ("error", "future", "kind", "told", "undo", "value", "weight", "what")
 
-    def __init__(self, kind: str, what: Any, weight: int, undo: Callable[[Any], None] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        what: Any,
+        weight: int,
+        *,
+        future: "asyncio.Future[Any] | None" = None,
+        told: "Told | None" = None,
+        undo: Callable[[Any], None] | None = None,
+    ) -> None:
         self.kind = kind
         self.what = what
         self.weight = weight
+        self.future = future
+        self.told = told
         self.undo = undo
-        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.value: Any = None
         self.error: BaseException | None = None
 
+
+Told = Callable[["Job"], None]
+"""Called on the loop when the job is done, in place of a future."""
 
 Run = Callable[[list[Job], Turnstile], None]
 
@@ -82,31 +101,42 @@ class Worker:
         undo: Callable[[Any], None] | None = None,
     ) -> Any:
         """The job's answer. `patience` multiplies how much may be waiting before it is refused."""
-        if self._closing:
-            raise StoreUnavailable("The store is closed.")
-        weight = ROW + size
-        if self._jobs >= self._max_jobs * patience or self._bytes >= self._max_bytes * patience:
-            raise StoreUnavailable("Too much is waiting to be stored.", retry_after_seconds=1)
-        job = Job(kind, what, weight, undo)
-        self._jobs += 1
-        self._bytes += weight
-        (self._bulk if bulk else self._urgent).append(job)
-        self._rouse()
+        future = self._loop.create_future()
+        job = Job(kind, what, ROW + size, future=future, undo=undo)
+        self._put(job, bulk=bulk, patience=patience)
         try:
-            return await job.future
+            return await future
         except asyncio.CancelledError:
-            if undo and not job.future.cancelled():
+            if undo and not future.cancelled():
                 undo(job.value)  # the answer had come, and nobody takes it
             raise
         finally:
-            self._jobs -= 1
-            self._bytes -= weight
+            self._done(job)
+
+    def post(self, kind: str, what: Any, told: Told, *, size: int) -> None:
+        """The same without a task that waits: `told` is called. Once posted it is done in any case."""
+        self._put(Job(kind, what, ROW + size, told=told), bulk=False, patience=1)
 
     async def close(self) -> None:
         """Does what is waiting, then ends the thread."""
         self._closing = True
         self._wake.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    def _put(self, job: Job, *, bulk: bool, patience: int) -> None:
+        if self._closing:
+            raise StoreUnavailable("The store is closed.")
+        if self._jobs >= self._max_jobs * patience or self._bytes >= self._max_bytes * patience:
+            raise StoreUnavailable("Too much is waiting to be stored.", retry_after_seconds=1)
+        self._jobs += 1
+        self._bytes += job.weight
+        (self._bulk if bulk else self._urgent).append(job)
+        if not self._awake:
+            self._rouse()
+
+    def _done(self, job: Job) -> None:
+        self._jobs -= 1
+        self._bytes -= job.weight
 
     # -- in the thread
 
@@ -133,7 +163,7 @@ class Worker:
         for lane, room in ((self._urgent, URGENT_GROUP), (self._bulk, BULK_GROUP)):
             while lane and room > 0:
                 job = lane.popleft()
-                if job.future.cancelled():
+                if job.future is not None and job.future.cancelled():
                     if job.undo:
                         job.undo(job.value)
                     continue
@@ -150,19 +180,35 @@ class Worker:
     def _rouse(self) -> None:
         if not self._awake:
             self._awake = True
-            self._loop.call_soon(self._wake_up)  # by then, what else came in with this is there too
+            self._loop.call_soon(self._gather, 0, 0)
 
-    def _wake_up(self) -> None:
+    def _gather(self, seen: int, rounds: int) -> None:
+        """Wakes the thread once a round of the loop has brought nothing more: what comes in together is one
+        group."""
+        waiting = len(self._urgent) + len(self._bulk)
+        if waiting > seen and rounds < MAX_ROUNDS:
+            self._loop.call_soon(self._gather, waiting, rounds + 1)
+            return
         self._wake.put(None)
         self._turnstile.watch()
 
     def _deliver(self, group: list[Job]) -> None:
         for job in group:
             future = job.future
-            if future.done():  # given up
+            if future is None:
+                self._done(job)
+                self._tell(job)
+            elif future.done():  # given up
                 if job.undo and job.error is None:
                     job.undo(job.value)
             elif job.error is not None:
                 future.set_exception(job.error)
             else:
                 future.set_result(job.value)
+
+    def _tell(self, job: Job) -> None:
+        assert job.told is not None
+        try:
+            job.told(job)
+        except Exception as error:  # whoever is told next must not suffer for it
+            log.error("the answer of a %s could not be handed over", job.kind, exc_info=error)

@@ -1,0 +1,110 @@
+"""Accepts without a task: from the last byte of a small request to the store, from its commit to the answer.
+
+A task for each request, its event, its future and the way back through them cost as much as everything
+else that an accept does. A request whose head says that it is small and whose caller is known at once needs
+none of it (docs/why/0007-direct.md). Whatever is out of the ordinary, and everything that is to be refused
+for its head, takes the way of all other requests, which is where it is said what is wrong with it.
+"""
+
+from collections.abc import Callable
+
+from ..core.envelope import Envelope, open_envelope
+from ..core.errors import Refused
+from ..core.model import Accepted
+from ..core.policy import ANY_ROUTE
+from ..core.status import Dialect
+from ..service import Draft, Intake
+from .call import Scope
+from .desk import Desk
+from .failing import failure
+from .reply import Reply
+from .rooms import TASK_METHODS, Place, Room, Rooms
+from .submit import task_reply, transaction_reply
+
+MAX_DIRECT = 64 * 1024
+"""The largest body of such a request; the server reads no further ahead than this."""
+
+Answer = Callable[[Reply], None]
+
+
+def prepare(desk: Desk, rooms: Rooms, method: str, target: bytes, scope: Scope) -> "Direct | None":
+    """What to do with the body of the request with this head; None: it is none for here."""
+    if method in TASK_METHODS or not rooms.may_submit(target) or b"#" in target or not target.isascii():
+        return None
+    path, _, query = target.decode("ascii").partition("?")
+    headers = scope["headers"]
+    try:
+        place = rooms.find(method, path, headers)
+        if place.room is not Room.TASK and place.room is not Room.SUBMIT:
+            return None
+        envelope = open_envelope(headers)
+        origin = desk.origins.of(scope, envelope.host) if place.room is Room.TASK else ""
+    except Refused:
+        return None
+    size = envelope.length
+    if size is None or size > min(desk.limits.inline_body, desk.limits.max_body, MAX_DIRECT):
+        return None
+    caller = desk.auth.recognise(headers)
+    if caller is None or (key := desk.service.key_at_hand()) is None:
+        return None
+    return Direct(desk, place, envelope, method, query, origin, caller.tenant, key)
+
+
+class Direct:
+    """A request that only lacks its body."""
+
+    __slots__ = ("_desk", "_envelope", "_key", "_method", "_origin", "_place", "_query", "_tenant")
+
+    def __init__(
+        self,
+        desk: Desk,
+        place: Place,
+        envelope: Envelope,
+        method: str,
+        query: str,
+        origin: str,
+        tenant: str,
+        key: int,
+    ) -> None:
+        self._desk = desk
+        self._place = place
+        self._envelope = envelope
+        self._method = method
+        self._query = query
+        self._origin = origin
+        self._tenant = tenant
+        self._key = key
+
+    def start(self, body: bytes, answer: Answer) -> None:
+        """Stores it; `answer` is called with the reply, now or when it is on disk."""
+
+        def told(accepted: Accepted | BaseException) -> None:
+            answer(self._reply(accepted))
+
+        place = self._place
+        try:
+            self._desk.service.start(
+                Draft(
+                    tenant=self._tenant,
+                    method=self._method,
+                    path=place.rest,
+                    query=self._query,
+                    envelope=self._envelope,
+                    route=place.route or ANY_ROUTE,
+                    dialect=Dialect.TASK if place.room is Room.TASK else Dialect.TRANSACTION,
+                    intake=Intake.small(self._key, body),
+                ),
+                told,
+            )
+        except Exception as error:
+            answer(self._reply(error))
+
+    def _reply(self, accepted: Accepted | BaseException) -> Reply:
+        if isinstance(accepted, BaseException):
+            reply = failure(accepted, path=self._place.rest)
+        elif self._place.room is Room.TASK:
+            reply = task_reply(self._desk, accepted, self._origin, self._method)
+        else:
+            reply = transaction_reply(self._place, accepted, self._method)
+        reply.headers.append(self._desk.date())
+        return reply
