@@ -8,6 +8,8 @@ for its head, takes the way of all other requests, which is where it is said wha
 
 from collections.abc import Callable
 
+import msgspec
+
 from ..core.envelope import Envelope, open_envelope
 from ..core.errors import Refused
 from ..core.model import Accepted
@@ -50,30 +52,17 @@ def prepare(desk: Desk, rooms: Rooms, method: str, target: bytes, scope: Scope) 
     return Direct(desk, place, envelope, method, query, origin, caller.tenant, key)
 
 
-class Direct:
+class Direct(msgspec.Struct, frozen=True):
     """A request that only lacks its body."""
 
-    __slots__ = ("_desk", "_envelope", "_key", "_method", "_origin", "_place", "_query", "_tenant")
-
-    def __init__(
-        self,
-        desk: Desk,
-        place: Place,
-        envelope: Envelope,
-        method: str,
-        query: str,
-        origin: str,
-        tenant: str,
-        key: int,
-    ) -> None:
-        self._desk = desk
-        self._place = place
-        self._envelope = envelope
-        self._method = method
-        self._query = query
-        self._origin = origin
-        self._tenant = tenant
-        self._key = key
+    desk: Desk
+    place: Place
+    envelope: Envelope
+    method: str
+    query: str
+    origin: str
+    tenant: str
+    key: int
 
     def start(self, body: bytes, answer: Answer) -> None:
         """Stores it; `answer` is called with the reply, now or when it is on disk."""
@@ -81,18 +70,18 @@ class Direct:
         def told(accepted: Accepted | BaseException) -> None:
             answer(self._reply(accepted))
 
-        place = self._place
+        place = self.place
         try:
-            self._desk.service.start(
+            self.desk.service.start(
                 Draft(
-                    tenant=self._tenant,
-                    method=self._method,
+                    tenant=self.tenant,
+                    method=self.method,
                     path=place.rest,
-                    query=self._query,
-                    envelope=self._envelope,
+                    query=self.query,
+                    envelope=self.envelope,
                     route=place.route or ANY_ROUTE,
                     dialect=Dialect.TASK if place.room is Room.TASK else Dialect.TRANSACTION,
-                    intake=Intake.small(self._key, body),
+                    intake=Intake.small(self.key, body),
                 ),
                 told,
             )
@@ -101,10 +90,10 @@ class Direct:
 
     def _reply(self, accepted: Accepted | BaseException) -> Reply:
         if isinstance(accepted, BaseException):
-            reply = failure(accepted, path=self._place.rest)
-        elif self._place.room is Room.TASK:
-            reply = task_reply(self._desk, accepted, self._origin, self._method)
+            reply = failure(accepted, path=self.place.rest)
+        elif self.place.room is Room.TASK:
+            reply = task_reply(self.desk, accepted, self.origin, self.method)
         else:
-            reply = transaction_reply(self._place, accepted, self._method)
-        reply.headers.append(self._desk.date())
+            reply = transaction_reply(self.place, accepted, self.method)
+        reply.headers.append(self.desk.date())
         return reply

@@ -17,6 +17,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
+import msgspec
+
 from ...core.errors import StoreUnavailable
 from .database import wrong
 from .turnstile import Turnstile
@@ -37,32 +39,20 @@ WAITING_BYTES = 16 * 1024
 """Bytes that may wait, per waiting job that is allowed."""
 
 
-class Job:
+class Job(msgspec.Struct, eq=False):
     """Something to do, and who is told of it. `value` or `error` is set by the thread.
 
     `undo` is given the value and takes back what the job did in memory, where nobody takes its answer.
     """
 
-    __slots__ = ("error", "future", "kind", "told", "undo", "value", "weight", "what")
-
-    def __init__(
-        self,
-        kind: str,
-        what: Any,
-        weight: int,
-        *,
-        future: "asyncio.Future[Any] | None" = None,
-        told: "Told | None" = None,
-        undo: Callable[[Any], None] | None = None,
-    ) -> None:
-        self.kind = kind
-        self.what = what
-        self.weight = weight
-        self.future = future
-        self.told = told
-        self.undo = undo
-        self.value: Any = None
-        self.error: BaseException | None = None
+    kind: str
+    what: Any
+    weight: int
+    future: asyncio.Future[Any] | None = None
+    told: "Told | None" = None
+    undo: Callable[[Any], None] | None = None
+    value: Any = None
+    error: BaseException | None = None
 
 
 Told = Callable[["Job"], None]
