@@ -1,15 +1,15 @@
 """Lists: the tenant's own, filtered, in order, page by page without gaps."""
 
+import itertools
 from typing import Any
 
 import pytest
 
-from restante.core.clock import DAY
 from restante.core.model import Query, Transaction
 from restante.core.status import Dialect, Status
 from restante.ports import Store
 
-from .samples import NOW, accepted, applied, begin, completed
+from .samples import NOW, accepted, applied, begin, completed, failed
 
 
 async def found(store: Store, **fields: Any) -> list[int]:
@@ -112,6 +112,52 @@ async def test_a_cursor_walks_over_everything_once(
     assert len(walked) > 2
 
 
+FILTERS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("status", (None, Status.PENDING, Status.PROCESSING, Status.COMPLETED, Status.FAILED, Status.CANCELLED)),
+    ("operation", (None, "create", "update", "delete")),
+    ("dialect", (None, Dialect.TASK, Dialect.TRANSACTION)),
+    ("path", (None, "/a", "/ab", "/none")),
+    ("path_prefix", (None, "/a", "/ab")),
+    ("tracking_id", (None, "t0")),
+    ("created_from", (None, NOW + 5)),
+    ("created_to", (None, NOW + 15)),
+)
+
+
+async def test_every_combination_of_filters_finds_what_looking_at_each_would(store: Store) -> None:
+    some = [
+        await (accepted, completed, failed)[place % 3](
+            store,
+            created_at=NOW + place // 2,
+            tenant="other" if place % 11 == 4 else "default",
+            operation=("create", "update")[place % 5 % 2],
+            path=("/a", "/ab", "/abc", "/b")[place % 7 % 4],
+            dialect=(Dialect.TASK, Dialect.TRANSACTION)[place % 4 == 1],
+            tracking_id=("t0", "t1", None)[place // 3 % 3],
+        )
+        for place in range(48)
+    ]
+    some[9] = await applied(store, begin(some[9]))
+    own = [one for one in some if one.tenant == "default"]
+    for values in itertools.product(*(choices for _, choices in FILTERS)):
+        fields = {name: value for (name, _), value in zip(FILTERS, values, strict=True) if value is not None}
+        keys = [one.key for one in own if all(fits(one, name, value) for name, value in fields.items())]
+        ascending = len(fields) % 2 == 0
+        assert await found(store, ascending=ascending, **fields) == (keys if ascending else keys[::-1])
+
+
+def fits(one: Transaction, name: str, value: Any) -> bool:
+    match name:
+        case "path_prefix":
+            return one.path.startswith(value)
+        case "created_from":
+            return one.created_at >= value
+        case "created_to":
+            return one.created_at <= value
+        case _:
+            return bool(getattr(one, name) == value)
+
+
 async def test_a_cursor_goes_on_where_its_row_has_gone(store: Store, some: list[Transaction]) -> None:
     gone = some[2]
     await store.purge([], [gone])
@@ -121,11 +167,3 @@ async def test_a_cursor_goes_on_where_its_row_has_gone(store: Store, some: list[
 
 async def test_a_cursor_behind_everything_ends(store: Store, some: list[Transaction]) -> None:
     assert await found(store, after_key=some[-1].key + 1000) == []
-
-
-async def test_a_list_by_last_change(store: Store) -> None:
-    one, two = await accepted(store), await accepted(store)
-    await applied(store, begin(one, now=NOW + DAY))
-    assert await found(store, by_updated=True) == [one.key, two.key]
-    assert await found(store, by_updated=True, after_key=one.key) == [two.key]
-    assert await found(store, by_updated=True, ascending=True) == [two.key, one.key]

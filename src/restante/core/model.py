@@ -145,7 +145,6 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     created_from: int | None = None
     created_to: int | None = None
     ascending: bool = False
-    by_updated: bool = False
     limit: int = 50
     offset: int = 0
     after_key: int | None = None  # opaque cursors: the page goes on behind this row

@@ -16,13 +16,8 @@ from .parameters import Parameters
 DEFAULT_LIMIT = 50
 MAX_OFFSET = 10_000
 
-SORTS = {
-    "created_at:desc": (False, False),
-    "created_at:asc": (False, True),
-    "updated_at:desc": (True, False),
-    "updated_at:asc": (True, True),
-}
-"""`_sort`: by the last update or by creation, ascending or not."""
+SORTS = {"created_at:desc": False, "created_at:asc": True}
+"""`_sort`: ascending or not. By creation only (docs/why/0008-lists.md)."""
 
 FILTERS = ("created_at_gte", "created_at_lte", "status", "operation", "tracking_id", "_sort")
 """Parameters that a page's links carry on."""
@@ -81,7 +76,6 @@ def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
     sort = given.text("_sort") or "created_at:desc"
     if sort not in SORTS:
         raise BadRequest(f"_sort must be one of {', '.join(SORTS)}", field="_sort")
-    by_updated, ascending = SORTS[sort]
     return Listing(
         Query(
             tenant=tenant,
@@ -91,8 +85,7 @@ def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
             tracking_id=given.text("tracking_id"),
             created_from=given.moment("created_at_gte"),
             created_to=given.moment("created_at_lte", end=True),
-            ascending=ascending,
-            by_updated=by_updated,
+            ascending=SORTS[sort],
             limit=given.number("_limit", min(DEFAULT_LIMIT, max_limit), least=1, most=max_limit),
             offset=given.number("_offset", 0, least=0, most=MAX_OFFSET),
         ),

@@ -41,10 +41,7 @@ async def _page(desk: Desk, query: Query, transactions: str) -> tuple[list[Trans
         found = await desk.service.find(msgspec.structs.replace(query, limit=query.limit + 1))
     else:
         rows = [row for source in queries for row in await _first_rows(desk, source, transactions)]
-        rows.sort(
-            key=lambda row: (row.updated_at if query.by_updated else row.created_at, row.key),
-            reverse=not query.ascending,
-        )
+        rows.sort(key=lambda row: (row.created_at, row.key), reverse=not query.ascending)
         found = rows[query.offset : query.offset + query.limit + 1]
     return found[: query.limit], len(found) > query.limit
 
@@ -52,10 +49,12 @@ async def _page(desk: Desk, query: Query, transactions: str) -> tuple[list[Trans
 async def _first_rows(desk: Desk, query: Query, transactions: str) -> list[Transaction]:
     """The audience's rows of one source, as far as the page reaches."""
     wanted = query.offset + query.limit + 1
+    batch = msgspec.structs.replace(query, offset=0, limit=min(wanted, BATCH))
     rows: list[Transaction] = []
-    for offset in range(0, MAX_LOOKED_AT, BATCH):
-        batch = await desk.service.find(msgspec.structs.replace(query, offset=offset, limit=BATCH))
-        rows += [row for row in batch if belongs(desk.policy, row, transactions)]
-        if len(batch) < BATCH or len(rows) >= wanted:
+    for _ in range(0, MAX_LOOKED_AT, BATCH):
+        found = await desk.service.find(batch)
+        rows += [row for row in found if belongs(desk.policy, row, transactions)]
+        if len(found) < batch.limit or len(rows) >= wanted:
             break
+        batch = msgspec.structs.replace(batch, limit=BATCH, after_key=found[-1].key)
     return rows

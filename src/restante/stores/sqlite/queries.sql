@@ -223,9 +223,32 @@ SELECT json_group_array(key) FROM (
 )
 
 -- name: cursor
--- Where a page goes on: the row itself, or the tenant's next newer one where it is gone.
-SELECT created_at, updated_at FROM transactions NOT INDEXED
-WHERE key >= ?1 AND tenant = ?2 ORDER BY key LIMIT 1
+-- Where a page goes on: when the row was created, or the next newer one where it is gone.
+SELECT created_at FROM transactions NOT INDEXED WHERE key >= ?1 ORDER BY key LIMIT 1
+
+-- name: runs
+-- The combinations of status, operation and dialect that a tenant has: a few index steps each.
+WITH RECURSIVE run (status, operation, dialect) AS (
+    SELECT * FROM (
+        SELECT status, operation, dialect FROM transactions INDEXED BY lists
+        WHERE tenant = ?1 ORDER BY status, operation, dialect LIMIT 1
+    )
+    UNION ALL
+    SELECT first.status, first.operation, first.dialect FROM run, transactions AS first
+    WHERE first.key = coalesce((
+        SELECT key FROM transactions INDEXED BY lists
+        WHERE tenant = ?1 AND status = run.status AND operation = run.operation AND dialect > run.dialect
+        ORDER BY dialect LIMIT 1
+    ), (
+        SELECT key FROM transactions INDEXED BY lists
+        WHERE tenant = ?1 AND status = run.status AND operation > run.operation
+        ORDER BY operation, dialect LIMIT 1
+    ), (
+        SELECT key FROM transactions INDEXED BY lists
+        WHERE tenant = ?1 AND status > run.status ORDER BY status, operation, dialect LIMIT 1
+    ))
+)
+SELECT json_group_array(json_array(status, operation, dialect)) FROM run
 
 -- name: free_pages
 -- Pages of the file that are used again before it grows, and their size.

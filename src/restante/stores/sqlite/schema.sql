@@ -6,8 +6,6 @@ CREATE TABLE chunks (
     UNIQUE (key, attempt, position)
 ) STRICT;
 
-CREATE INDEX endings ON transactions (tenant, status, created_at) WHERE status >= 2;
-
 CREATE TABLE events (
     key INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
@@ -26,7 +24,7 @@ CREATE TABLE idempotency (
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX lists ON transactions (tenant, created_at, key);
+CREATE INDEX lists ON transactions (tenant, status, operation, dialect, created_at, key, path);
 
 CREATE TABLE loose (
     key INTEGER NOT NULL,
@@ -39,9 +37,7 @@ CREATE TABLE meta (
     probes INTEGER NOT NULL   -- counts the writes that only ask whether a write can be made
 ) STRICT;
 
-CREATE INDEX operations ON transactions (tenant, operation, created_at);
-
-CREATE INDEX paths ON transactions (tenant, path, created_at);
+CREATE INDEX paths ON transactions (tenant, path, status, operation, dialect, created_at) WHERE status >= 2;
 
 CREATE TABLE requests (
     key INTEGER PRIMARY KEY,

@@ -1,46 +1,58 @@
 """Lists: filters, order, pages and cursors, on a thread of their own, because they may take long.
 
-The query is put together from constant parts; what is searched for is always bound. Every query
-carries the tenant. Each filter that people use has an index in the list's order; of several, the one with
-the fewest rows is walked and the others are checked on the way. How many rows a filter has is counted, up
-to a bound, because it changes with every upstream that fails. What is not finished has no such index, it
-would be moved about too often: it is collected from `turns` and sorted, or, where a lot of it waits, met soon
-enough by walking the newest.
+Status, operation and dialect have few values. So a tenant's rows are a few dozen runs at most, one for each
+combination, and `lists` holds each run in the list's order. Whatever of the three is searched for, a page
+is merged from the runs that fit, and of each no more is read than the page takes. A path has an index of
+its own for what has ended; for what has not, it is checked in `lists`, without touching the row. So is the
+beginning of a path, unless few have it. A tracking id has few rows, and these are looked at
+(docs/why/0008-lists.md).
+
+The query is put together from constant parts; what is searched for is always bound. Every part carries
+the tenant.
 """
 
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from ...core.model import Query, Transaction
-from ...core.status import Status
 from .database import Database, wrong
 from .reader import transactions
 from .rows import DIALECT, FINISHED, STATUS
 from .turnstile import Turnstile
 from .worker import Job
 
+Sought = dict[str, Any]
+"""What is searched for, by the name it is bound as."""
+
 _CONDITIONS = {
-    "dialect": "dialect = :dialect",
-    "status": "status = :status",
-    "operation": "operation = :operation",
+    "tenant": "tenant = :tenant",
     "path": "path = :path",
-    "path_prefix": "substr(path, 1, length(:path_prefix)) = :path_prefix",
+    "path_prefix": "path >= :path_prefix AND path < :path_end",
     "tracking_id": "tracking_id = :tracking_id",
     "created_from": "created_at >= :created_from",
     "created_to": "created_at <= :created_to",
+    "newer": "(created_at, key) > (:newer, :after_key)",
+    "older": "(created_at, key) < (:older, :after_key)",
 }
 
-_INDEXES = {"tracking_id": "trackings", "status": "endings", "path": "paths", "operation": "operations"}
-"""The index of a filter; where several are as good, the first."""
+_FIELDS = ("status", "operation", "dialect")
+"""What the rows of a run have in common, as the query `runs` lists them."""
 
-_EVERYTHING = "lists"
-_UNFINISHED = "turns"
+_INDEXES = {
+    "lists": "",
+    "trackings": "",
+    # Written out, because an index of a part of the rows is used only where that part is named.
+    "paths": f" AND status >= {FINISHED}",
+}
+
 _SORTED = 20_000
-"""So many that wait are collected and sorted."""
+"""Fewer rows whose path begins as it should are collected and sorted; more are met on the way in `lists`."""
 
-_BOUNDS = (1_000, 20_000)
-"""Counted up to these, one after the other, until one of the filters has fewer."""
+_read_runs = msgspec.json.Decoder(list[tuple[int, str, int]])
+_read_keys = msgspec.json.Decoder(list[int])
 
 
 class Search:
@@ -63,96 +75,73 @@ class Search:
     def _find(self, query: Query) -> list[Transaction]:
         sought = _sought(query)
         if query.after_key is not None:
-            place = self._database.rows("cursor", (query.after_key, query.tenant))
-            if not place:
+            moment = self._database.value("cursor", (query.after_key,))
+            if moment is None:
                 return []
-            _go_on(sought, query, place[0][query.by_updated])
-        keys = [row[0] for row in self._database.search(_text(sought, self._index(sought)), sought.values)]
-        found = transactions(self._database, keys)
-        return [found[key] for key in keys]
+            _go_on(sought, query, moment)
+        parts = self._parts(sought)
+        if not parts:
+            return []
+        ((keys,),) = self._database.search(_page(parts, ascending=query.ascending), sought)
+        order = _read_keys.decode(keys)
+        rows = transactions(self._database, order)
+        return [rows[key] for key in order]
 
-    def _index(self, sought: "Sought") -> str:
-        """The index to walk."""
-        filters = [filter for filter in _INDEXES if filter in sought.conditions]
-        if "tracking_id" not in filters and sought.values.get("status", FINISHED) < FINISHED:
-            if self._are_few(sought):
-                return _UNFINISHED
-            filters.remove("status")
-        if len(filters) < 2 or "tracking_id" in filters:
-            return _INDEXES[filters[0]] if filters else _EVERYTHING
-        for bound in _BOUNDS:
-            counts = {
-                filter: self._count(sought.entered_by(filter), sought.values, _INDEXES[filter], bound)
-                for filter in filters
-            }
-            fewest = min(filters, key=counts.__getitem__)
-            if counts[fewest] < bound:
-                return _INDEXES[fewest]
-        return _INDEXES[filters[0]]
+    def _parts(self, sought: Sought) -> list[str]:
+        """The parts to merge: one for each run that fits. What they bind is added to `sought`."""
+        common = [condition for name, condition in _CONDITIONS.items() if name in sought]
+        given = [f"{field} = :{field}" for field in _FIELDS if field in sought]
+        if "tracking_id" in sought:
+            return [_part("trackings", [*common, *given])]
+        few = "path_prefix" in sought and self._are_few(sought)
+        parts = [_part("paths", [*common, *given])] if few else []
+        for values in _read_runs.decode(self._database.value("runs", (sought["tenant"],))):
+            run: dict[str, Any] = dict(zip(_FIELDS, values, strict=True))
+            ended = run["status"] >= FINISHED
+            if (few and ended) or any(sought.get(field, value) != value for field, value in run.items()):
+                continue
+            own = [f"{field} = :{field}_{len(parts)}" for field in run]
+            sought.update((f"{field}_{len(parts)}", value) for field, value in run.items())
+            parts.append(_part("paths" if ended and "path" in sought else "lists", [*common, *own]))
+        return parts
 
-    def _are_few(self, sought: "Sought") -> bool:
-        """Whether so few are not finished in this way that they can be sorted. Those under way always are."""
-        if sought.values["status"] == STATUS[Status.PROCESSING]:
-            return True
-        return self._count([sought.conditions["status"]], sought.values, _UNFINISHED, _SORTED) < _SORTED
-
-    def _count(self, conditions: list[str], values: dict[str, Any], index: str, bound: int) -> int:
-        """How many rows of an index fit, at most `bound`."""
-        text = (
-            f"SELECT count(*) FROM (SELECT 1 FROM transactions INDEXED BY {index} "
-            f"WHERE {' AND '.join(conditions)} LIMIT :bound)"
-        )
-        return int(self._database.search(text, {**values, "bound": bound})[0][0])
+    def _are_few(self, sought: Sought) -> bool:
+        """Whether so few of what has ended have a path that begins like this."""
+        beginning = _part("paths", [_CONDITIONS["tenant"], _CONDITIONS["path_prefix"]])
+        text = f"SELECT count(*) FROM ({beginning} LIMIT {_SORTED})"
+        return bool(self._database.search(text, sought)[0][0] < _SORTED)
 
 
-class Sought(msgspec.Struct):
-    """A query as parts of SQL, by the filter they are for, and what is bound."""
+def _part(index: str, conditions: Iterable[str]) -> str:
+    where = " AND ".join(conditions) + _INDEXES[index]
+    return f"SELECT created_at, key FROM transactions INDEXED BY {index} WHERE {where}"
 
-    conditions: dict[str, str]
-    values: dict[str, Any]
-    order: str
 
-    def entered_by(self, filter: str) -> list[str]:
-        """The conditions that a filter's index is entered with."""
-        names = ("tenant", filter, "created_from", "created_to", "cursor")
-        return [self.conditions[name] for name in names if name in self.conditions]
+def _page(parts: list[str], *, ascending: bool) -> str:
+    """Merges the parts, each in this order; the page's keys as one JSON array: one step of the query."""
+    order = "ASC" if ascending else "DESC"
+    merged = f"{' UNION ALL '.join(parts)} ORDER BY created_at {order}, key {order}"
+    return f"SELECT json_group_array(key) FROM ({merged} LIMIT :limit OFFSET :offset)"
 
 
 def _sought(query: Query) -> Sought:
-    values: dict[str, Any] = {"tenant": query.tenant, "limit": query.limit, "offset": query.offset}
-    conditions = {"tenant": "tenant = :tenant"}
-    for field, condition in _CONDITIONS.items():
-        value = getattr(query, field)
-        if value is not None:
-            conditions[field] = condition
-            values[field] = value
+    values = msgspec.structs.asdict(query)
+    if query.status is not None:
+        values["status"] = STATUS[query.status]
     if query.dialect is not None:
         values["dialect"] = DIALECT[query.dialect]
-    if query.status is not None:
-        number = values["status"] = STATUS[query.status]
-        # Written out, because an index of a part of the rows is used only where that part is named.
-        conditions["status"] += f" AND status {'<' if number < FINISHED else '>='} {FINISHED}"
-    moment = "updated_at" if query.by_updated else "created_at"
-    order = "ASC" if query.ascending else "DESC"
-    return Sought(conditions, values, f"{moment} {order}, key {order}")
+    if query.path_prefix is not None:
+        values["path_end"] = query.path_prefix + chr(sys.maxunicode)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _go_on(sought: Sought, query: Query, moment: int) -> None:
-    """The page goes on behind the row of `after_key`."""
-    column = "updated_at" if query.by_updated else "created_at"
-    sought.conditions["cursor"] = f"({column}, key) {'>' if query.ascending else '<'} (:moment, :after_key)"
-    sought.values |= {"moment": moment, "after_key": query.after_key}
-    if query.by_updated:
-        return
-    # An index is entered at one place: where the cursor is within the range, that is the place.
+    """The page goes on behind the row of `after_key`, which was created at `moment`.
+
+    An index is entered at one place: where the cursor is within the range, that is the place.
+    """
+    sought["newer" if query.ascending else "older"] = moment
     if query.ascending and query.created_from is not None and moment >= query.created_from:
-        del sought.conditions["created_from"]
+        del sought["created_from"]
     if not query.ascending and query.created_to is not None and moment <= query.created_to:
-        del sought.conditions["created_to"]
-
-
-def _text(sought: Sought, index: str) -> str:
-    return (
-        f"SELECT key FROM transactions INDEXED BY {index} WHERE {' AND '.join(sought.conditions.values())} "
-        f"ORDER BY {sought.order} LIMIT :limit OFFSET :offset"
-    )
+        del sought["created_to"]
