@@ -23,7 +23,6 @@ _SPECIAL = HOP_BY_HOP | {
     b"expect",
     b"host",
     b"idempotency-key",
-    b"prefer",
     b"requestid",
 }
 
@@ -36,7 +35,6 @@ class Envelope(msgspec.Struct, kw_only=True):
     authorization: bytes = b""
     idempotency_key: bytes | None = None
     idempotency_header: str = ""
-    prefer: bytes = b""
     length: int | None = None
     delay: int = 0
     deadline: int | None = None
@@ -48,7 +46,6 @@ def open_envelope(headers: Sequence[tuple[bytes, bytes]]) -> Envelope:
     """Sorts `headers` (names in lower case). Raises `BadRequest` naming the field that is wrong."""
     kept = []
     found: dict[bytes, bytes] = {}
-    named: frozenset[bytes] = frozenset()
     options: list[tuple[bytes, bytes]] = []
     for pair in headers:
         name = pair[0]
@@ -58,31 +55,32 @@ def open_envelope(headers: Sequence[tuple[bytes, bytes]]) -> Envelope:
             else:
                 kept.append(pair)
             continue
-        if name == b"connection":
-            named |= {token.strip().lower() for token in pair[1].split(b",")}
-            continue
-        if name in found and name in _ONCE:
-            raise BadRequest(f"{_ONCE[name]} must be given once", field=_ONCE[name])
-        found[name] = pair[1] if name != b"prefer" or name not in found else found[name] + b", " + pair[1]
         if name not in _UNFORWARDED:
             kept.append(pair)
-    named -= _NEVER_NAMED
-    if named:
-        kept = [pair for pair in kept if pair[0] not in named]
-    envelope = Envelope(
-        kept=tuple(kept),
-        host=found.get(b"host", b""),
-        authorization=found.get(b"authorization", b""),
-        prefer=found.get(b"prefer", b""),
-    )
-    if b"content-length" in found:
-        envelope.length = _length(found[b"content-length"])
-    if b"idempotency-key" in found:
-        envelope.idempotency_key = found[b"idempotency-key"]
-        envelope.idempotency_header = "Idempotency-Key"
-    elif b"requestid" in found:
-        envelope.idempotency_key = found[b"requestid"]
-        envelope.idempotency_header = "RequestID"
+        value = pair[1]
+        if name in found:
+            if name in _ONCE:
+                raise BadRequest(f"{_ONCE[name]} must be given once", field=_ONCE[name])
+            if name == b"connection":
+                value = found[name] + b"," + value
+        found[name] = value
+    if b"connection" in found:
+        named = {token.strip().lower() for token in found[b"connection"].split(b",")} - _NEVER_NAMED
+        if named:
+            kept = [pair for pair in kept if pair[0] not in named]
+    envelope = Envelope(kept=tuple(kept), host=found.pop(b"host", b""))
+    for name, value in found.items():
+        match name:
+            case b"content-length":
+                envelope.length = _length(value)
+            case b"authorization":
+                envelope.authorization = value
+            case b"idempotency-key":
+                envelope.idempotency_key = value
+                envelope.idempotency_header = "Idempotency-Key"
+            case b"requestid" if b"idempotency-key" not in found:
+                envelope.idempotency_key = value
+                envelope.idempotency_header = "RequestID"
     for name, value in options:
         _option(envelope, name, value)
     return envelope

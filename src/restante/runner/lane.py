@@ -57,7 +57,9 @@ class Lane:
 
     def reserve(self) -> bool:
         """A place for a fresh transaction; none while older ones wait in the store."""
-        if self._stopped or self._backlog or len(self._ready) + self._places >= self._limits.ready:
+        if self._backlog or self._claiming is not None or self._stopped:
+            return False
+        if len(self._ready) + self._places >= self._limits.ready:
             return False
         self._places += 1
         return True
@@ -71,6 +73,8 @@ class Lane:
 
     def ring(self, due_at: int) -> None:
         """Something in the store is due at `due_at`."""
+        if self._backlog:  # the store will be asked for all there is
+            return
         if due_at <= self._clock.now():
             self._backlog = True
             self.pump()
