@@ -157,6 +157,10 @@ class Store(Protocol):
         """Up to `limit` transactions whose `sweep_at` is not after `now`, earliest first."""
         ...
 
+    async def next_lapse(self, until: int) -> int | None:
+        """The earliest `sweep_at` of what is not finished, or None where all are after `until`."""
+        ...
+
     async def purge(self, results_of: Sequence[Transaction], forget: Sequence[Transaction]) -> None:
         """Removes requests, results and idempotency keys of the first, everything of the second.
 

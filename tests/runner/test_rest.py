@@ -37,7 +37,7 @@ async def test_an_idle_process_makes_less_than_one_query_a_second(tmp_path: Path
             await world.clock.advance(SECOND)
         await world.sweeper.stop()
         assert sum(world.store.asked.values()) < HOUR // SECOND
-        assert set(world.store.asked) <= {"lapsed", "claim", "next_due"}
+        assert set(world.store.asked) <= {"lapsed", "next_lapse", "claim", "next_due"}
 
 
 async def test_a_fresh_transaction_is_run_without_asking_the_store_for_it(tmp_path: Path) -> None:

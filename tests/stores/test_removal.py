@@ -8,7 +8,7 @@ from restante.core.status import Reading
 from restante.ports import Store
 
 from .conftest import Opener
-from .samples import NOW, a_submission, accepted, completed, now_is
+from .samples import NOW, a_submission, accepted, applied, begin, complete, completed, now_is
 
 
 async def test_lapsed_ones_come_earliest_first(store: Store) -> None:
@@ -18,6 +18,18 @@ async def test_lapsed_ones_come_earliest_first(store: Store) -> None:
     assert lapsed == [some[3], some[1], some[0]]
     assert [one.sweep_at for one in await store.lapsed(NOW + 7, 10)] == [NOW + 1, NOW + 3, NOW + 5, NOW + 7]
     assert await store.lapsed(NOW, 10) == []
+
+
+async def test_the_next_lapse_is_the_earliest_of_what_has_not_ended(store: Store) -> None:
+    assert await store.next_lapse(NOW + DAY) is None
+    for moment in (1, 2):
+        begun = await applied(store, begin(await accepted(store, expires_at=NOW + moment)))
+        await applied(store, complete(begun))
+    for moment in (9, 5, 7):
+        await accepted(store, sweep_at=NOW + moment)
+    assert await store.next_lapse(NOW + 4) is None
+    assert await store.next_lapse(NOW + 5) == NOW + 5
+    assert await store.next_lapse(NOW + DAY) == NOW + 5
 
 
 async def test_a_purged_result_is_gone_and_its_transaction_is_not(store: Store) -> None:

@@ -342,8 +342,9 @@ class Attempts:
                 what=f"the end of {transaction.id}",
             )
         except MoveRefused as refused:
-            # Somebody else's by now; or its mark was never written, and then it is run again.
-            log.warning("attempt of %s settled nothing: %s", transaction.id, refused)
+            # Ended by its deadline or somebody else's by now; or its mark was never written: run it again.
+            level = logging.INFO if refused.status in TERMINAL else logging.WARNING
+            log.log(level, "attempt of %s settled nothing: %s", transaction.id, refused)
             await self._let_go(transaction, 0)
             return None
         if settled.due_at is not None:

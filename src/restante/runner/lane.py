@@ -16,7 +16,8 @@ from ..core.clock import SECOND
 from ..core.errors import StoreUnavailable
 from ..core.model import Claim
 from ..core.policy import Limits, Upstream
-from ..ports import Clock, Store, Timer
+from ..ports import Clock, Store
+from ..service.reminder import Reminder
 from .rate import Rate
 
 log = logging.getLogger("restante.runner")
@@ -49,8 +50,7 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._backlog = True  # the store may hold something that is due
         self._claiming: asyncio.Task[None] | None = None
-        self._wake: Timer | None = None
-        self._wake_at: int | None = None
+        self._due = Reminder(clock, self._woken)
         self._stopped = False
 
     # -- the bell's side
@@ -79,7 +79,7 @@ class Lane:
             self._backlog = True
             self.pump()
         else:
-            self._wake_by(due_at)
+            self._due.set(due_at)
 
     # -- the loop
 
@@ -88,7 +88,7 @@ class Lane:
         while self._ready and len(self._tasks) < self.upstream.concurrency and not self._stopped:
             wait_until = self._rate.take(self._clock.now())
             if wait_until is not None:
-                self._wake_by(wait_until)
+                self._due.set(wait_until)
                 break
             claim = heapq.heappop(self._ready)[2]
             task = asyncio.get_running_loop().create_task(self._run(claim))
@@ -115,8 +115,8 @@ class Lane:
     async def stop(self) -> None:
         """Starts nothing more and waits for what runs."""
         self._stopped = True
-        if self._wake is not None:
-            self._wake.cancel()
+        self._due.wake = None
+        self._due.clear()
         if self._claiming is not None:
             await asyncio.wait([self._claiming])
         if self._tasks:
@@ -150,23 +150,14 @@ class Lane:
             else:
                 due_at = await self._store.next_due(self.upstream.name, now)
                 if due_at is not None:
-                    self._wake_by(due_at)
+                    self._due.set(due_at)
         except StoreUnavailable as error:
             log.warning("the store could not be asked for work: %s", error)
-            self._wake_by(self._clock.now() + STORE_PAUSE)
+            self._due.set(self._clock.now() + STORE_PAUSE)
         finally:
             self._claiming = None
             self.pump()
 
-    def _wake_by(self, moment: int) -> None:
-        if self._stopped or (self._wake_at is not None and self._wake_at <= moment):
-            return
-        if self._wake is not None:
-            self._wake.cancel()
-        self._wake_at = moment
-        self._wake = self._clock.call_at(moment, self._woken)
-
     def _woken(self) -> None:
-        self._wake = self._wake_at = None
         self._backlog = True
         self.pump()

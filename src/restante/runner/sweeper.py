@@ -1,7 +1,8 @@
 """Sweeping: deadlines that passed, results past their retention, history past its time.
 
-What callers see never depends on it (the clock decides that at every look); it gives space back. One
-bounded batch per commit, one after the other while there is something, then it sleeps.
+A deadline is noticed when it passes: after each round the store is asked for the next one, and every
+accept tells its own, so that one timer stands at the earliest. What has ended waits for the next round:
+what callers see never depends on it (the clock decides that at every look), it only gives space back.
 """
 
 import asyncio
@@ -14,46 +15,52 @@ from ..core.errors import RestanteError
 from ..core.machine import TERMINAL
 from ..core.model import Transaction
 from ..core.retention import forgotten_at
-from ..ports import Timer
 from ..service import Service
 
 log = logging.getLogger("restante.sweeper")
 
 REST = 10 * SECOND
-"""How long it sleeps when there was nothing left to sweep."""
+"""How long it sleeps at most. Deadlines accepted by another process on the same store, and what has
+ended, wait no longer than this."""
+
+PAUSE = SECOND // 20
+"""How long it sleeps at least after a round, so that deadlines that lie close are one commit."""
+
+STORE_PAUSE = SECOND
+"""How long it sleeps when the store failed."""
 
 
 class Sweeper:
-    """`start` and `stop` it; `sweep` is one round."""
+    """`start` and `stop` it; `sweep` is one bounded batch."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._timer: Timer | None = None
+        self._reminder = service.overdue
         self._task: asyncio.Task[None] | None = None
-        self._stopped = False
+        self._again = False  # woken while it was at work
 
     def start(self) -> None:
+        self._reminder.wake = self._wake
         self._wake()
 
     async def stop(self) -> None:
-        self._stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._reminder.wake = None
+        self._reminder.clear()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     async def sweep(self) -> int:
-        """One bounded batch; how many transactions it was about."""
+        """Ends what is overdue, gives back what is kept no longer; how many transactions it was about."""
         service = self._service
         now = service.clock.now()
         limits = service.policy.limits
         lapsed = await service.store.lapsed(now, limits.sweep)
         results: list[Transaction] = []
         forget: list[Transaction] = []
-        for transaction in lapsed:
-            if transaction.status not in TERMINAL:
-                transaction = await service.expire(transaction)
+        overdue = [transaction for transaction in lapsed if transaction.status not in TERMINAL]
+        ended = await asyncio.gather(*map(service.expire, overdue))  # in one commit, as the store groups
+        for transaction in [*ended, *lapsed]:
             if transaction.status not in TERMINAL or now < transaction.expires_at:
                 continue
             forgotten = forgotten_at(transaction, limits)
@@ -66,17 +73,22 @@ class Sweeper:
         return len(lapsed)
 
     def _wake(self) -> None:
-        self._timer = None
-        if not self._stopped:
+        self._again = self._task is not None
+        if not self._again:
             self._task = asyncio.get_running_loop().create_task(self._sweep_all())
 
     async def _sweep_all(self) -> None:
+        """Rounds until nothing is left, one bounded batch per commit; then the timer is set again."""
+        service = self._service
+        rest = STORE_PAUSE
         try:
-            while await self.sweep() >= self._service.policy.limits.sweep:
+            while await self.sweep() >= service.policy.limits.sweep:
                 pass
+            now = service.clock.now()
+            due = await service.store.next_lapse(now + REST)
+            rest = REST if due is None else max(due - now, PAUSE)
         except RestanteError as error:
             log.warning("sweeping goes on later: %s", error)
         finally:
-            if not self._stopped:
-                clock = self._service.clock
-                self._timer = clock.call_at(clock.now() + REST, self._wake)
+            self._task = None
+            self._reminder.set(service.clock.now() + (PAUSE if self._again else rest))

@@ -33,6 +33,7 @@ from ..ports import REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from .bodies import Intake, read_body, take_request
 from .draft import Draft, submission_of
 from .persistence import until_written
+from .reminder import Reminder
 from .waiting import Waiting
 
 KEY_BLOCK = 1024
@@ -56,6 +57,7 @@ class Service:
         self.bell = bell
         self.accepting = True
         self.waiting = Waiting(clock)
+        self.overdue = Reminder(clock)  # wakes whoever ends overdue work
         self._keys: list[int] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -136,6 +138,7 @@ class Service:
 
         def done(answer: Accepted | BaseException) -> None:
             if isinstance(answer, Accepted) and not answer.replayed:
+                self.overdue.set(transaction.sweep_at)
                 if reserved:
                     keep = submission.request if submission.request.body.size <= READY_BODY else None
                     self.bell.deliver(upstream, Claim(answer.transaction, keep))

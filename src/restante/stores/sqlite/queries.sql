@@ -222,6 +222,12 @@ SELECT json_group_array(key) FROM (
     SELECT key FROM transactions INDEXED BY sweeps WHERE sweep_at <= ? ORDER BY sweep_at, key LIMIT ?
 )
 
+-- name: next_lapse
+-- The earliest deadline up to ?. What has ended stands between them and is stepped over: no more rows than
+-- lapse until then.
+SELECT sweep_at FROM transactions INDEXED BY sweeps
+WHERE sweep_at <= ? AND status < 2 ORDER BY sweep_at LIMIT 1
+
 -- name: cursor
 -- Where a page goes on: when the row was created, or the next newer one where it is gone.
 SELECT created_at FROM transactions NOT INDEXED WHERE key >= ?1 ORDER BY key LIMIT 1

@@ -203,6 +203,10 @@ class SQLiteStore:
         found: list[Transaction] = await self._turn.do("lapsed", (now, limit))
         return found
 
+    async def next_lapse(self, until: int) -> int | None:
+        moment: int | None = await self._turn.do("next_lapse", (until,))
+        return moment
+
     async def find(self, query: Query) -> list[Transaction]:
         found: list[Transaction] = await self._search.do("find", query)
         return found

@@ -24,7 +24,7 @@ PAGE = 256
 
 
 class Turns:
-    """Answers claim, next_due and lapsed, one after the other."""
+    """Answers claim, next_due, lapsed and next_lapse, one after the other."""
 
     def __init__(self, database: Database, memory: Memory) -> None:
         self._database = database
@@ -49,6 +49,8 @@ class Turns:
                 return self._claim(*what)
             case "next_due":
                 return self._next_due(*what)
+            case "next_lapse":
+                return self._database.value("next_lapse", what)
             case _:
                 return self._lapsed(*what)
 

@@ -1,0 +1,143 @@
+"""A deadline is noticed when it passes: not earlier, hardly later, and not by looking again and again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from restante.core.clock import DAY, MINUTE, SECOND
+from restante.core.model import Transaction
+from restante.core.policy import Limits
+from restante.core.status import Outcome, Status
+from restante.runner.sweeper import PAUSE
+
+from ..e2e.harness import RecordingUpstream
+from ..fakes import FakeClock
+from ..world import World, a_world, eventually
+from .test_rest import Counted
+
+
+@asynccontextmanager
+async def a_busy_world(folder: Path, **more: Any) -> AsyncIterator[World]:
+    """One attempt at a time, and one is being made for ever; the sweeper runs."""
+    async with (
+        RecordingUpstream() as upstream,
+        a_world(folder, upstream.url, concurrency=1, **more) as world,
+    ):
+        upstream.gate.clear()
+        await world.submit()
+        await eventually(lambda: len(upstream.calls) == 1)
+        world.sweeper.start()
+        await asleep(world)
+        yield world
+        await world.sweeper.stop()
+
+
+async def asleep(world: World) -> None:
+    """Until the sweeper waits for the clock."""
+    await eventually(lambda: world.sweeper._task is None)
+
+
+async def expired(world: World, transaction: Transaction) -> bool:
+    await asleep(world)
+    found = await world.now(transaction)
+    assert (found.status, found.outcome) in ((Status.PENDING, None), (Status.FAILED, Outcome.EXPIRED))
+    return found.status is Status.FAILED
+
+
+async def test_what_waits_ends_when_its_deadline_passes(tmp_path: Path) -> None:
+    async with a_busy_world(tmp_path) as world:
+        late = await world.submit(headers={"Restante-Deadline": "9s"})
+        soon = await world.submit(headers={"Restante-Deadline": "2s"})
+        await world.clock.advance(2 * SECOND - 1)
+        assert not await expired(world, soon)
+        await world.clock.advance(1)
+        assert await expired(world, soon)
+        await world.clock.advance(7 * SECOND - 1)
+        assert not await expired(world, late)
+        await world.clock.advance(1)
+        assert await expired(world, late)
+
+
+async def test_a_deadline_far_away_is_noticed_as_exactly(tmp_path: Path) -> None:
+    async with a_busy_world(tmp_path) as world:
+        span = 3 * MINUTE + SECOND // 2
+        transaction = await world.submit(headers={"Restante-Deadline": "180500ms"})
+        for _ in range(span // SECOND):
+            await world.clock.advance(SECOND)
+            await asleep(world)
+        await world.clock.advance(SECOND // 2 - 1)
+        assert not await expired(world, transaction)
+        await world.clock.advance(1)
+        assert await expired(world, transaction)
+
+
+async def test_after_a_restart_deadlines_are_noticed_as_well(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with a_busy_world(tmp_path, clock=clock) as world:
+        transaction = await world.submit(headers={"Restante-Deadline": "4s"})
+    async with a_world(tmp_path, "http://127.0.0.1:9", clock=clock, run=False) as world:
+        world.sweeper.start()
+        await asleep(world)
+        await clock.advance(4 * SECOND - 1)
+        assert not await expired(world, transaction)
+        await clock.advance(1)
+        assert await expired(world, transaction)
+        await world.sweeper.stop()
+
+
+async def test_what_has_ended_does_not_hide_a_deadline(tmp_path: Path) -> None:
+    async with a_busy_world(tmp_path, limits=Limits(sweep=3)) as world:
+        over = [await world.submit() for _ in range(10)]
+        for transaction in over:
+            await world.service.cancel("default", transaction.id)
+        await world.clock.advance(DAY - 5 * SECOND)
+        await asleep(world)
+        waiting = await world.submit(headers={"Restante-Deadline": "7s"})
+        await world.clock.advance(6 * SECOND)
+        assert not await expired(world, waiting)
+        await world.clock.advance(SECOND)
+        assert await expired(world, waiting)
+
+
+async def test_many_deadlines_at_once_are_few_commits(tmp_path: Path) -> None:
+    async with a_busy_world(tmp_path, limits=Limits(sweep=50)) as world:
+        made = [await world.submit(headers={"Restante-Deadline": "2s"}) for _ in range(100)]
+        before = world.store.commits
+        await world.clock.advance(2 * SECOND)
+        assert all([await expired(world, transaction) for transaction in made])
+        assert world.store.commits - before < 10
+
+
+async def test_a_deadline_that_passes_while_it_sweeps_is_not_forgotten(tmp_path: Path) -> None:
+    async with a_busy_world(tmp_path, wrap=Slow) as world:
+        world.store.gate.clear()
+        await world.clock.advance(10 * SECOND)  # a round begins, and its last question stays open
+        await world.store.asked.wait()
+        waiting = await world.submit(headers={"Restante-Deadline": "1s"})
+        await world.clock.advance(SECOND)
+        world.store.gate.set()
+        await asleep(world)
+        await world.clock.advance(PAUSE)
+        assert await expired(world, waiting)
+
+
+class Slow(Counted):
+    """A store that keeps an answer back while `gate` is cleared."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def next_lapse(self, until: int) -> int | None:
+        found: int | None = await self.inner.next_lapse(until)
+        if not self.gate.is_set():
+            self.asked.set()
+        await self.gate.wait()
+        return found
