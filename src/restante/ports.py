@@ -32,6 +32,9 @@ REQUEST_CHUNKS = 0
 Told = Callable[[Accepted | BaseException], None]
 """Takes what became of a submission: what was stored, or why nothing was."""
 
+EVENTS = 1000
+"""Events of one transaction that are read at once, unless fewer are asked for."""
+
 
 class Clock(Protocol):
     """The time, in microseconds since 1970, and wake-ups."""
@@ -113,8 +116,8 @@ class Store(Protocol):
 
     async def results(self, keys: Sequence[int]) -> list[Result | None]: ...
 
-    async def events(self, keys: Sequence[int]) -> list[list[Event]]:
-        """Of each transaction all its events, in order (at most 1,000 each)."""
+    async def events(self, keys: Sequence[int], *, after: int = 0, limit: int = EVENTS) -> list[list[Event]]:
+        """Of each transaction its events behind sequence `after`, in order, at most `limit` each."""
         ...
 
     async def write_chunk(self, key: int, attempt: int, position: int, data: bytes) -> None:

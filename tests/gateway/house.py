@@ -158,6 +158,18 @@ class House:
             await self.find(id), lambda current: change.begin(current, attempt=1, now=now, lease=15 * SECOND)
         )
 
+    async def tell(self, id: str, count: int) -> Transaction:
+        """The work goes on until there are `count` events."""
+        told = None
+        current = await self.begin(id)
+        while current.sequence < count:
+            more = change.inform(current, now=self.clock.now(), message=f"{current.sequence + 1}", data={})
+            told = change.join(told, more) if told else more
+            current = more.after
+        assert told is not None
+        assert await self.service.apply(told)
+        return current
+
     async def end(
         self,
         id: str,

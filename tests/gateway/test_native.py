@@ -140,11 +140,40 @@ async def test_where_the_upstream_gave_no_answer_there_is_no_result(house: House
     assert seen.json["title"] == "No result"
 
 
+async def test_events_come_in_pages_whatever_their_number(house: House) -> None:
+    id = await house.submit()
+    await house.tell(id, 2500)
+    numbers: list[int] = []
+    target = f"/-/transactions/{id}/events"
+    after, pages = 0, 0
+    while after is not None:
+        page = (await house.ask("GET", f"{target}?after={after}")).json
+        numbers += [event["sequence"] for event in page["events"]]
+        after, pages = page["next"], pages + 1
+    assert (numbers, pages) == (list(range(1, 2501)), 3)
+    few = (await house.ask("GET", f"{target}?after=2490&limit=4")).json
+    assert ([event["sequence"] for event in few["events"]], few["next"]) == ([2491, 2492, 2493, 2494], 2494)
+    last = (await house.ask("GET", f"{target}?limit=4&after=2496")).json
+    assert (len(last["events"]), last["next"]) == (4, None)
+    assert (await house.ask("GET", f"{target}?after=9999")).json == {"events": [], "next": None}
+    whole = (await house.ask("GET", f"/-/transactions/{id}")).json["events"]
+    assert [event["sequence"] for event in whole] == numbers
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "x", "-1", "1&limit=2", "9" * 30])
+async def test_a_wrong_limit_of_events_is_named(house: House, limit: str) -> None:
+    id = await house.submit()
+    seen = await house.ask("GET", f"/-/transactions/{id}/events?limit={limit}")
+    is_problem(seen, 400)
+    assert seen.json["field"] == "limit"
+
+
 async def test_the_events_alone(house: House) -> None:
     id = await house.submit()
     await house.end(id)
     seen = await house.ask("GET", f"/-/transactions/{id}/events")
-    assert list(seen.json) == ["events"]
+    assert list(seen.json) == ["events", "next"]
+    assert seen.json["next"] is None
     assert seen.json["events"] == (await house.ask("GET", f"/-/transactions/{id}")).json["events"]
     assert [event["sequence"] for event in seen.json["events"]] == [1, 2, 3]
 

@@ -9,7 +9,7 @@ import pytest
 from restante.core import change
 from restante.core.clock import SECOND
 from restante.core.model import Transaction
-from restante.core.policy import Route
+from restante.core.policy import Limits, Route
 from restante.core.status import Dialect, EventKind, Phase, Status
 from restante.core.token import events_token
 from restante.dialects.report import MAX_REPORT
@@ -225,16 +225,18 @@ async def test_what_is_wrong_is_named(house: House, said: Any, field: str) -> No
     assert await house.find(id) == before
 
 
-async def test_reports_are_bounded_in_size_and_number(house: House) -> None:
+async def test_reports_are_bounded_in_size_and_number(make_house: MakeHouse) -> None:
+    house = await make_house(
+        routes=[Route(deferred=True)], events_url="http://127.0.0.1:1", limits=Limits(events=30)
+    )
     id = await house.submit()
     await deferred(house, id)
     large = json.dumps({**DONE, "result": {"body": "x" * MAX_REPORT}}).encode()
     assert is_problem(await tell(house, id, large), 413)
-    found = await house.find(id)
-    for _ in range(900 - found.sequence):
-        step = change.inform(found, now=house.clock.now(), message="a", data={})
-        await house.store.apply([step])
-        found = step.after
-    assert is_problem(await tell(house, id, {"message": "one more"}), 409)
+    for _ in range(30 - (await house.find(id)).sequence):
+        assert (await tell(house, id, {"message": "a step"})).code == 200
+    refused = await tell(house, id, {"message": "one more"})
+    assert is_problem(refused, 409)
+    assert "max_events" in refused.json["detail"]
     assert (await tell(house, id, DONE)).code == 200
     assert (await log(house, id))[-1][0] == EventKind.TRANSITION

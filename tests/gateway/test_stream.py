@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from restante.core import change
 from restante.core.clock import SECOND
 from restante.core.policy import Limits
+from restante.core.status import Outcome
 
 from ..world import eventually
 from .conftest import MakeHouse
@@ -140,6 +142,28 @@ async def test_who_leaves_is_forgotten_at_once(make_house: MakeHouse) -> None:
     await eventually(lambda: len(house.service.waiting) == 1)
     await eventually(lambda: house.clock.waited_for() == 1)
     assert (await Reader.of(house, id)).head.code == 200
+
+
+async def test_a_stream_has_no_last_event_but_the_end(house: House) -> None:
+    id = await house.submit()
+    told = await house.tell(id, 2500)
+    reader = await Reader.of(house, id)
+    numbers = []
+    while len(numbers) < 2500:
+        event = await reader.event()
+        assert event is not None
+        numbers.append(event[0])
+    await eventually(house.clock.waited_for)
+    again = await Reader.of(house, id, Last_Event_ID="2499")
+    assert (await again.event() or ())[0] == "2500"
+    now = house.clock.now()
+    await house.service.change(
+        told, lambda t: change.fail(t, attempt=1, now=now, outcome=Outcome.UNREACHABLE, data={})
+    )
+    assert await reader.rest() == await again.rest() == ["2501"]
+    assert numbers == [str(number) for number in range(1, 2501)]
+    late = await Reader.of(house, id, Last_Event_ID="1700")
+    assert await late.rest() == [str(number) for number in range(1701, 2502)]
 
 
 async def test_when_the_process_drains_streams_end_cleanly(house: House) -> None:

@@ -110,6 +110,15 @@ async def now_is(store: Store, transaction: Transaction) -> Transaction | None:
     return found
 
 
+async def many_events(store: Store, count: int) -> Transaction:
+    """A transaction that is being executed and has `count` events."""
+    told = begin(await accepted(store))
+    while told.after.sequence < count:
+        message = f"step {told.after.sequence}"
+        told = change.join(told, change.inform(told.after, now=NOW, message=message, data={}))
+    return await applied(store, told)
+
+
 async def claimed(store: Store, *, now: int = NOW, limit: int = 100, upstream: str = "default") -> list[int]:
     """The keys that a claim returns, in its order."""
     return [claim.transaction.key for claim in await store.claim(upstream, limit, now)]

@@ -10,10 +10,23 @@ from restante.core.clock import SECOND
 from restante.core.errors import RestanteError
 from restante.core.model import Event, Headers, Result, Transaction
 from restante.core.status import Outcome, Phase, Reading, Status
-from restante.ports import Store
+from restante.ports import EVENTS, Store
 
 from .conftest import Opener
-from .samples import LEASE, NOW, accepted, applied, begin, claimed, complete, completed, delay, fail, now_is
+from .samples import (
+    LEASE,
+    NOW,
+    accepted,
+    applied,
+    begin,
+    claimed,
+    complete,
+    completed,
+    delay,
+    fail,
+    many_events,
+    now_is,
+)
 
 
 async def test_a_change_is_applied_only_where_nobody_was_faster(store: Store) -> None:
@@ -125,6 +138,21 @@ async def test_events_of_many_come_back_with_their_own(store: Store) -> None:
     one, two = await completed(store), await accepted(store)
     logs = await store.events([two.key, one.key, 10**9, one.key])
     assert [len(log) for log in logs] == [1, 3, 0, 3]
+
+
+async def test_events_are_read_from_any_sequence_on(store: Store) -> None:
+    one, other = await many_events(store, 2500), await completed(store)
+    (log,) = await store.events([one.key])
+    assert [event.sequence for event in log] == list(range(1, EVENTS + 1))
+    (log,) = await store.events([one.key], after=EVENTS)
+    assert [event.sequence for event in log] == list(range(EVENTS + 1, 2 * EVENTS + 1))
+    logs = await store.events([other.key, one.key, 10**9, one.key], after=2, limit=3)
+    assert [[event.sequence for event in log] for log in logs] == [[3], [3, 4, 5], [], [3, 4, 5]]
+    assert logs[1] is not logs[3]
+    asked = [store.events([one.key], after=after, limit=1) for after in range(2490, 2510)]
+    numbers = [[event.sequence for event in log] for (log,) in await asyncio.gather(*asked)]
+    assert numbers == [[after + 1] for after in range(2490, 2500)] + [[]] * 10
+    assert await store.events([one.key], after=10**18 - 1) == [[]]
 
 
 async def test_what_is_finished_is_not_counted(opened: Opener) -> None:

@@ -24,6 +24,7 @@ def describe(settings: Settings) -> dict[str, object]:
         max_result=spell_size(limits.max_result),
         max_queued=limits.max_queued,
         max_waiting=limits.max_waiting,
+        max_events=limits.events,
         reserve=spell_size(limits.reserve),
         strict=policy.strict,
         trusted_proxies=list(policy.trusted_proxies),

@@ -75,6 +75,13 @@ MAX_WAITING = Setting(
     "how many writes may wait for the store's next commit; then 503",
     10_000,
 )
+MAX_EVENTS = Setting(
+    "max_events",
+    whole(10, 1_000_000),
+    "how many events a transaction may have; an upstream that reports more progress gets 409, and only the "
+    "end is taken from it",
+    1000,
+)
 RESERVE = Setting(
     "reserve",
     SIZE,
@@ -118,6 +125,7 @@ TOP = Section(
         MAX_RESULT,
         MAX_QUEUED,
         MAX_WAITING,
+        MAX_EVENTS,
         RESERVE,
         STRICT,
         TRUSTED_PROXIES,
@@ -185,6 +193,7 @@ def _limits(table: Table) -> Limits:
         max_result=table.get(MAX_RESULT),
         max_queued=table.get(MAX_QUEUED),
         max_waiting=table.get(MAX_WAITING),
+        events=table.get(MAX_EVENTS),
         reserve=table.get(RESERVE),
         retention=retention,
         history=history,

@@ -104,6 +104,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     inline_body: int = 64 * 1024  # larger bodies are on disk before they are referred to
     chunk: int = 128 * 1024  # the piece in which large bodies are stored and read
     event_data: int = 16 * 1024  # the largest JSON or error text kept with an event
+    events: int = 1000  # of one transaction; with more, progress is not reported, only the end
     page: int = 100  # largest page of a list
     ready: int = 1000  # transactions per upstream held in memory ahead of their turn
     sweep: int = 100  # rows per sweeping commit

@@ -17,9 +17,6 @@ from .outcome import completed_data, failed_data
 from .policy import Limits, Route
 from .status import Phase, Status
 
-MAX_EVENTS = 900
-"""Reports are refused beyond this many events, so that the end still has room in a log of 1,000."""
-
 JSON: Headers = ((b"content-type", b"application/json"),)
 
 
@@ -58,8 +55,8 @@ def reported(
     if transaction.attempt != attempt:
         raise NotNow("The token is that of another attempt than the current one.")
     if report.status is None:
-        if transaction.sequence >= MAX_EVENTS:
-            raise NotNow("There are too many events already; only the end can be reported.")
+        if transaction.sequence >= limits.events:
+            raise NotNow(f"It has {limits.events} events (max_events); only its end can be reported.")
         message = report.message or change.say(route, "info")
         return change.inform(transaction, now=now, message=message, data=report.data or {})
     if not route.deferred and transaction.phase is not Phase.DEFERRED:

@@ -10,11 +10,12 @@ from ..core.machine import TERMINAL
 from ..core.model import Query
 from ..dialects import native as spelling
 from ..dialects.task import wait_seconds
+from ..ports import EVENTS
 from . import actions
 from .call import Call
 from .desk import Desk
 from .handover import give
-from .poll import after_of
+from .poll import after_of, number_of
 from .problems import MethodNotAllowed, NoResult, NotFinished
 from .reply import Reply, document, word
 from .rooms import Place
@@ -65,14 +66,20 @@ async def show(desk: Desk, call: Call, id: str) -> Reply:
 
 
 async def events(desk: Desk, call: Call, id: str) -> Reply | None:
-    """All of them, or those behind `?after=`; live for whoever accepts an event stream."""
+    """A page of them, behind `?after=`; live for whoever accepts an event stream."""
     if wants_stream(call):
         return await stream(desk, call, await desk.tenant(call), id)
+    meaning = f"a number from 1 to {EVENTS}"
+    limit = number_of(call, "limit", meaning)
+    if limit is None:
+        limit = EVENTS
+    elif not 0 < limit <= EVENTS:
+        raise BadRequest(f"limit must be {meaning}, given once", field="limit")
     transaction = await _look(desk, call, id)
-    (log,) = await desk.service.events([transaction])
-    after = after_of(call) or 0
-    newer = [spelling.event_of(event) for event in log if event.sequence > after]
-    return document({"events": newer}, word(transaction.status))
+    log = await desk.service.some_events(transaction, after=after_of(call) or 0, limit=limit)
+    more = len(log) == limit and log[-1].sequence < transaction.sequence
+    content = {"events": list(map(spelling.event_of, log)), "next": log[-1].sequence if more else None}
+    return document(content, word(transaction.status))
 
 
 async def result(desk: Desk, call: Call, id: str) -> None:

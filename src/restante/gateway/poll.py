@@ -40,14 +40,19 @@ async def look(desk: Desk, call: Call, tenant: str, id: str) -> Transaction | No
 
 def after_of(call: Call) -> int | None:
     """The query's `after`; raises `BadRequest`. Other parameters of a poll are nobody's business."""
-    if AFTER not in call.query:
+    return number_of(call, AFTER, "the number of an event")
+
+
+def number_of(call: Call, name: str, meaning: str) -> int | None:
+    """A number in the query, if it is there; raises `BadRequest`."""
+    if name not in call.query:
         return None
-    given = [value for name, value in parse_qsl(call.query) if name == AFTER]
+    given = [value for key, value in parse_qsl(call.query) if key == name]
     if not given:
         return None
     value = given[-1]
     if len(given) > 1 or not (value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS):
-        raise BadRequest("after must be the number of an event, given once", field=AFTER)
+        raise BadRequest(f"{name} must be {meaning}, given once", field=name)
     return int(value)
 
 

@@ -10,7 +10,7 @@ from ..core.clock import SECOND
 from ..core.errors import BadRequest
 from ..core.headers import first
 from ..core.machine import TERMINAL
-from ..core.model import Event, Transaction
+from ..core.model import Event
 from ..dialects import native as spelling
 from ..service.waiting import Watch
 from .attended import Attended
@@ -22,6 +22,9 @@ from .reply import NO_STORE, Reply, encode, word
 
 HEARTBEAT = 15 * SECOND
 """How long a stream is silent at most; proxies and clients take a longer silence for a dead connection."""
+
+PAGE = 100
+"""Events that a stream reads and writes at once."""
 
 STREAM = b"text/event-stream"
 BEAT = b":\n\n"
@@ -82,19 +85,16 @@ async def _pieces(desk: Desk, watch: Watch, after: int) -> AsyncIterator[bytes]:
     while True:
         known = watch.known
         assert known is not None
-        if known.sequence > after:
-            yield await _written(desk, known, after)
-            after = known.sequence
+        while after < known.sequence:
+            log = await service.some_events(known, after=after, limit=min(known.sequence - after, PAGE))
+            if not log:  # forgotten
+                return
+            yield b"".join(map(_block, log))
+            after = log[-1].sequence
         if known.status in TERMINAL or service.waiting.ended:
             return
         if not await watch.until(desk.clock.now() + HEARTBEAT, after=after) and not service.waiting.ended:
             yield BEAT
-
-
-async def _written(desk: Desk, transaction: Transaction, after: int) -> bytes:
-    """The events behind `after`, as far as `transaction` knows them: later ones come with their own."""
-    (log,) = await desk.service.events([transaction])
-    return b"".join(_block(event) for event in log if after < event.sequence <= transaction.sequence)
 
 
 def _block(event: Event) -> bytes:

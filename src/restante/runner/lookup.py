@@ -33,7 +33,7 @@ class Lookups:
             (request,) = await self._service.store.requests([transaction.key])
         if request is None:
             raise MoveRefused(transaction.status, "look up", "its request is gone")
-        (log,) = await self._service.store.events([transaction.key])
+        (log,) = await self._service.events([transaction])
         verdict = Verdict(
             self._service, transaction, route, upstream, number=reconcile.number_of(log), lookup=lookup
         )

@@ -29,7 +29,7 @@ async def report(service: Service, transaction: Transaction, attempt: int, said:
 async def resolve(service: Service, transaction: Transaction, said: Resolution) -> Transaction:
     """Settles an unknown outcome by hand; raises `NotNow` where there is none (any more)."""
     route = _route(service, transaction)
-    (log,) = await service.store.events([transaction.key])
+    (log,) = await service.events([transaction])
     if any("resolved" in (event.data or {}) and "by" in (event.data or {}) for event in log):
         raise NotNow("The outcome has been resolved already.")
 

@@ -29,7 +29,7 @@ from ..core.outcome import json_object
 from ..core.policy import Policy
 from ..core.retention import has_result
 from ..core.status import Reading
-from ..ports import REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
+from ..ports import EVENTS, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from .bodies import Intake, read_body, take_request
 from .draft import Draft, submission_of
 from .persistence import until_written
@@ -194,16 +194,29 @@ class Service:
         return await self.store.find(query)
 
     async def events(self, transactions: list[Transaction]) -> list[list[Event]]:
-        """Each one's events; where an event's data is the upstream's answer itself, it is filled in."""
+        """Each one's events, all of them."""
         logs = await self.store.events([transaction.key for transaction in transactions])
-        now = self.clock.now()
         for transaction, log in zip(transactions, logs, strict=True):
-            for place, event in enumerate(log):
-                if event.data is None:
-                    result = await self.result(transaction) if has_result(transaction, now) else None
-                    data = json_object(result, self.policy.limits) if result else None
-                    log[place] = msgspec.structs.replace(event, data=data or {})
+            page = log
+            while len(page) == EVENTS:
+                (page,) = await self.store.events([transaction.key], after=log[-1].sequence)
+                log += page
+            await self._fill(transaction, log)
         return logs
+
+    async def some_events(self, transaction: Transaction, *, after: int, limit: int = EVENTS) -> list[Event]:
+        """Up to `limit` of its events behind sequence `after`."""
+        (log,) = await self.store.events([transaction.key], after=after, limit=limit)
+        await self._fill(transaction, log)
+        return log
+
+    async def _fill(self, transaction: Transaction, log: list[Event]) -> None:
+        """Where an event's data is the upstream's answer itself, it is put in."""
+        for place, event in enumerate(log):
+            if event.data is None:
+                result = await self.result(transaction)
+                data = json_object(result, self.policy.limits) if result else None
+                log[place] = msgspec.structs.replace(event, data=data or {})
 
     async def result(self, transaction: Transaction) -> Result | None:
         """The upstream's answer, or None where there is none (any more). Never consumes it."""

@@ -170,11 +170,14 @@ SELECT json_group_array(json_array(
 )) FROM transactions WHERE key IN (SELECT value FROM json_each(?))
 
 -- name: events
--- In order, at most 1,000 of each.
-SELECT json_group_array(json_array(key, sequence, kind, message, data, status, created_at))
+-- Asked for with arrays of key, after, limit; each row begins with the place of the array that it answers.
+-- Sequences have no gaps: so many events are so many numbers.
+SELECT json_group_array(json_array(place, sequence, kind, message, data, status, created_at))
 FROM (
-    SELECT * FROM events WHERE key IN (SELECT value FROM json_each(?)) AND sequence <= 1000
-    ORDER BY key, sequence
+    SELECT asked.key AS place, events.* FROM json_each(?) AS asked CROSS JOIN events
+    WHERE events.key = asked.value ->> 0 AND sequence > asked.value ->> 1
+        AND sequence <= (asked.value ->> 1) + (asked.value ->> 2)
+    ORDER BY place, sequence
 )
 
 -- name: requests

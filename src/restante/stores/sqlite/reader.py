@@ -3,12 +3,18 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from ...core.model import Event, Request, Result, Transaction
 from .database import Database, wrong
 from .queries import numbers
 from .rows import read_event, read_request, read_result, read_rows, read_transaction
 from .turnstile import Turnstile
 from .worker import Job
+
+
+Ask = tuple[int, int, int]
+"""Which events: key, after, limit."""
 
 
 class Reader:
@@ -20,7 +26,7 @@ class Reader:
             "look": lambda keys: transactions(database, keys),
             "requests": lambda keys: _requests(database, keys),
             "results": lambda keys: _results(database, keys),
-            "events": lambda keys: _events(database, keys),
+            "events": lambda asked: _events(database, asked),
             "chunks": lambda places: {place: database.value("chunk", place) for place in places},
         }
 
@@ -54,8 +60,8 @@ def _results(database: Database, keys: Sequence[int]) -> dict[int, Result]:
     return {row[0]: read_result(row) for row in database.rows("results", (numbers(keys),))}
 
 
-def _events(database: Database, keys: Sequence[int]) -> dict[int, list[Event]]:
-    logs: dict[int, list[Event]] = {}
-    for row in read_rows(database.value("events", (numbers(keys),))):
-        logs.setdefault(row[0], []).append(read_event(row))
+def _events(database: Database, asked: Sequence[Ask]) -> dict[Ask, list[Event]]:
+    logs: dict[Ask, list[Event]] = {}
+    for row in read_rows(database.value("events", (msgspec.json.encode(asked).decode(),))):
+        logs.setdefault(asked[row[0]], []).append(read_event(row))
     return logs

@@ -21,7 +21,7 @@ from ...core.model import (
 )
 from ...core.policy import Limits
 from ...core.status import Reading
-from ...ports import Told
+from ...ports import EVENTS, Told
 from .disk import Disk
 from .opening import OpenFile, open_file
 from .reader import Reader
@@ -176,9 +176,10 @@ class SQLiteStore:
         found: list[Result | None] = await self._read.do("results", keys, size=BODY_BYTES * len(keys))
         return found
 
-    async def events(self, keys: Sequence[int]) -> list[list[Event]]:
-        found: list[list[Event] | None] = await self._read.do("events", keys)
-        return [log or [] for log in found]
+    async def events(self, keys: Sequence[int], *, after: int = 0, limit: int = EVENTS) -> list[list[Event]]:
+        asked = [(key, after, limit) for key in keys]
+        found: list[list[Event] | None] = await self._read.do("events", asked)
+        return [list(log or ()) for log in found]  # those who asked alike were given the same
 
     async def read_chunk(self, key: int, attempt: int, position: int) -> bytes | None:
         found: list[bytes | None] = await self._read.do(
