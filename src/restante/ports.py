@@ -150,8 +150,15 @@ class Store(Protocol):
         """Gives up the hold on these, without a change."""
         ...
 
-    async def mark_reading(self, key: int, before: Reading, after: Reading) -> bool:
-        """Sets `reading` to `after` where it is `before`; False where it is not. No event, no version."""
+    async def reserve_reading(self, key: int) -> int | None:
+        """Takes the one reading: `reading` is RESERVED where it was UNREAD, and the answer is the token of
+        this reservation, another one than all before. None where it was something else. No event, no version.
+        """
+        ...
+
+    async def settle_reading(self, key: int, token: int, after: Reading) -> bool:
+        """Ends the reservation that has this token: `reading` is `after`. False, and nothing written, where
+        it is not reserved, or by another one (after a replay, see `accept`)."""
         ...
 
     async def find(self, query: Query) -> list[Transaction]: ...

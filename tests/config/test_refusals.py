@@ -333,6 +333,8 @@ REFUSALS = [
     ("max_result = '2048GiB'\n" + UP, "max_result: expected a size from 1 byte to 1024GiB"),
     ("max_queued = 0\n" + UP, "max_queued: expected a whole number from 1 to 1000000000"),
     ("max_waiting = 'many'\n" + UP, "max_waiting: expected a whole number from 1 to 1000000"),
+    ("max_events = 9\n" + UP, "max_events: expected a whole number from 10 to 1000000"),
+    ("max_streams = -1\n" + UP, "max_streams: expected a whole number from 0 to 1000000"),
     ("strict = 1\n" + UP, "strict: expected true or false"),
     (
         "trusted_proxies = '10.0.0.0/8'\n" + UP,

@@ -32,6 +32,8 @@ max_body = "1MiB"
 max_result = 4096
 max_queued = 1000
 max_waiting = 50
+max_events = 60
+max_streams = 70
 strict = true
 trusted_proxies = ["10.0.0.0/8", "192.168.1.7"]
 admin_listen = "[::1]:8601"
@@ -142,6 +144,8 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
             max_result=4096,
             max_queued=1000,
             max_waiting=50,
+            events=60,
+            streams=70,
             retention=parse_duration("12h"),
             history=parse_duration("14d"),
             grace=5 * SECOND,

@@ -88,13 +88,15 @@ class Store(Wrapped):
             self.at(after)
         return applied
 
-    async def mark_reading(self, key: int, before: Reading, after: Reading) -> bool:
+    async def reserve_reading(self, key: int) -> int | None:
+        token = await self.inner.reserve_reading(key)
+        self.at("with the reading reserved")
+        return token
+
+    async def settle_reading(self, key: int, token: int, after: Reading) -> bool:
         if after is Reading.READ:
             self.at("before the reading is confirmed")
-        marked = await self.inner.mark_reading(key, before, after)
-        if after is Reading.RESERVED:
-            self.at("with the reading reserved")
-        return marked
+        return await self.inner.settle_reading(key, token, after)
 
 
 class Sender(Wrapped):

@@ -7,6 +7,7 @@ import pytest
 
 from restante.core.status import Outcome, Reading
 
+from ..world import eventually
 from .house import House
 from .wire import Wire
 
@@ -38,6 +39,34 @@ async def test_a_reader_that_leaves_early_does_not_consume(house: House) -> None
     assert (await house.ask("GET", f"/async/status/{id}")).json["status"] == "completed"
     seen = await house.ask("GET", f"/async/result/{id}")
     assert (seen.code, seen.body == body) == (500, True)
+    assert (await house.ask("GET", f"/async/result/{id}")).code == 404
+
+
+async def test_a_reader_overtaken_by_a_replay_does_not_touch_the_next_ones_reading(
+    house: House,
+) -> None:
+    id = await house.submit(Idempotency_Key="a")
+    body = b"x" * (32 * MiB)
+    await house.end(id, 500, body)
+    slow = []
+    for _ in range(2):  # the second is let in by the replay
+        wire = await house.wire()
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        wire.request("GET", f"/async/result/{id}")
+        await house.reading_becomes(id, Reading.RESERVED)
+        slow.append(wire)
+        if len(slow) == 1:
+            assert await house.submit(Idempotency_Key="a") == id
+            assert (await house.find(id)).reading is Reading.UNREAD
+    first, second = slow
+    first.leave()
+    await eventually(lambda: len(house.servers[0].server_state.tasks) == 1)
+    assert (await house.find(id)).reading is Reading.RESERVED
+    assert (await house.ask("GET", f"/async/result/{id}")).code == 404
+    second.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    seen = await second.answer()
+    assert (seen.code, seen.body == body) == (500, True)
+    await house.reading_becomes(id, Reading.READ)
     assert (await house.ask("GET", f"/async/result/{id}")).code == 404
 
 

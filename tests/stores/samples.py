@@ -9,7 +9,7 @@ from restante.core.clock import DAY, SECOND
 from restante.core.errors import KeyReused
 from restante.core.identity import RANDOM_BYTES, mint
 from restante.core.model import Body, Change, IdempotencyKey, Request, Result, Submission, Transaction
-from restante.core.status import Outcome
+from restante.core.status import Outcome, Reading
 from restante.ports import Store
 
 NOW = 1_700_000_000 * SECOND
@@ -117,6 +117,13 @@ async def many_events(store: Store, count: int) -> Transaction:
         message = f"step {told.after.sequence}"
         told = change.join(told, change.inform(told.after, now=NOW, message=message, data={}))
     return await applied(store, told)
+
+
+async def read(store: Store, transaction: Transaction) -> None:
+    """Somebody reads the answer that may be read once."""
+    token = await store.reserve_reading(transaction.key)
+    assert token is not None
+    assert await store.settle_reading(transaction.key, token, Reading.READ)
 
 
 async def claimed(store: Store, *, now: int = NOW, limit: int = 100, upstream: str = "default") -> list[int]:

@@ -26,6 +26,7 @@ from .samples import (
     fail,
     many_events,
     now_is,
+    read,
 )
 
 
@@ -188,20 +189,9 @@ async def test_a_change_that_cannot_be_written_fails_alone(store: Store) -> None
     assert await applied(store, bad) == bad.after
 
 
-async def test_a_reading_is_marked_where_it_stands_as_said(store: Store) -> None:
-    done = await completed(store)
-    marks = [store.mark_reading(done.key, Reading.UNREAD, Reading.RESERVED) for _ in range(10)]
-    assert sorted(await asyncio.gather(*marks)) == [False] * 9 + [True]
-    assert await store.mark_reading(done.key, Reading.RESERVED, Reading.READ)
-    assert not await store.mark_reading(done.key, Reading.UNREAD, Reading.RESERVED)
-    assert not await store.mark_reading(10**9, Reading.UNREAD, Reading.RESERVED)
-    found = await now_is(store, done)
-    assert found == msgspec.structs.replace(done, reading=Reading.READ)
-
-
 async def test_a_change_leaves_the_reading_alone(store: Store) -> None:
     begun = await applied(store, begin(await accepted(store)))
-    await store.mark_reading(begun.key, Reading.UNREAD, Reading.READ)
+    await read(store, begun)
     await applied(store, complete(begun))
     found = await now_is(store, begun)
     assert found

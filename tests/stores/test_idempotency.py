@@ -9,7 +9,7 @@ from restante.core.status import Reading
 from restante.ports import Store
 
 from .conftest import Opener
-from .samples import NOW, a_submission, accepted, claimed, failed, now_is
+from .samples import NOW, a_submission, accepted, claimed, failed, now_is, read
 
 
 async def test_the_same_key_and_request_is_the_first_transaction(opened: Opener) -> None:
@@ -62,8 +62,7 @@ async def test_a_key_is_forgotten_with_its_transactions_retention(store: Store) 
 
 async def test_a_replay_makes_an_error_that_was_read_readable_once_more(store: Store) -> None:
     first = await failed(store, key=b"a")
-    assert await store.mark_reading(first.key, Reading.UNREAD, Reading.RESERVED)
-    assert await store.mark_reading(first.key, Reading.RESERVED, Reading.READ)
+    await read(store, first)
     (answer,) = await store.accept([await a_submission(store, key=b"a")])
     assert answer == Accepted(first, replayed=True)
     assert await now_is(store, first) == first
@@ -72,10 +71,11 @@ async def test_a_replay_makes_an_error_that_was_read_readable_once_more(store: S
 async def test_a_replay_that_overtakes_the_confirmation_makes_the_error_readable_too(store: Store) -> None:
     """The reader has the last byte, and sends the request again before its reading is confirmed."""
     first = await failed(store, key=b"a")
-    assert await store.mark_reading(first.key, Reading.UNREAD, Reading.RESERVED)
+    token = await store.reserve_reading(first.key)
+    assert token is not None
     (answer,) = await store.accept([await a_submission(store, key=b"a")])
     assert answer == Accepted(first, replayed=True)
-    assert not await store.mark_reading(first.key, Reading.RESERVED, Reading.READ)
+    assert not await store.settle_reading(first.key, token, Reading.READ)
     assert await now_is(store, first) == first
 
 

@@ -8,7 +8,7 @@ from restante.core.status import Reading
 from restante.ports import Store
 
 from .conftest import Opener
-from .samples import NOW, a_submission, accepted, applied, begin, complete, completed, now_is
+from .samples import NOW, a_submission, accepted, applied, begin, complete, completed, now_is, read
 
 
 async def test_lapsed_ones_come_earliest_first(store: Store) -> None:
@@ -86,12 +86,15 @@ async def test_some_are_purged_and_others_forgotten_in_one_call(store: Store) ->
 
 async def test_a_reading_that_a_dead_process_had_reserved_is_unread(opened: Opener) -> None:
     store = await opened()
-    reserved, read = await completed(store), await completed(store)
-    await store.mark_reading(reserved.key, Reading.UNREAD, Reading.RESERVED)
-    await store.mark_reading(read.key, Reading.UNREAD, Reading.READ)
+    reserved, done = await completed(store), await completed(store)
+    before = await store.reserve_reading(reserved.key)
+    assert before is not None
+    await read(store, done)
     store = await opened()
-    found = await store.look([reserved.id, read.id])
+    found = await store.look([reserved.id, done.id])
     assert [one.reading for one in found if one] == [Reading.UNREAD, Reading.READ]
+    assert await store.reserve_reading(reserved.key) != before
+    assert not await store.settle_reading(reserved.key, before, Reading.READ)
 
 
 async def test_what_was_written_is_there_after_a_start(opened: Opener) -> None:

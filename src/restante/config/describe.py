@@ -25,6 +25,7 @@ def describe(settings: Settings) -> dict[str, object]:
         max_queued=limits.max_queued,
         max_waiting=limits.max_waiting,
         max_events=limits.events,
+        max_streams=limits.streams,
         reserve=spell_size(limits.reserve),
         strict=policy.strict,
         trusted_proxies=list(policy.trusted_proxies),

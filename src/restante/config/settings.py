@@ -82,6 +82,9 @@ MAX_EVENTS = Setting(
     "end is taken from it",
     1000,
 )
+MAX_STREAMS = Setting(
+    "max_streams", whole(0, 1_000_000), "how many live event streams may be open; then 503", 1000
+)
 RESERVE = Setting(
     "reserve",
     SIZE,
@@ -126,6 +129,7 @@ TOP = Section(
         MAX_QUEUED,
         MAX_WAITING,
         MAX_EVENTS,
+        MAX_STREAMS,
         RESERVE,
         STRICT,
         TRUSTED_PROXIES,
@@ -194,6 +198,7 @@ def _limits(table: Table) -> Limits:
         max_queued=table.get(MAX_QUEUED),
         max_waiting=table.get(MAX_WAITING),
         events=table.get(MAX_EVENTS),
+        streams=table.get(MAX_STREAMS),
         reserve=table.get(RESERVE),
         retention=retention,
         history=history,

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from ..core.model import Result, Transaction
+from ..service import reading
 from .attended import Attended
 from .call import BrokenOff, Call
 from .desk import Desk
@@ -38,13 +39,14 @@ async def give_once(desk: Desk, call: Call, transaction: Transaction, kept: Resu
     """Sends an answer to this caller and nobody else; False, and nothing sent, where it is taken."""
     leaving = asyncio.create_task(call.left())
     try:
-        if not await desk.service.reserve(transaction):
+        token = await reading.reserve(desk.service, transaction)
+        if token is None:
             return False
         handed_over = False
         try:
             handed_over = await _send(desk, call, transaction, kept, leaving)
         finally:
-            await desk.see_through(_settle(desk, transaction, handed_over))
+            await desk.see_through(_settle(desk, transaction, token, handed_over))
         return True
     finally:
         leaving.cancel()
@@ -81,12 +83,9 @@ async def _send(
     return True
 
 
-async def _settle(desk: Desk, transaction: Transaction, handed_over: bool) -> None:
+async def _settle(desk: Desk, transaction: Transaction, token: int, handed_over: bool) -> None:
     try:
-        if handed_over:
-            await desk.service.confirm(transaction)
-        else:
-            await desk.service.unreserve(transaction)
+        await reading.settle(desk.service, transaction, token, read=handed_over)
     except Exception as error:
         log.error("the reading of %s could not be settled", transaction.id, exc_info=error)
 

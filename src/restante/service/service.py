@@ -28,11 +28,9 @@ from ..core.model import (
 from ..core.outcome import json_object
 from ..core.policy import Policy
 from ..core.retention import has_result
-from ..core.status import Reading
 from ..ports import EVENTS, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from .bodies import Intake, read_body, take_request
 from .draft import Draft, submission_of
-from .persistence import until_written
 from .reminder import Reminder
 from .waiting import Waiting
 
@@ -232,25 +230,6 @@ class Service:
     def read_request(self, transaction: Transaction, request: Request) -> AsyncIterator[bytes]:
         """The pieces of a request's body."""
         return read_body(self.store, transaction.key, REQUEST_CHUNKS, request.body)
-
-    async def reserve(self, transaction: Transaction) -> bool:
-        """Takes the one reading of an error for this caller; False where another has it or had it."""
-        return await self.store.mark_reading(transaction.key, Reading.UNREAD, Reading.RESERVED)
-
-    async def confirm(self, transaction: Transaction) -> None:
-        """The error was handed over to the last byte: it has been read."""
-        await self._read_to(transaction, Reading.READ)
-
-    async def unreserve(self, transaction: Transaction) -> None:
-        """The reader went away before the end: the error may be read again."""
-        await self._read_to(transaction, Reading.UNREAD)
-
-    async def _read_to(self, transaction: Transaction, after: Reading) -> None:
-        await until_written(
-            self.clock,
-            lambda: self.store.mark_reading(transaction.key, Reading.RESERVED, after),
-            what=f"the reading of {transaction.id}",
-        )
 
     # -- change
 

@@ -12,7 +12,6 @@ import pytest
 from restante.core.errors import StoreUnavailable
 from restante.core.model import Transaction
 from restante.core.policy import Limits
-from restante.core.status import Reading
 from restante.stores.sqlite import SQLiteStore
 
 from ..samples import NOW, a_submission, accepted, applied, begin, claimed, complete, now_is
@@ -31,7 +30,7 @@ async def test_a_write_that_raises_did_not_happen(
     answers = await asyncio.gather(
         *[store.accept([submission]) for submission in lost],
         store.apply([begin(kept)]),
-        store.mark_reading(kept.key, Reading.UNREAD, Reading.READ),
+        store.reserve_reading(kept.key),
         store.write_chunk(kept.key, 1, 0, b"x"),
         store.ping(),
         return_exceptions=True,

@@ -74,8 +74,13 @@ SET status = c.column4, outcome = c.column5, phase = c.column6, sequence = c.col
 FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS c
 WHERE key = c.column1 AND transactions.sequence = c.column2 AND transactions.attempt = c.column3
 
--- name: mark_reading
-UPDATE transactions SET reading = ? WHERE key = ? AND reading = ?
+-- name: reserve_reading
+-- For the next reader, by number.
+UPDATE transactions SET reading = 1, reader = reader + 1 WHERE key = ? AND reading = 0 RETURNING reader
+
+-- name: settle_reading
+-- Only by the reader whose turn it still is: after a replay it may be another's.
+UPDATE transactions SET reading = ? WHERE key = ? AND reading = 1 AND reader = ?
 
 -- name: renew
 -- Leases: only what is being sent, and is not finished, has one.

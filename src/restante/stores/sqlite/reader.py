@@ -12,7 +12,6 @@ from .rows import read_event, read_request, read_result, read_rows, read_transac
 from .turnstile import Turnstile
 from .worker import Job
 
-
 Ask = tuple[int, int, int]
 """Which events: key, after, limit."""
 

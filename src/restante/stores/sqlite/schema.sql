@@ -88,7 +88,7 @@ CREATE TABLE transactions (
     sweep_at INTEGER NOT NULL,
     result_status INTEGER,
     reading INTEGER NOT NULL
-, retry_of BLOB) STRICT;
+, retry_of BLOB, reader INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX turns ON transactions (upstream, priority DESC, due_at, key, phase, status) WHERE status < 2;
 

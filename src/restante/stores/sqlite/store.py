@@ -131,10 +131,14 @@ class SQLiteStore:
         applied: list[bool] = await self._write.do("apply", steps, size=size, patience=SETTLING_PATIENCE)
         return applied
 
-    async def mark_reading(self, key: int, before: Reading, after: Reading) -> bool:
-        what = (key, before.value, after.value)
-        marked: bool = await self._write.do("reading", what, patience=SETTLING_PATIENCE)
-        return marked
+    async def reserve_reading(self, key: int) -> int | None:
+        token: int | None = await self._write.do("reading", (key,), patience=SETTLING_PATIENCE)
+        return token
+
+    async def settle_reading(self, key: int, token: int, after: Reading) -> bool:
+        what = (key, token, after.value)
+        settled: bool = await self._write.do("reading", what, patience=SETTLING_PATIENCE)
+        return settled
 
     async def renew(self, keys: Sequence[int], until: int) -> None:
         await self._write.do("renew", (list(keys), until), patience=SETTLING_PATIENCE)

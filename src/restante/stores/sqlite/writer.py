@@ -31,7 +31,7 @@ class Writer:
         self._works: dict[str, Callable[[list[Job]], None]] = {
             "accept": self._accept,
             "apply": self._apply,
-            "reading": self._alone(self._mark_reading),
+            "reading": self._alone(self._read),
             "renew": self._alone(self._renew),
             "purge": self._alone(removing.purge),
             "probe": self._alone(self._probe),
@@ -138,9 +138,12 @@ class Writer:
         removing.write_chunk(database, what)
 
     @staticmethod
-    def _mark_reading(database: Database, what: tuple[int, int, int]) -> bool:
-        key, before, after = what
-        return database.run("mark_reading", (after, key, before)) == 1
+    def _read(database: Database, what: tuple[int] | tuple[int, int, int]) -> int | bool | None:
+        if len(what) == 1:
+            token: int | None = database.value("reserve_reading", what)
+            return token
+        key, token, after = what
+        return database.run("settle_reading", (after, key, token)) == 1
 
     @staticmethod
     def _renew(database: Database, what: tuple[list[int], int]) -> None:
