@@ -171,3 +171,19 @@ async def test_any_method_may_prefer_it(house: House, method: str) -> None:
     seen: Any = await house.ask(method, "/x", ASYNC)
     assert seen.code == 202
     assert (await house.find(id_of(seen))).method == method
+
+
+@pytest.mark.parametrize("given", [((b"Content-Length", b"1234"),), ()])
+async def test_a_head_that_is_waited_for_says_the_size_that_the_upstream_said(
+    house: House, given: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    wire = await house.wire()
+    wire.request("HEAD", "/report", WAITING)
+    await eventually(house.clock.waited_for)
+    (id,) = house.service.waiting._watches
+    await house.end(id, 200, b"", given)
+    for seen in (await wire.answer("HEAD"), await house.ask("HEAD", f"/-/transactions/{id}/result")):
+        assert (seen.code, seen.body) == (200, b"")
+        assert seen.header("content-length") == (given[0][1].decode() if given else None)
+    assert (await house.ask("GET", f"/-/transactions/{id}/result")).header("content-length") == "0"
+    assert (await wire.ask("GET", "/-/healthz")).code == 200  # the connection goes on

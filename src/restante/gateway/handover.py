@@ -9,6 +9,7 @@ twice (never nobody at all).
 import asyncio
 from collections.abc import AsyncIterator
 
+from ..core.headers import first
 from ..core.model import Result, Transaction
 from ..service import reading
 from .attended import Attended
@@ -23,7 +24,13 @@ LAST_PIECE = 1024
 
 async def give(desk: Desk, call: Call, transaction: Transaction, result: Result) -> None:
     """Sends the upstream's answer as often as it is asked for. HEAD gets the same head."""
-    headers = verbatim(result.headers, result.status, result.body.size)
+    size: int | None = result.body.size
+    if (
+        call.method == transaction.method == "HEAD"
+    ):  # then the upstream has said the size of what it kept back
+        announced = first(result.headers, b"content-length")
+        size = int(announced) if announced and announced.isdigit() else None
+    headers = verbatim(result.headers, result.status, size)
     if result.body.inline is not None or call.method == "HEAD":
         await call.answer(result.status, headers, result.body.inline or b"")
         return
