@@ -1,7 +1,7 @@
 """What waiting costs: `python bench/waiters.py [--count 5000] [--transactions 100] [--idle 10]`.
 
-One server process, `count` connections to it from this one. Printed for bare connections that ask nothing, for long-polls
-(`Prefer: wait=20`) and for event streams are
+One server process, `count` connections to it from this one. Printed for bare connections that ask nothing,
+for long-polls (`Prefer: wait=20`) and for event streams, each twice in a process of its own, are
 
     memory     of the server process, per connection (its resident size before and after)
     idle       processor time of the server while they all wait (a stream is sent a comment every 15 s)
@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import uvloop
 
@@ -37,7 +38,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 class Upstream(asyncio.Protocol):
     """Holds every request until `let_go`."""
 
-    held: set[asyncio.Transport] = set()
+    held: ClassVar[set[asyncio.Transport]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -92,8 +93,18 @@ class Server:
             f'url = "http://127.0.0.1:{upstream}"\nconcurrency = {transactions}\ntimeout = "1h"\n'
         )
         command = [sys.executable, "-m", "restante", "serve", "--config", str(config)]
-        self.child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self.child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.proc = Path(f"/proc/{self.child.pid}")
+
+    async def ready(self) -> None:
+        health = b"GET /-/healthz HTTP/1.1\r\nHost: bench\r\n\r\n"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                try:
+                    await ask(health, lambda seen: seen.endswith(b"}"))
+                    return
+                except OSError:
+                    await asyncio.sleep(0.1)
 
     def resident_kib(self) -> float:
         return int((self.proc / "statm").read_text().split()[1]) * PAGE_KIB
@@ -124,6 +135,12 @@ async def ask(request: bytes, fits: Callable[[bytes], bool]) -> bytes:
     return waiter.came
 
 
+async def until(fits: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not fits():  # noqa: ASYNC110  (another process is looked at)
+            await asyncio.sleep(0.05)
+
+
 async def open_all(requests: list[bytes], fits: Callable[[bytes], bool]) -> list[Waiter]:
     loop = asyncio.get_running_loop()
     waiters: list[Waiter] = []
@@ -140,9 +157,7 @@ async def submit(count: int) -> list[str]:
     """So many transactions, all of them waiting at the upstream."""
     request = b"POST /async/work HTTP/1.1\r\nHost: bench\r\nContent-Length: 2\r\n\r\n{}"
     came = await asyncio.gather(*(ask(request, lambda seen: seen.endswith(b"}")) for _ in range(count)))
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(Upstream.held) < count:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(Upstream.held) == count)
     return [text.partition(b'"request_id":"')[2][:36].decode() for text in came]
 
 
@@ -157,21 +172,24 @@ async def measure(server: Server, name: str, count: int, transactions: int, idle
     def request(number: int) -> bytes:
         if not target:
             return b""
-        return f"GET {target.format(ids[number % len(ids)])} HTTP/1.1\r\nHost: bench\r\n{header}\r\n\r\n".encode()
+        path = target.format(ids[number % len(ids)])
+        return f"GET {path} HTTP/1.1\r\nHost: bench\r\n{header}\r\n\r\n".encode()
 
     before = await server.settled()
     begun = time.monotonic()
-    waiters = await open_all([request(number) for number in range(count)], lambda seen: bool(end) and end in seen)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        if name == "streams":
-            await asyncio.gather(*(waiter.begun for waiter in waiters))
-        while server.handles() < count:
-            await asyncio.sleep(0.05)
+    waiters = await open_all(
+        [request(number) for number in range(count)], lambda seen: bool(end) and end in seen
+    )
+    if name == "streams":
+        await asyncio.gather(*(waiter.begun for waiter in waiters))
+    await until(lambda: server.handles() > count)
     opened = time.monotonic() - begun
     await asyncio.sleep(1)
     full = server.resident_kib()
     used, since = server.processor_seconds(), time.monotonic()
-    await asyncio.sleep(min(idle_seconds, max(0.0, 17 - (since - begun))) if name == "long-polls" else idle_seconds)
+    await asyncio.sleep(
+        min(idle_seconds, max(0.0, 17 - (since - begun))) if name == "long-polls" else idle_seconds
+    )
     busy = (server.processor_seconds() - used) / (time.monotonic() - since)
     late: list[float] = []
     if end:
@@ -182,36 +200,34 @@ async def measure(server: Server, name: str, count: int, transactions: int, idle
             late = sorted(moment - let for moment in await asyncio.gather(*(one.done for one in waiters)))
     for waiter in waiters:
         waiter.transport.close()
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while server.handles() > transactions + 100:
-            await asyncio.sleep(0.05)
+    await until(lambda: server.handles() < transactions + 100)
     left = await server.settled()
     each = (full - before) / count
-    print(f"{name:<12} {count} opened in {opened:.1f} s, {each:5.1f} KiB each, idle {busy:5.1%} of a core", end="")
+    print(
+        f"{name:<12} {count} opened in {opened:.1f} s, {each:5.1f} KiB each, idle {busy:5.1%} of a core",
+        end="",
+    )
     if late:
         p50, p99 = statistics.median(late), late[int(len(late) * 0.99)]
         print(f", woken after p50 {p50:.2f} s, p99 {p99:.2f} s, all {late[-1]:.2f} s", end="")
-    print(f"; memory {before / 1024:.0f} → {full / 1024:.0f} → {left / 1024:.0f} MiB when they have left", flush=True)
+    print(
+        f"; memory {before / 1024:.0f} → {full / 1024:.0f} → {left / 1024:.0f} MiB when they have left",
+        flush=True,
+    )
 
 
 async def main(count: int, transactions: int, idle_seconds: float, rounds: int) -> None:
     upstream = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", 0)
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(folder, upstream.sockets[0].getsockname()[1], count, transactions)
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while True:
-                    try:
-                        await ask(b"GET /-/healthz HTTP/1.1\r\nHost: b\r\n\r\n", lambda seen: seen.endswith(b"}"))
-                        break
-                    except OSError:
-                        await asyncio.sleep(0.1)
-            for _ in range(rounds):
-                for name in ("connections", "long-polls", "streams"):
+    for name in ("connections", "long-polls", "streams"):
+        with tempfile.TemporaryDirectory() as folder:
+            server = Server(folder, upstream.sockets[0].getsockname()[1], count, transactions)
+            try:
+                await server.ready()
+                for _ in range(rounds):
                     await measure(server, name, count, transactions, idle_seconds)
-        finally:
-            server.child.terminate()
-            server.child.wait(60)
+            finally:
+                server.child.terminate()
+                server.child.wait(60)
 
 
 if __name__ == "__main__":

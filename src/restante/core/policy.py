@@ -108,7 +108,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     page: int = 100  # largest page of a list
     ready: int = 1000  # transactions per upstream held in memory ahead of their turn
     sweep: int = 100  # rows per sweeping commit
-    streams: int = 1000  # live event streams at once
+    streams: int = 5000  # live event streams at once
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

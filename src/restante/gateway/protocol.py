@@ -98,6 +98,10 @@ class Protocol(HttpToolsProtocol):
         self.lost = True
         if self.told is not None:
             self.told()
+        # Nor does a connection lead to itself once it is lost: it and its requests are gone at once.
+        self.cycle = self.scope = self.told = None  # type: ignore[assignment]
+        self.extensions = {}
+        self.pipeline.clear()
         if not self.connections and isinstance(self.server_state, State):
             self.server_state.deserted.set()
 
