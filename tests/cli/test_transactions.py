@@ -1,15 +1,20 @@
 """The commands that talk to a server: processes of their own, a gateway and an upstream as they are run."""
 
+import fcntl
 import json
 import os
 import pty
 import re
 import shlex
+import signal
+import struct
 import subprocess
+import termios
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,7 @@ import pytest
 
 from restante.cli.printing import plain
 
+from .cable import cut
 from .process import PATIENCE_SECONDS, RESTANTE, Running, environment, taken_port
 from .upstream import Answer, Seen, Web, serving
 
@@ -82,8 +88,15 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
                 return 404, [("Content-Type", "application/problem+json")], b'{"detail":"mine"}'
             case "/slow":
                 assert made.open.wait(PATIENCE_SECONDS)
+            case "/hang-up":
+                return 0, [], b""
+            case "/deferred":
+                return 202, [("Restante-Completion", "deferred")], b""
         return 201, [("Content-Type", "application/json")], b'{"ok":true}'
 
+    (folder / "restante.toml").write_text(
+        'events_url = "http://127.0.0.1:9"\n[[routes]]\nmatch = "POST /deferred"\ndeferred = true\n'
+    )
     command = (*RESTANTE, "serve", "--listen", "127.0.0.1:0")
     with (
         serving(answer) as upstream,
@@ -256,20 +269,6 @@ def test_a_result_that_is_not_there_yet_or_never_has_codes_of_their_own(gateway:
     assert "no answer" in one_line(gateway.run("result", id), 5)
 
 
-def test_a_file_is_all_of_a_result_or_as_it_was(gateway: Gateway) -> None:
-    """Against a stand-in: a gateway that breaks off in the middle."""
-
-    def broken(seen: Seen) -> Answer:
-        return 200, [("Content-Length", "100"), ("Connection", "close")], b"half"
-
-    (gateway.folder / "whole").write_bytes(b"old")
-    with serving(broken) as web:
-        ended = gateway.run("result", NO_SUCH, "-o", "whole", "--server", web.url)
-    assert "broke off" in one_line(ended, 1)
-    assert (gateway.folder / "whole").read_bytes() == b"old"
-    assert not list(gateway.folder.glob(".whole*"))
-
-
 # -- show and list
 
 
@@ -343,6 +342,7 @@ def test_a_filter_that_cannot_be_is_one_line(gateway: Gateway) -> None:
 
 
 def test_watch_goes_on_to_the_end_and_its_code_says_which(gateway: Gateway) -> None:
+    gateway.open.clear()
     id = gateway.submit("GET", "/slow")
     command = (*RESTANTE, "watch", id, "--server", gateway.url)
     with Running(*command, folder=gateway.folder) as watching:
@@ -416,115 +416,210 @@ def test_a_server_that_is_no_url_is_code_2(gateway: Gateway, url: str) -> None:
     assert "--server: expected a URL" in one_line(gateway.run("list", "--server", url), 2)
 
 
-def test_colours_are_for_terminals(gateway: Gateway) -> None:
-    id = gateway.ended("GET", "/x")
-    assert ESCAPE not in gateway.told("show", id)
-
-    def on_a_terminal(**variables: str) -> str:
-        ours, theirs = pty.openpty()
-        subprocess.run(
-            [*RESTANTE, "show", id],
-            stdout=theirs,
-            env=environment(RESTANTE_SERVER=gateway.url, **variables),
-            timeout=PATIENCE_SECONDS,
-            check=True,
-        )
-        os.close(theirs)
-        printed = os.read(ours, 100_000).decode()
-        os.close(ours)
-        return printed
-
-    assert ESCAPE + "[32mcompleted" in on_a_terminal(NO_COLOR="")
-    assert ESCAPE not in on_a_terminal(NO_COLOR="1")
-
-
 def test_what_others_wrote_cannot_move_the_cursor() -> None:
     assert plain("a\x1b[2Jb\r\nc\x9b") == "a\\x1b[2Jb\\r\\nc\\x9b"
     assert plain({"é": "\x1b"}) == '{"é":"\\u001b"}'
     assert (plain(None), plain(""), plain(3)) == ("-", "-", "3")
 
 
-# -- against a stand-in: what a server of this version may not have yet
+# -- what is done again, or by hand
 
 
-def event(sequence: int, status: str) -> dict[str, Any]:
-    return {
-        "sequence": sequence,
-        "event": "transition",
-        "message": f"m{sequence}",
-        "data": {},
-        "status": status,
-        "created_at": "2024-11-08T11:49:35.938000Z",
-    }
+def test_retry_prints_the_id_of_a_new_transaction(gateway: Gateway) -> None:
+    old = gateway.ended("POST", "/again", "-d", "once more", "--tracking-id", "order-8")
+    new = gateway.told("retry", old).strip()
+    assert gateway.run("watch", new).returncode == 0
+    assert [seen.body for seen in gateway.upstream.came if seen.target == "/again"] == [b"once more"] * 2
+    third = json.loads(gateway.told("retry", new, "--json"))
+    assert (third["retry_of"], third["tracking_id"]) == (new, "order-8")
+    waiting = gateway.submit("GET", "/x", "--delay", "1h")
+    assert "not ended" in one_line(gateway.run("retry", waiting), 6)
 
 
-def streamed(*events: dict[str, Any]) -> bytes:
-    return b": hello\n\n" + b"".join(
-        f"id: {one['sequence']}\nevent: {one['event']}\ndata: {json.dumps(one)}\n\n".encode()
-        for one in events
-    )
+def test_resolve_ends_what_has_not_ended_with_what_why_and_who(gateway: Gateway) -> None:
+    id = gateway.submit("POST", "/deferred")
+    while len(json.loads(gateway.told("show", id, "--json"))["events"]) < 3:
+        pass
+    given = ["resolve", id, "--reason", "seen in the bank's list"]
+    assert "--completed or --failed" in one_line(gateway.run(*given), 2)
+    assert "--reason" in one_line(gateway.run("resolve", id, "--failed"), 2)
+    assert gateway.told(*given, "--completed", "--by", "Ana") == f"{id} completed\n"
+    document = json.loads(gateway.told("show", id, "--json"))
+    said = {"resolved": "completed", "reason": "seen in the bank's list", "by": "Ana"}
+    assert [event["data"] for event in document["events"] if event["data"].get("by")] == [said]
+    assert document["status"] == "completed"
+    assert "resolved already" in one_line(gateway.run(*given, "--failed"), 6)
+
+
+def test_resolve_leaves_what_has_ended_as_it_ended(gateway: Gateway) -> None:
+    id = gateway.ended("POST", "/hang-up")
+    ended = gateway.run("resolve", id, "--completed", "--reason", "it is there", "--json", LOGNAME="bo")
+    document = json.loads(ended.stdout)
+    assert (ended.returncode, document["status"], document["outcome"]) == (0, "failed", "interrupted")
+    said = {"resolved": "completed", "reason": "it is there", "by": "bo"}
+    assert document["events"][-1]["data"] == said
+    known = gateway.ended("GET", "/x")
+    assert "outcome is known" in one_line(gateway.run("resolve", known, "--failed", "--reason", "no"), 6)
+
+
+# -- lines that break, servers that go and come back, readers that leave
+
+
+def test_a_file_is_all_of_a_result_or_as_it_was(gateway: Gateway) -> None:
+    id = gateway.ended("GET", "/bytes")
+    (gateway.folder / "whole").write_bytes(b"old")
+    with cut(gateway.url, 100_000) as cable:
+        assert "broke off" in one_line(gateway.run("result", id, "-o", "whole", "--server", cable.url), 1)
+        assert (gateway.folder / "whole").read_bytes() == b"old"
+        assert not list(gateway.folder.glob(".whole*"))
+        assert gateway.told("result", id, "-o", "whole", "--server", cable.url) == ""
+    assert (gateway.folder / "whole").read_bytes() == BYTES
+
+
+def numbers(printed: list[str]) -> list[int]:
+    return [json.loads(line)["sequence"] for line in printed if line]
 
 
 def test_a_stream_that_breaks_off_is_resumed(gateway: Gateway) -> None:
-    parts = [
-        (streamed(event(1, "pending"), event(2, "processing"))[:-2], "900"),
-        (b"", "0"),
-        (streamed(event(2, "processing"), event(3, "completed")), "9000"),
-    ]
-
-    def answer(seen: Seen) -> Answer:
-        body, size = parts.pop(0)
-        kind = ("Content-Type", "text/event-stream; charset=utf-8")
-        return 200, [kind, ("Content-Length", size), ("Connection", "close")], body
-
-    with serving(answer) as web:
-        ended = gateway.run("watch", NO_SUCH, "--json", "--server", web.url)
-    assert ended.returncode == 0, ended
-    assert [json.loads(line)["sequence"] for line in ended.stdout.splitlines()] == [1, 2, 3]
-    assert [seen.header("last-event-id") for seen in web.came] == [[], ["1"], ["1"]]
-    assert all(seen.header("accept") == ["text/event-stream"] for seen in web.came)
+    gateway.open.clear()
+    id = gateway.submit("GET", "/slow")
+    while len(json.loads(gateway.told("show", id, "--json"))["events"]) < 2:
+        pass
+    with cut(gateway.url, 500, 0) as cable:  # in the middle of the second event; then nothing at all
+        words = ("watch", id, "--json", "--server", cable.url)
+        with Running(*RESTANTE, *words, folder=gateway.folder) as watching:
+            watching.printed_until('"processing"')
+            gateway.open.set()
+            watching.printed_until('"completed"')
+            assert watching.child.wait(PATIENCE_SECONDS) == 0
+    assert numbers(watching.printed) == [1, 2, 3]
+    seen = [re.findall(r"last-event-id: (\d+)", head)[0] for head in cable.asked]
+    assert seen == ["0", "1", "1"]
+    assert all("accept: text/event-stream" in head for head in cable.asked)
 
 
-def test_a_server_that_is_away_for_a_moment_is_asked_again(gateway: Gateway) -> None:
-    def told(*events: dict[str, Any]) -> Answer:
-        return 200, [], json.dumps({"events": events}).encode()
-
-    answers = [told(event(1, "pending")), (503, [], b""), told(event(1, "pending"), event(2, "failed"))]
-    with serving(lambda seen: answers.pop(0)) as web:
-        ended = gateway.run("watch", NO_SUCH, "--server", web.url)
-    assert ended.returncode == 3, ended
-    assert [line.split()[0] for line in ended.stdout.decode().splitlines()] == ["1", "2"]
-    assert [seen.target.partition("?")[2] for seen in web.came] == ["", "after=1", "after=1"]
-    assert [seen.header("prefer") for seen in web.came] == [[], ["wait=20"], ["wait=20"]]
-
-
-def test_a_server_that_cannot_answer_at_all_is_given_up_at_once(gateway: Gateway) -> None:
-    with serving(lambda seen: (503, [], b"")) as web:
-        assert "answered 503" in one_line(gateway.run("watch", NO_SUCH, "--server", web.url), 1)
-    assert len(web.came) == 1
-
-
-def test_retry_prints_the_new_id(gateway: Gateway) -> None:
-    def answer(seen: Seen) -> Answer:
-        assert (seen.method, seen.target) == ("POST", f"/-/transactions/{NO_SUCH}/retry")
-        return 202, [("Restante-Status", "pending")], b'{"id":"new","retry_of":"old","status":"pending"}'
-
-    with serving(answer) as web:
-        assert gateway.told("retry", NO_SUCH, "--server", web.url) == "new\n"
-        assert json.loads(gateway.told("retry", NO_SUCH, "--json", "--server", web.url))["retry_of"] == "old"
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_watch_goes_on_when_the_server_is_started_again(
+    number: signal.Signals, gateway: Gateway, tmp_path: Path
+) -> None:
+    with taken_port() as port:
+        pass
+    address, url = f"127.0.0.1:{port}", f"http://127.0.0.1:{port}"
+    serve = (*RESTANTE, "serve", "--upstream", gateway.upstream.url, "--listen", address, "--grace", "0s")
+    gateway.open.clear()
+    with Running(*serve, folder=tmp_path) as first:
+        first.port()
+        id = gateway.told("submit", "GET", "/slow", "--server", url).strip()
+        command = (*RESTANTE, "watch", id, "--json", "--server", url)
+        with Running(*command, folder=tmp_path) as watching:
+            watching.printed_until('"processing"')
+            first.stop(number)
+            with Running(*serve, folder=tmp_path) as second:
+                second.port()
+                gateway.open.set()
+                watching.printed_until('"completed"')
+                assert watching.child.wait(PATIENCE_SECONDS) == 0
+                shown = json.loads(gateway.told("show", id, "--json", "--server", url))
+    assert numbers(watching.printed) == [event["sequence"] for event in shown["events"]]
 
 
-def test_resolve_says_what_why_and_who(gateway: Gateway) -> None:
-    def answer(seen: Seen) -> Answer:
-        assert (seen.method, seen.target) == ("POST", f"/-/transactions/{NO_SUCH}/resolve")
-        return 200, [], b'{"id":"a","status":"completed"}'
+def test_watch_does_without_a_stream_where_too_many_are_open(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.open.clear()
+    listen = ("--listen", "127.0.0.1:0", "--max-streams", "0")
+    with Running(*RESTANTE, "serve", "--upstream", gateway.upstream.url, *listen, folder=tmp_path) as server:
+        url = f"http://127.0.0.1:{server.port()}"
+        id = gateway.told("submit", "GET", "/slow", "--server", url).strip()
+        with Running(*RESTANTE, "watch", id, "--json", "--server", url, folder=tmp_path) as watching:
+            watching.printed_until('"processing"')
+            gateway.open.set()
+            watching.printed_until('"completed"')
+            assert watching.child.wait(PATIENCE_SECONDS) == 0
+    assert numbers(watching.printed) == [1, 2, 3]
 
-    with serving(answer) as web:
-        given = ["resolve", NO_SUCH, "--server", web.url, "--reason", "seen in the bank's list"]
-        assert gateway.told(*given, "--completed", "--by", "Ana") == "a completed\n"
-        said = {"status": "completed", "reason": "seen in the bank's list", "by": "Ana"}
-        assert json.loads(web.last().body) == said
-        assert gateway.run(*given, "--failed", LOGNAME="bo").returncode == 0
-        assert json.loads(web.last().body) == {**said, "status": "failed", "by": "bo"}
-        assert "--completed or --failed" in one_line(gateway.run(*given), 2)
-    assert "--reason" in one_line(gateway.run("resolve", NO_SUCH, "--failed"), 2)
+
+def test_ctrl_c_ends_a_watch_and_says_nothing(gateway: Gateway, tmp_path: Path) -> None:
+    id = gateway.submit("GET", "/x", "--delay", "1h")
+    with Running(*RESTANTE, "watch", id, "--server", gateway.url, folder=tmp_path) as watching:
+        watching.printed_until("pending")
+        assert watching.stop(signal.SIGINT) == (130, "\n")  # behind the terminal's ^C
+
+
+@pytest.mark.parametrize(
+    "command", ["list --all --json", "list", "show ID", "result ID", "watch ID", "check"]
+)
+def test_a_reader_that_has_left_is_no_trouble(gateway: Gateway, command: str) -> None:
+    id = gateway.ended("GET", "/bytes")
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [*RESTANTE, *command.replace("ID", id).split()],
+        cwd=gateway.folder,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env=environment(RESTANTE_SERVER=gateway.url, RESTANTE_UPSTREAM="http://127.0.0.1:9"),
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+# -- on a terminal
+
+
+def on_a_terminal(gateway: Gateway, *arguments: str, columns: int = 80, code: int = 0, **given: str) -> str:
+    """What a terminal of so many columns is sent, errors included."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    ended = subprocess.Popen(
+        [*RESTANTE, *arguments],
+        cwd=gateway.folder,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment(RESTANTE_SERVER=gateway.url, COLUMNS="", **given),
+    )
+    os.close(theirs)
+    printed = b""
+    with suppress(OSError):  # the end of a terminal that nobody writes to any more
+        while piece := os.read(ours, 65536):
+            printed += piece
+    os.close(ours)
+    assert ended.wait(PATIENCE_SECONDS) == code, printed
+    return printed.decode().replace("\r\n", "\n")
+
+
+def test_colours_are_for_terminals(gateway: Gateway) -> None:
+    id = gateway.ended("GET", "/x")
+    assert ESCAPE not in gateway.told("show", id)
+    assert ESCAPE + "[32mcompleted" in on_a_terminal(gateway, "show", id, NO_COLOR="")
+    assert ESCAPE not in on_a_terminal(gateway, "show", id, NO_COLOR="1")
+
+
+@pytest.mark.parametrize("columns", [72, 80, 100, 130, 200])
+def test_a_list_fits_the_terminal_and_ids_stay_whole(gateway: Gateway, columns: int) -> None:
+    words = ("--delay", "1h", "--tracking-id", "order-4711")
+    id = gateway.submit("GET", "/a/rather/long/path/to/something/on/the/shelf", *words)
+    head, row = on_a_terminal(gateway, "list", "--limit", "1", columns=columns, NO_COLOR="1").splitlines()[:2]
+    assert row.startswith(id)
+    assert max(len(head), len(row)) <= columns
+    assert ("TRACKING ID" in head) == ("order-4711" in row) == (columns >= 130)
+    assert ("/shelf" in row) == ("…" not in row) == (columns >= 100)
+
+
+def test_event_data_that_does_not_fit_goes_below(gateway: Gateway) -> None:
+    id = gateway.ended("GET", "/refused")
+    wide = on_a_terminal(gateway, "show", id, columns=200, NO_COLOR="1").splitlines()
+    assert wide[-1].endswith('The upstream answered 422  {"status_code":422}')
+    narrow = on_a_terminal(gateway, "watch", id, columns=90, code=3, NO_COLOR="1").splitlines()
+    assert narrow[-2].endswith("The upstream answered 422")
+    assert narrow[-1] == '       {"status_code":422}'
+    assert max(map(len, narrow)) <= 90
+
+
+def test_a_result_on_a_terminal_is_text_and_ends_its_line(gateway: Gateway) -> None:
+    assert on_a_terminal(gateway, "result", gateway.ended("GET", "/x")) == '{"ok":true}\n'
+    id = gateway.ended("GET", "/bytes")
+    said = on_a_terminal(gateway, "result", id, code=2)
+    assert said == "restante: the answer is not plain text; use --output FILE or a pipe\n"
+    *_, hint = on_a_terminal(gateway, "submit", "GET", "/bytes", "--wait").splitlines()
+    assert "not plain text" in hint and "--output FILE" in hint

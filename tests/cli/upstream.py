@@ -1,4 +1,4 @@
-"""The API behind the gateway in the tests of the command line, and a server that stands in for a gateway."""
+"""The API behind the gateway in the tests of the command line."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -55,6 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
         seen = Seen(self.command, self.path, self.headers.items(), body)
         self.server.came.append(seen)
         code, headers, content = self.server.answer(seen)
+        if not code:  # hangs up
+            self.close_connection = True
+            return
         self.send_response_only(code)
         for name, value in headers:
             self.send_header(name, value)

@@ -5,6 +5,9 @@ so that nobody's tracking id moves the cursor.
 """
 
 import os
+import shutil
+import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -38,6 +41,14 @@ SHOWN = (
     "expires_at",
 )
 """What `show` says of a transaction, beside what it composes."""
+
+
+INDENT = " " * 7
+
+
+def columns() -> int | None:
+    """How wide the terminal is; None where the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -83,37 +94,101 @@ def block(transaction: Document) -> str:
 
 
 def event_line(event: Document) -> str:
-    """An event as a row of a table: number, moment, kind, status, message, data."""
-    data = event.get("data")
-    more = "  " + click.style(plain(data), dim=True) if data else ""
-    return (
-        f"  {event['sequence']:>3}  {plain(event['created_at'])}  {plain(event['event']):<10}  "
-        f"{coloured(event['status'], 10)}  {plain(event['message'])}{more}"
+    """An event as a row of a table: number, moment, kind, status, message, data. On a terminal, data that
+    does not fit goes below, in as many lines as it needs."""
+    row = (
+        f"  {event['sequence']:>3}  {_moment(event['created_at'], 23)}  {plain(event['event']):<10}  "
+        f"{plain(event['status']):<10}  {plain(event['message'])}"
     )
+    line = row.replace(f"  {plain(event['status']):<10}", "  " + coloured(event["status"], 10), 1)
+    if not event.get("data"):
+        return line
+    data, wide = plain(event["data"]), columns()
+    if wide is None or len(row) + 2 + len(data) <= wide:
+        return f"{line}  {click.style(data, dim=True)}"
+    room = max(wide - len(INDENT), 20)
+    below = (data[place : place + room] for place in range(0, len(data), room))
+    return "\n".join([line, *(INDENT + click.style(part, dim=True) for part in below)])
 
 
 class Table:
-    """Transactions as rows; pages come one after the other, so the first says how wide the columns are."""
+    """Transactions as rows; pages come one after the other, so the first says how wide the columns are.
 
-    NAMES = ("id", "created_at", "status", "operation", "tracking_id", "trigger_endpoint")
+    In a pipe they have all columns and whole values. On a terminal as many columns as fit.
+    """
+
+    LAYOUTS = (
+        ("id", "created_at", "status", "operation", "tracking_id", "trigger_endpoint"),
+        ("id", "created_at", "status", "tracking_id", "trigger_endpoint"),
+        ("id", "created_at", "status", "trigger_endpoint"),
+        ("id", "age", "status", "trigger_endpoint"),
+    )
 
     def __init__(self) -> None:
-        self._widths: list[int] = []
+        self._widths: dict[str, int] = {}
 
     def add(self, transactions: list[Document]) -> None:
-        rows = [[plain(one.get(name)) for name in self.NAMES] for one in transactions]
         if not self._widths:
-            heads = [name.replace("_", " ").upper() for name in self.NAMES]
-            self._widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+            self._widths = self._fitting(transactions)
+            heads = {name: _head(name) for name in self._widths}
             say(click.style(self._line(heads), bold=True))
-        for row in rows:
-            say(self._line(row, status=row[2]))
+        for one in transactions:
+            say(self._line({name: _cell(one, name) for name in self._widths}))
 
-    def _line(self, cells: list[str], *, status: str = "") -> str:
-        padded = [cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True)]
-        if status:
-            padded[2] = coloured(status, self._widths[2])
+    def _fitting(self, transactions: list[Document]) -> dict[str, int]:
+        wide = columns()
+        widths: dict[str, int] = {}
+        for layout in self.LAYOUTS:
+            widths = {
+                name: max([len(_head(name)), *(len(_cell(one, name)) for one in transactions)])
+                for name in layout
+            }
+            over = 0 if wide is None else sum(widths.values()) + 2 * (len(widths) - 1) - wide
+            if over <= 0:
+                return widths
+        widths["trigger_endpoint"] = max(widths["trigger_endpoint"] - over, len(_head("trigger_endpoint")))
+        return widths
+
+    def _line(self, cells: Document) -> str:
+        padded = []
+        for name, width in self._widths.items():
+            cell = cells[name]
+            if name == "status":
+                padded.append(coloured(cell, width))
+            elif columns() is not None and len(cell) > width:
+                padded.append(cell[: width - 1] + "…")
+            else:
+                padded.append(cell.ljust(width))
         return "  ".join(padded).rstrip()
+
+
+def _head(name: str) -> str:
+    return name.replace("_", " ").upper()
+
+
+def _cell(transaction: Document, name: str) -> str:
+    if name == "age":
+        return _age(transaction["created_at"])
+    value = transaction.get(name)
+    return _moment(value, 19) if name == "created_at" else plain(value)
+
+
+def _moment(text: Any, length: int) -> str:
+    """A moment as the server says it; on a terminal only so much of it, in UTC all the same."""
+    if columns() is None or not isinstance(text, str) or not text.endswith("Z"):
+        return plain(text)
+    return plain(text[:length].replace("T", " ") + "Z")
+
+
+def _age(text: Any) -> str:
+    try:
+        seconds = int((datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds())
+    except (TypeError, ValueError):
+        return plain(text)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{max(seconds, 0)}s"
 
 
 def _result(result: Document) -> str:

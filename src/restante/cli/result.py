@@ -1,6 +1,7 @@
 """`restante result`: the upstream's answer, byte for byte. Reading it here never uses it up."""
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ import click
 from .printing import plain, say, say_json
 from .remote import (
     ENDED,
+    MISUSED,
     UNKNOWN,
     Answer,
     Server,
@@ -21,6 +23,9 @@ from .remote import (
     server_option,
     transaction,
 )
+
+CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
+"""What may do anything to a terminal."""
 
 
 @click.command(short_help="Print the answer of a finished transaction.")
@@ -57,7 +62,12 @@ def give(server: Server, id: str, ended: str, *, as_json: bool) -> int:
         outcome = f" ({last['outcome']})" if last["outcome"] else ""
         say(f"restante: {ended}{outcome}: {plain(last['events'][-1]['message'])}", err=True)
         return code
-    _write(answer, None, include=False)
+    try:
+        _write(answer, None, include=False)
+    except Trouble as trouble:
+        if trouble.code != MISUSED:
+            raise
+        say(f"restante: {trouble.message}, as in: restante result {id} --output FILE", err=True)
     return code
 
 
@@ -85,8 +95,15 @@ def _write(answer: Answer, output: str | None, *, include: bool) -> None:
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
     if output is None or output == "-":
         out = sys.stdout.buffer
+        last = b"\n"
         for piece in _all(head, answer):
+            if sys.stdout.isatty() and CONTROLS.search(piece):
+                answer.close()
+                raise Trouble("the answer is not plain text; use --output FILE or a pipe", MISUSED)
             out.write(piece)
+            last = piece
+        if sys.stdout.isatty() and not last.endswith(b"\n"):
+            out.write(b"\n")
         out.flush()
     else:
         _save(Path(os.path.realpath(output)), _all(head, answer))

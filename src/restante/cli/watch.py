@@ -1,7 +1,7 @@
 """`restante watch`: a transaction's events as they happen, until it ends.
 
-From a server that streams they come as a stream, resumed where it broke off. From one that does not, they are
-asked for again and again, held back by the server (`Prefer: wait`) if it can do that.
+They come as a stream, resumed where it broke off. Where too many streams are open already, they are asked for
+again and again, and the server holds each answer back until there is news (`Prefer: wait`).
 """
 
 import time
@@ -26,6 +26,7 @@ from .remote import (
 
 STREAM = "text/event-stream"
 WAIT_SECONDS = 20
+_TOO_MANY_STREAMS = "urn:restante:problem:too-many-streams"
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Between tries to reach a server that was there, and is not. Then it is given up."""
 
@@ -33,7 +34,7 @@ QUIET_SECONDS = 10.0
 """A connection that was good for so long was not lost for lack of a server: nothing happened on it."""
 
 POLL_SECONDS = 0.5
-"""Between questions to a server that does not hold its answers back."""
+"""Between questions that brought nothing new and were answered at once."""
 
 
 @click.command(short_help="Follow a transaction until it ends.")
@@ -86,15 +87,15 @@ def follow(server: Server, id: str, tell: Callable[[Document], None]) -> str:
 
 def _events(server: Server, id: str, *, after: int) -> Iterator[Document]:
     """What one question brings: a stream to its end, or a list."""
-    headers = [("Accept", STREAM)]
-    query = {}
-    if after:
-        headers += [("Last-Event-ID", str(after)), ("Prefer", f"wait={WAIT_SECONDS}")]
-        query["after"] = str(after)
     try:
-        answer = server.ask("GET", transaction(id, "events", **query), headers)
+        answer = server.ask(
+            "GET", transaction(id, "events"), [("Accept", STREAM), ("Last-Event-ID", str(after))]
+        )
     except Trouble as trouble:
-        raise explained(trouble, server, id) from None
+        if trouble.problem != _TOO_MANY_STREAMS:
+            raise explained(trouble, server, id) from None
+        held = [("Prefer", f"wait={WAIT_SECONDS if after else 0}")]
+        answer = server.ask("GET", transaction(id, "events", after=str(after)), held)
     try:
         if answer.kind == STREAM:
             yield from _streamed(answer)
