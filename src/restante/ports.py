@@ -213,11 +213,6 @@ class Answer(Protocol):
 class Line(Protocol):
     """A connection in hand, on which nothing has been sent yet."""
 
-    @property
-    def lost(self) -> bool:
-        """Whether the upstream has closed it meanwhile. Then nothing can have been sent."""
-        ...
-
     async def send(
         self,
         method: str,

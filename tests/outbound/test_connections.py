@@ -163,10 +163,8 @@ async def test_a_line_lost_in_hand_has_surely_sent_nothing(sender: HTTPSender, l
     async with ScriptedUpstream(script) as upstream:
         line = await line_to(sender, upstream.policy())
         await upstream.until_open(1)
-        assert not line.lost
         go.set()
         await upstream.until_open(0)
-        assert line.lost
         with pytest.raises(Unreachable) as caught:
             await line.send("POST", "/", HOST, b"pay", size=3, timeout_seconds=5)
         assert not caught.value.sent
@@ -181,7 +179,6 @@ async def test_a_close_that_the_loop_has_not_seen_yet_is_seen(sender: HTTPSender
     line = await line_to(sender, upstream)
     peer, _ = listener.accept()
     peer.close()
-    assert line.lost
     with pytest.raises(Unreachable) as caught:
         await line.send("POST", "/", HOST, b"pay", size=3, timeout_seconds=5)
     assert not caught.value.sent
@@ -191,7 +188,6 @@ async def test_a_close_that_the_loop_has_not_seen_yet_is_seen(sender: HTTPSender
     peer.close()
     line = await line_to(sender, upstream)
     peer, _ = listener.accept()  # a new one
-    assert not line.lost
     line.close()
     peer.close()
     listener.close()

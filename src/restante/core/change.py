@@ -80,21 +80,24 @@ def delay(
     until: int,
     reason: str,
     doubtful: bool,
+    lookup: int | None = None,
     route: Route | None = None,
 ) -> Change:
     """The attempt is over without an end; the next one is made at `until` (or the deadline comes first).
 
-    `doubtful`: the attempt may have been sent and had no complete answer.
+    `doubtful`: the attempt may have been sent and had no complete answer. With `lookup` nobody knows whether
+    the work was done, and what is made at `until` is the look-up of that number.
     """
     _fence(transaction, Move.DELAY, attempt)
+    asked = {} if lookup is None else {"lookup": lookup}
     return _change(
         transaction,
         Move.DELAY,
         now=now,
         kind=EventKind.DELAY,
-        message=say(route, "delay"),
-        data={"attempt": attempt, "reason": reason, "until": until_text(until)},
-        phase=Phase.WAITING,
+        message=say(route, "delay" if lookup is None else "lookup"),
+        data={"attempt": attempt, **asked, "reason": reason, "until": until_text(until)},
+        phase=Phase.WAITING if lookup is None else Phase.LOOKING,
         due_at=until,
         doubtful=transaction.doubtful + doubtful,
     )
@@ -111,16 +114,7 @@ def complete(
 ) -> Change:
     """The upstream answered 2xx."""
     _fence(transaction, Move.COMPLETE, attempt)
-    return _end(
-        transaction,
-        Move.COMPLETE,
-        now=now,
-        kind=EventKind.TRANSITION,
-        message=say(route, "completed"),
-        data=data,
-        outcome=Outcome.ANSWERED,
-        result=result,
-    )
+    return settle(transaction, now=now, result=result, data=data, message=say(route, "completed"))
 
 
 def fail(
@@ -168,32 +162,6 @@ def defer(transaction: Transaction, *, attempt: int, now: int, route: Route | No
 def inform(transaction: Transaction, *, now: int, message: str, data: dict[str, Any]) -> Change:
     """Something worth telling; nothing else changes."""
     return _change(transaction, Move.INFO, now=now, kind=EventKind.INFO, message=message, data=data)
-
-
-def question(
-    transaction: Transaction,
-    *,
-    attempt: int,
-    now: int,
-    until: int,
-    reason: str,
-    number: int,
-    doubtful: bool,
-    route: Route | None = None,
-) -> Change:
-    """Nobody knows whether the work was done: look-up number `number` is made at `until`."""
-    _fence(transaction, Move.DELAY, attempt)
-    return _change(
-        transaction,
-        Move.DELAY,
-        now=now,
-        kind=EventKind.DELAY,
-        message=say(route, "lookup"),
-        data={"attempt": attempt, "lookup": number, "reason": reason, "until": until_text(until)},
-        phase=Phase.LOOKING,
-        due_at=until,
-        doubtful=transaction.doubtful + doubtful,
-    )
 
 
 def settle(

@@ -45,16 +45,9 @@ def answered(
     """The upstream gave a complete answer."""
     if result.status in upstream.retry.on_codes:
         until = next_attempt(upstream.retry, attempt=attempt, now=now, chance=chance, retry_after=retry_after)
-        if until is not None and until < transaction.deadline:
-            return change.delay(
-                transaction,
-                attempt=attempt,
-                now=now,
-                until=until,
-                reason=f"the upstream answered {result.status}",
-                doubtful=False,
-                route=route,
-            )
+        reason = f"the upstream answered {result.status}"
+        if again := later(transaction, until, attempt=attempt, reason=reason, route=route, now=now):
+            return again
     if 200 <= result.status < 300:
         if route.deferred and (first(result.headers, b"restante-completion") or b"").lower() == b"deferred":
             return change.defer(transaction, attempt=attempt, now=now, route=route)
@@ -89,33 +82,69 @@ def unanswered(
     chance: float,
 ) -> Change:
     """The attempt ended without a complete answer."""
-    again = (
+    doubtful, reason = error.sent, error.message
+    if (
         upstream.retry.on_connect
-        if not error.sent
+        if not doubtful
         else repeatable(transaction, route) and not isinstance(error, AnswerTooLarge)
-    )
-    if again:
+    ):
         until = next_attempt(upstream.retry, attempt=attempt, now=now, chance=chance)
-        if until is not None and until < transaction.deadline:
-            return change.delay(
-                transaction,
-                attempt=attempt,
-                now=now,
-                until=until,
-                reason=error.message,
-                doubtful=error.sent,
-                route=route,
-            )
+        if again := later(
+            transaction, until, attempt=attempt, reason=reason, doubtful=doubtful, route=route, now=now
+        ):
+            return again
     outcome = (
         Outcome.TIMED_OUT
         if isinstance(error, NoAnswerInTime)
         else Outcome.INTERRUPTED
-        if error.sent
+        if doubtful
         else Outcome.UNREACHABLE
     )
-    text = error.message[:1].upper() + error.message[1:]
+    return broken(
+        transaction, outcome, attempt=attempt, reason=reason, doubtful=doubtful, route=route, now=now
+    )
+
+
+def later(
+    transaction: Transaction,
+    until: int | None,
+    *,
+    attempt: int,
+    reason: str,
+    route: Route,
+    now: int,
+    doubtful: bool = False,
+    lookup: int | None = None,
+) -> Change | None:
+    """Another attempt (or look-up) at `until`; None where there is no such moment before the deadline."""
+    if until is None or until >= transaction.deadline:
+        return None
+    return change.delay(
+        transaction,
+        attempt=attempt,
+        now=now,
+        until=until,
+        reason=reason,
+        doubtful=doubtful,
+        lookup=lookup,
+        route=route,
+    )
+
+
+def broken(
+    transaction: Transaction,
+    outcome: Outcome,
+    *,
+    attempt: int,
+    reason: str,
+    route: Route,
+    now: int,
+    doubtful: bool = False,
+) -> Change:
+    """The end without an answer. Whether the work was done is unknown if any attempt may have been sent."""
+    text = reason[:1].upper() + reason[1:]
     data: dict[str, Any] = {"outcome": outcome.value, "attempt": attempt, "error_message": text}
-    if error.sent or transaction.doubtful:
+    if doubtful or transaction.doubtful:
         data["outcome_unknown"] = True
         text += "; whether the work was done is unknown"
     return change.fail(
@@ -124,7 +153,7 @@ def unanswered(
         now=now,
         outcome=outcome,
         data=data,
-        doubtful=error.sent,
+        doubtful=doubtful,
         message=text,
         route=route,
     )

@@ -6,21 +6,21 @@ or is repeated, as the route says. An answer that says neither (an error, no JSO
 nothing: the look-up is made again within the retry limits, and then the outcome stays unknown.
 """
 
-from typing import Any
 from urllib.parse import quote
 
 from . import change
 from .errors import MoveRefused
 from .forward import forward_headers
-from .machine import TERMINAL, Move
+from .machine import Move
 from .model import Body, Change, Event, Headers, Result, Transaction
-from .outcome import completed_data
+from .outcome import broken, completed_data, later
 from .pointer import NOTHING, decode, pick_raw
 from .policy import IDEMPOTENT_METHODS, Limits, Lookup, Route, Upstream
 from .schedule import next_attempt
 from .status import EventKind, Interrupted, Outcome, Phase
 
 NOT_FOUND = 404
+NOTHING_THERE = "the look-up did not find it"
 
 DROPPED = frozenset(
     {
@@ -60,17 +60,8 @@ def first_look(
     Before this change, the row was last written when the attempt began (or later).
     """
     until = max(now, transaction.updated_at + upstream.timeout + limits.lease)
-    if until >= transaction.deadline:
-        return None
-    return change.question(
-        transaction,
-        attempt=attempt,
-        now=now,
-        until=until,
-        reason=reason,
-        number=1,
-        doubtful=True,
-        route=route,
+    return later(
+        transaction, until, attempt=attempt, reason=reason, doubtful=True, lookup=1, route=route, now=now
     )
 
 
@@ -131,17 +122,9 @@ def answered(
         )
     if lookup.retry:
         until = next_attempt(upstream.retry, attempt=attempt, now=now, chance=chance)
-        if until is not None and until < transaction.deadline:
-            return change.delay(
-                transaction,
-                attempt=attempt,
-                now=now,
-                until=until,
-                reason="the look-up did not find it",
-                doubtful=False,
-                route=route,
-            )
-    return failed(transaction, attempt=attempt, text="The look-up did not find it", now=now, route=route)
+        if again := later(transaction, until, attempt=attempt, reason=NOTHING_THERE, route=route, now=now):
+            return again
+    return failed(transaction, attempt=attempt, reason=NOTHING_THERE, now=now, route=route)
 
 
 def unclear(
@@ -158,39 +141,15 @@ def unclear(
     """The look-up says nothing: once more within the retry limits, or the outcome stays unknown."""
     _fence(transaction, attempt)
     until = next_attempt(upstream.retry, attempt=number, now=now, chance=chance)
-    if until is not None and until < transaction.deadline:
-        return change.question(
-            transaction,
-            attempt=attempt,
-            now=now,
-            until=until,
-            reason=reason,
-            number=number + 1,
-            doubtful=False,
-            route=route,
-        )
-    text = f"The look-up did not tell what became of it: {reason}"
-    return failed(transaction, attempt=attempt, text=text, now=now, route=route)
+    again = later(transaction, until, attempt=attempt, reason=reason, lookup=number + 1, route=route, now=now)
+    reason = f"the look-up did not tell what became of it: {reason}"
+    return again or failed(transaction, attempt=attempt, reason=reason, now=now, route=route)
 
 
-def failed(transaction: Transaction, *, attempt: int, text: str, now: int, route: Route) -> Change:
+def failed(transaction: Transaction, *, attempt: int, reason: str, now: int, route: Route) -> Change:
     """As `interrupted = "fail"` ends it."""
     _fence(transaction, attempt)
-    data: dict[str, Any] = {
-        "outcome": Outcome.INTERRUPTED.value,
-        "attempt": attempt,
-        "error_message": text,
-        "outcome_unknown": True,
-    }
-    return change.fail(
-        transaction,
-        attempt=attempt,
-        now=now,
-        outcome=Outcome.INTERRUPTED,
-        data=data,
-        message=f"{text}; whether the work was done is unknown",
-        route=route,
-    )
+    return broken(transaction, Outcome.INTERRUPTED, attempt=attempt, reason=reason, route=route, now=now)
 
 
 def _found(
@@ -214,7 +173,5 @@ def _found(
 
 def _fence(transaction: Transaction, attempt: int) -> None:
     """A look-up settles only what still waits for it."""
-    if transaction.status in TERMINAL:
-        raise MoveRefused(transaction.status, Move.COMPLETE)
     if transaction.phase is not Phase.LOOKING or transaction.attempt != attempt:
         raise MoveRefused(transaction.status, Move.COMPLETE, "it does not wait for a look-up any more")

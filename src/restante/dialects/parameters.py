@@ -15,18 +15,17 @@ OPERATIONS = ("create", "update", "delete", "read")
 class Parameters:
     """What a query string says: each name once and one of `names`; an empty value counts as not given.
 
-    A name that is not known is refused: a misspelled filter would otherwise list everything. Without
-    `names` any may stand beside those that are asked for.
+    A name that is not known is refused: a misspelled filter would otherwise list everything.
     """
 
-    def __init__(self, query: str, names: Collection[str] | None = None) -> None:
+    def __init__(self, query: str, names: Collection[str]) -> None:
         try:
             pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
         except ValueError:
             raise BadRequest(f"a query has at most {MAX_PARAMETERS} parameters") from None
         seen: set[str] = set()
         for name, _ in pairs:
-            if names is not None and name not in names:
+            if name not in names:
                 raise BadRequest(
                     f"{name[:MAX_VALUE]} is not one of {', '.join(names)}", field=name[:MAX_VALUE]
                 )

@@ -114,11 +114,6 @@ class HTTPLine:
     def __init__(self, connection: Connection) -> None:
         self._connection: Connection | None = connection
 
-    @property
-    def lost(self) -> bool:
-        """Whether the upstream has closed it, or spoken unasked, meanwhile."""
-        return self._connection is None or not self._connection.usable()
-
     async def send(
         self,
         method: str,

@@ -101,7 +101,7 @@ class Verdict:
             return reconcile.failed(
                 current,
                 attempt=self._attempt,
-                text="There is no look-up for it any more",
+                reason="there is no look-up for it any more",
                 now=now,
                 route=self._route,
             )
