@@ -8,7 +8,7 @@ import pytest
 
 from .harness import Process, RecordingUpstream, free_port, serving, settled
 from .test_kill_later import DEFERRED, QUESTION
-from .victim import STEPS
+from .victim import PROGRESS, STEPS
 
 VICTIM = Path(__file__).parent / "victim.py"
 BODY = b'{"request":{"amount":100}}'
@@ -115,4 +115,4 @@ async def test_an_error_whose_reader_was_cut_off_by_a_kill_can_be_read_again(
 
 def test_every_step_is_covered() -> None:
     reading = {"with the reading reserved", "before the reading is confirmed"}
-    assert set(STEPS) == {*ONCE, *reading, *DEFERRED, *QUESTION}
+    assert set(STEPS) == {*ONCE, *reading, *DEFERRED, *QUESTION, *PROGRESS}

@@ -32,8 +32,15 @@ SENT = {
     "with the answer in hand": 1,
 }
 
-# Where the next process dies, on its way to the look-up.
+# Where the next process dies: on its way to the look-up, while it is made, and with what it told in hand.
 QUESTION = ("before the question's commit", "after the question's commit")
+LOOKING = (
+    "before connecting",
+    "with the connection in hand",
+    "after the request was sent",
+    "with the answer in hand",
+    "after the end's commit",
+)
 
 # Where the process dies around the deferring answer, and what the transaction then waits for.
 DEFERRED = {
@@ -138,7 +145,7 @@ async def a_story(folder: Path, upstream: str, timeout: str = "1s") -> AsyncIter
         yield story
 
 
-@pytest.mark.parametrize("then", [None, *QUESTION])
+@pytest.mark.parametrize("then", [None, *QUESTION, *LOOKING])
 @pytest.mark.parametrize("step", SENT)
 async def test_an_interrupted_payment_is_settled_by_look_up_charged_once_and_answered_right(
     step: str, then: str | None, tmp_path: Path

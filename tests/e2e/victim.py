@@ -18,6 +18,7 @@ from restante.assembly import start
 from restante.assembly.store import open_store
 from restante.config import settings
 from restante.core.clock import SECOND
+from restante.core.model import Change
 from restante.core.status import Phase, Reading
 from restante.outbound import HTTPSender
 
@@ -35,6 +36,8 @@ STEPS = (
     "after the deferral's commit",
     "before the question's commit",
     "after the question's commit",
+    "before the progress's commit",
+    "after the progress's commit",
     "with the reading reserved",
     "before the reading is confirmed",
 )
@@ -50,6 +53,17 @@ WRITES = {
     Phase.LOOKING: ("before the question's commit", "after the question's commit"),
 }
 """By the phase that a change leads to: the steps around its commit."""
+
+PROGRESS = ("before the progress's commit", "after the progress's commit")
+"""The same where nothing changes but the log."""
+
+
+def around(change: Change) -> tuple[str, str]:
+    """The steps around the commit of a change."""
+    before, after = change.before, change.after
+    if before.phase is not Phase.WAITING and (before.phase, before.attempt) == (after.phase, after.attempt):
+        return PROGRESS
+    return WRITES[after.phase]
 
 
 def die() -> None:
@@ -81,7 +95,8 @@ class Store(Wrapped):
         self.inner.offer(submission, done)
 
     async def apply(self, changes: Any) -> Any:
-        before, after = WRITES[max(change.after.phase for change in changes)]
+        (change,) = changes
+        before, after = around(change)
         self.at(before)
         applied = await self.inner.apply(changes)
         if all(applied):  # else somebody was faster, and it is decided again
