@@ -89,7 +89,7 @@ GIVEN = {
     "max_queued": "7",
     "max_waiting": "8",
     "max_events": "10",
-    "max_streams": "5000",
+    "max_streams": "7",
     "reserve": "1MiB",
     "strict": "true",
     "trusted_proxies": "10.0.0.0/8, 192.168.0.1",
