@@ -35,7 +35,11 @@ TARGET = 50  # ms
 
 FILL = """
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows)
-INSERT INTO transactions
+INSERT INTO transactions (
+    key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+    method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
+    result_status, reading
+)
 SELECT i, randomblob(16),
     CASE WHEN i % 50000 = 7 THEN 'rare' WHEN i % 10 = 3 THEN 'second' ELSE 'default' END,
     :start + i * :step, :start + i * :step + 2000000,
@@ -47,7 +51,7 @@ SELECT i, randomblob(16),
     '', CASE WHEN i % 50000 = 17 THEN 'delete' WHEN i % 2 THEN 'create' ELSE 'update' END,
     'default', 0, iif(i % 3, 'order-' || (i / 2), NULL), iif(i > :ended, :start + i * :step, NULL),
     :start + i * :step + 86400000000, :start + i * :step + 86400000000, :start + i * :step + 86400000000,
-    iif(i > :ended, NULL, 200), 0, NULL
+    iif(i > :ended, NULL, 200), 0
 FROM n
 """
 
