@@ -97,12 +97,16 @@ GIVEN = {
     "grace": "1s",
     "insecure": "true",
     "log_level": "error",
+    "role": "runner",
+    "workers": "3",
 }
 
 
 @pytest.mark.parametrize("setting", TOP.settings, ids=lambda setting: setting.name)
 def test_every_setting_at_the_top_is_a_flag_and_a_variable(command: Command, setting: Any) -> None:
     text = GIVEN[setting.name]
+    if setting.name in ("role", "workers"):
+        command.file('store = "postgresql://restante@127.0.0.1/restante"')
     plain = command("check", "--json", "--upstream", UPSTREAM).told()
     flag = "--" + setting.name.replace("_", "-")
     by_flag = command(

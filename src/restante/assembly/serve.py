@@ -1,4 +1,4 @@
-"""One process: gateway, runner and sweeper on one store, from start to drain.
+"""One process: gateway, runner and sweeper on one store, or one role of these, from start to drain.
 
 The order matters twice. At start: store (its lock, its migrations), sockets (a taken port), runner, and
 only then is anybody let in. At the end: nothing new is let in, what is being answered and what runs is
@@ -8,11 +8,12 @@ finished within the grace time, and the store is closed last.
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from ..config import Address, Settings
+from ..config import Address, Role, Settings
 from ..core.clock import SECOND
 from ..core.errors import SettingError
 from ..gateway import Gateway, OpenAuth
@@ -59,7 +60,7 @@ class Running:
     @property
     def addresses(self) -> list[str]:
         """`host:port` of each listener, as bound; the first is where callers go."""
-        return [_address(listener) for _, listener in self._servers]
+        return [address_of(listener) for _, listener in self._servers]
 
     async def stop(self) -> None:
         """Drains: nothing new is accepted, nobody waits, what runs may go on for the grace time."""
@@ -80,26 +81,22 @@ async def start(
     sender: Sender | None = None,
     clock: Clock | None = None,
     chance: Chance | None = None,
+    listeners: Sequence[socket.socket] | None = None,
 ) -> Running:
-    """Starts everything. Raises `SettingError` for a taken port or a store that cannot be used.
+    """Starts what the role has. Raises `SettingError` for a taken port or a store that cannot be used.
 
     What the world gives (store, sender, clock, chance) may be handed in; the defaults are the real ones.
+    `listeners` are those of `listen_on`, where somebody else has opened them.
     """
     policy = settings.policy
     sender, clock, chance = sender or HTTPSender(), clock or SystemClock(), chance or SystemChance()
-    listeners: list[socket.socket] = []
     store = await opened(settings.store, limits=policy.limits)
     try:
-        addresses = [("listen", settings.listen)]
-        if settings.admin_listen is not None:
-            addresses.append(("admin_listen", settings.admin_listen))
-        for setting, address in addresses:
-            listeners.append(_bind(setting, address))
+        listeners = listen_on(settings) if listeners is None else listeners
     except BaseException:
-        for listener in listeners:
-            listener.close()
         await store.close()
         raise
+    runs = settings.role is not Role.GATEWAY
     runner = Runner(store=store, policy=policy, clock=clock, sender=sender)
     service = Service(store=store, policy=policy, clock=clock, chance=chance, bell=runner)
     sweeper = Sweeper(service)
@@ -118,7 +115,7 @@ async def start(
         )
 
     apart = settings.admin_listen is not None
-    apps = [gateway(native=not apart, public=True)]
+    apps = [] if settings.role is Role.RUNNER else [gateway(native=not apart, public=True)]
     if apart:
         apps.append(gateway(native=True, public=False))
     grace_seconds = policy.limits.grace / SECOND
@@ -127,8 +124,9 @@ async def start(
         (make_server(app, grace_seconds=grace_seconds, max_connections=most), listener)
         for app, listener in zip(apps, listeners, strict=True)
     ]
-    runner.start(service)
-    sweeper.start()
+    if runs:  # a runner without lanes gives no places, so that everything waits in the store
+        runner.start(service)
+        sweeper.start()
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
@@ -142,10 +140,16 @@ async def start(
     )
 
 
-async def serve(settings: Settings, *, announce: Callable[[list[str]], None]) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    announce: Callable[[list[str]], None],
+    listeners: Sequence[socket.socket] | None = None,
+    leash: int | None = None,
+) -> None:
     """Runs until SIGTERM or SIGINT, then drains. `announce` is told the addresses once they are open.
 
-    A second signal ends the grace time at once; what was under way is then settled at the next start.
+    `leash` is a pipe's handle: that it ends is as good as a signal, whoever held it is gone. A second signal ends the grace time at once; what was under way is then settled at the next start.
     """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
@@ -154,9 +158,17 @@ async def serve(settings: Settings, *, announce: Callable[[list[str]], None]) ->
     def signalled() -> None:
         (hurry if asked.is_set() else asked).set()
 
+    def slackened() -> None:
+        assert leash is not None
+        if not os.read(leash, 64):
+            loop.remove_reader(leash)
+            asked.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled)
-    running = await start(settings)
+    if leash is not None:
+        loop.add_reader(leash, slackened)
+    running = await start(settings, listeners=listeners)
     announce(running.addresses)
     await asked.wait()
     log.info("draining: nothing new is accepted")
@@ -170,6 +182,25 @@ async def serve(settings: Settings, *, announce: Callable[[list[str]], None]) ->
         await asyncio.wait([stopping])
         return
     await stopping
+
+
+def listen_on(settings: Settings) -> list[socket.socket]:
+    """Opens the addresses that the settings' role has: callers' first, then that of `/-/` alone.
+
+    Raises `SettingError` where one is taken.
+    """
+    addresses = [] if settings.role is Role.RUNNER else [("listen", settings.listen)]
+    if settings.admin_listen is not None:
+        addresses.append(("admin_listen", settings.admin_listen))
+    listeners: list[socket.socket] = []
+    try:
+        for setting, address in addresses:
+            listeners.append(_bind(setting, address))
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
 
 
 def _bind(setting: str, address: Address) -> socket.socket:
@@ -191,6 +222,7 @@ def _bind(setting: str, address: Address) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket) -> str:
+def address_of(listener: socket.socket) -> str:
+    """`host:port`, as bound."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

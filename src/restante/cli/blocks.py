@@ -1,17 +1,21 @@
 """What is printed for people: where a server listens, what a configuration means."""
 
 from .. import __version__
-from ..config import Settings
+from ..config import Role, Settings
 from ..config.describe import describe, spell_route, upstream_url
 
 WIDTH = 15
 
 
 def start_block(settings: Settings, addresses: list[str], *, file: str | None) -> str:
-    """What a server says when it is up. `addresses` are the real ones: of callers, then of `/-/`."""
-    lines = [("listens on", f"http://{addresses[0]}")]
-    if len(addresses) > 1:
-        lines.append(("/-/ is on", f"http://{addresses[1]}"))
+    """What a server says when it is up. `addresses` are the real ones: of callers, unless it only runs, then
+    of `/-/`."""
+    names = ["/-/ is on"] if settings.role is Role.RUNNER else ["listens on", "/-/ is on"]
+    lines = [(name, f"http://{address}") for name, address in zip(names, addresses, strict=False)]
+    if settings.role is not Role.ALL:
+        lines.append(("role", settings.role))
+    if settings.workers > 1:
+        lines.append(("workers", str(settings.workers)))
     if settings.policy.public_url:
         lines.append(("known as", settings.policy.public_url))
     lines += _upstreams(settings)

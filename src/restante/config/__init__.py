@@ -5,6 +5,6 @@ Reads no file and no environment; `cli` gathers the mapping and this room makes 
 
 from ..core.errors import SettingError
 from .address import Address
-from .settings import Settings, settings
+from .settings import Role, Settings, settings
 
-__all__ = ["Address", "SettingError", "Settings", "settings"]
+__all__ = ["Address", "Role", "SettingError", "Settings", "settings"]

@@ -31,6 +31,8 @@ def describe(settings: Settings) -> dict[str, object]:
         trusted_proxies=list(policy.trusted_proxies),
         grace=spell_duration(limits.grace),
         log_level=settings.log_level,
+        role=settings.role.value,
+        workers=settings.workers,
         auth={"mode": settings.auth_mode, "insecure": settings.insecure},
         upstreams={name: _upstream(upstream) for name, upstream in policy.upstreams.items()},
         routes=[_route(route) for route in policy.routes],

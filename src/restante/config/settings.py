@@ -1,6 +1,7 @@
 """All settings, and the one function that makes them of a mapping."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 import msgspec
 
@@ -13,6 +14,14 @@ from .table import Section, Setting, Table
 from .upstreams import read_upstreams
 
 
+class Role(StrEnum):
+    """What a process does."""
+
+    ALL = "all"
+    GATEWAY = "gateway"
+    RUNNER = "runner"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a server is started with. Everything that decides about requests is in `policy`."""
 
@@ -22,6 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auth_mode: str = "open"
     insecure: bool = False
     log_level: str = "info"
+    role: Role = Role.ALL
+    workers: int = 1
     policy: Policy
 
     @property
@@ -29,6 +40,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The file behind `store`; relative ones are meant from the working folder."""
         return self.store.removeprefix(SQLITE)
 
+
+MAX_WORKERS = 64
+"""Processes of one machine."""
 
 LISTEN = Setting("listen", ADDRESS, "the address callers use; port 0 takes a free one", "127.0.0.1:8600")
 PUBLIC_URL = Setting(
@@ -104,6 +118,20 @@ LOG_LEVEL = Setting(
     "log_level", choice("debug", "info", "warning", "error"), "what is logged, on standard error", "info"
 )
 
+ROLE = Setting(
+    "role",
+    choice("all", "gateway", "runner", later={"webhooks": "a role for webhooks"}),
+    "what this process does: `gateway` takes requests and answers, `runner` does the work; roles apart need "
+    "a PostgreSQL",
+    "all",
+)
+WORKERS = Setting(
+    "workers",
+    whole(1, MAX_WORKERS),
+    "how many processes serve the same addresses, each in its role; more than one needs a PostgreSQL",
+    1,
+)
+
 AUTH_MODE = Setting(
     "mode",
     choice("open", later={"keys": "keys", "passthrough": "passthrough"}),
@@ -137,6 +165,8 @@ TOP = Section(
         GRACE,
         INSECURE,
         LOG_LEVEL,
+        ROLE,
+        WORKERS,
     ),
     tables=("upstream", "upstreams", "routes", "auth"),
     later=("webhooks",),
@@ -158,9 +188,12 @@ def settings(raw: Mapping[str, object]) -> Settings:
         auth_mode=auth.get(AUTH_MODE),
         insecure=table.get(INSECURE) or auth.get(INSECURE),
         log_level=table.get(LOG_LEVEL),
+        role=Role(table.get(ROLE)),
+        workers=table.get(WORKERS),
         policy=_policy(table),
     )
     _check_reach(read)
+    _check_several(read)
     return read
 
 
@@ -217,3 +250,16 @@ def _check_reach(read: Settings) -> None:
             )
     if read.admin_listen is not None and read.admin_listen == read.listen and read.listen.port:
         raise SettingError(ADMIN_LISTEN.name, "must not be the same address as listen")
+
+
+def _check_several(read: Settings) -> None:
+    """One SQLite file has one server."""
+    if not read.store.startswith(SQLITE):
+        return
+    for setting, several in ((ROLE, read.role is not Role.ALL), (WORKERS, read.workers > 1)):
+        if several:
+            raise SettingError(
+                setting.name,
+                'several processes need a PostgreSQL as their store (store = "postgresql://…"); one SQLite file '
+                "has one server",
+            )
