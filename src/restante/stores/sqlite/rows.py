@@ -1,7 +1,7 @@
-"""Between the core's values and rows. The only place that knows what the stored integers mean.
+"""Between the core's values and rows. What the stored integers mean is in codes.py.
 
-The integers are never reused for something else. Writing happens on the caller's side, so that what
-cannot be spelled as a row fails there and not in the middle of somebody else's group.
+Writing happens on the caller's side, so that what cannot be spelled as a row fails there and not in the
+middle of somebody else's group.
 """
 
 from collections.abc import Sequence
@@ -10,31 +10,22 @@ from typing import Any
 import msgspec
 
 from ...core.model import Body, Change, Event, Headers, Request, Result, Submission, Transaction
-from ...core.status import Dialect, EventKind, Outcome, Phase, Reading, Status
+from ...core.status import Phase
+from ..codes import (
+    DIALECT,
+    DIALECTS,
+    FINISHED,
+    KIND,
+    KINDS,
+    OUTCOME,
+    OUTCOMES,
+    PHASES,
+    READINGS,
+    STATUS,
+    STATUSES,
+)
 
 Row = tuple[Any, ...]
-
-STATUSES = (Status.PENDING, Status.PROCESSING, Status.COMPLETED, Status.FAILED, Status.CANCELLED)
-OUTCOMES = (
-    Outcome.ANSWERED,
-    Outcome.UNREACHABLE,
-    Outcome.TIMED_OUT,
-    Outcome.INTERRUPTED,
-    Outcome.EXPIRED,
-)
-DIALECTS = (Dialect.TASK, Dialect.TRANSACTION, Dialect.PREFER)
-KINDS = (EventKind.TRANSITION, EventKind.FAILURE, EventKind.INFO, EventKind.DELAY)
-
-STATUS = {status: number for number, status in enumerate(STATUSES)}
-OUTCOME: dict[Outcome | None, int | None] = {outcome: number for number, outcome in enumerate(OUTCOMES)}
-OUTCOME[None] = None
-DIALECT = {dialect: number for number, dialect in enumerate(DIALECTS)}
-KIND = {kind: number for number, kind in enumerate(KINDS)}
-PHASES = tuple(Phase)
-READINGS = tuple(Reading)
-
-FINISHED = 2
-"""Statuses from here on are terminal; the SQL says `status < 2` for what is not finished."""
 
 _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()

@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 
 from ...core.model import Query, Transaction
+from ..codes import DIALECT, FINISHED, STATUS
 from .database import Database, wrong
 from .reader import transactions
-from .rows import DIALECT, FINISHED, STATUS
 from .turnstile import Turnstile
 from .worker import Job
 
