@@ -8,26 +8,42 @@ import pytest
 
 from restante.core.policy import Limits
 from restante.ports import Store
+from restante.stores.postgres import PostgresStore
 from restante.stores.sqlite import SQLiteStore
 
 Opener = Callable[..., Awaitable[Store]]
 
 
-def _sqlite(folder: Path) -> Opener:
+def _sqlite(request: pytest.FixtureRequest) -> Opener:
+    folder: Path = request.getfixturevalue("tmp_path")
+
     async def open(**limits: Any) -> Store:
         return await SQLiteStore.open(str(folder / "restante.db"), limits=Limits(**limits))
 
     return open
 
 
-BACK_ENDS = {"sqlite": _sqlite}
+def _postgres(request: pytest.FixtureRequest) -> Opener:
+    url: str = request.getfixturevalue("database")
+
+    async def open(**limits: Any) -> Store:
+        return await PostgresStore.open(url, limits=Limits(**limits))
+
+    return open
+
+
+BACK_ENDS = {"sqlite": _sqlite, "postgres": _postgres}
 
 
 @pytest.fixture(params=BACK_ENDS)
-async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opener]:
+def opener(request: pytest.FixtureRequest) -> Opener:
+    return BACK_ENDS[request.param](request)
+
+
+@pytest.fixture
+async def opened(opener: Opener) -> AsyncIterator[Opener]:
     """Opens the back end's store, again and again if wanted: always the same data, one at a time."""
     stores: list[Store] = []
-    opener = BACK_ENDS[request.param](tmp_path)
 
     async def open(**limits: Any) -> Store:
         for store in stores:

@@ -1,0 +1,137 @@
+"""Submissions into rows, idempotency included, with any number of other processes doing the same.
+
+One statement decides, by the unique key of the idempotency table: of racing first submits one is written, and
+the others, once it is committed, are replays of it. A commit whose answer was lost is looked up by key: what
+is there with the same id was written by it.
+"""
+
+from collections.abc import Callable, Sequence
+
+from ...core.errors import KeyReused, RestanteError, StoreUnavailable
+from ...core.model import Accepted
+from .database import Database
+from .lane import Job
+from .rows import ENTRY_WIDTH, Entry, columns, read_transaction
+from .trouble import Lost, unavailable
+
+ROUNDS = 5
+"""How often an idempotency key may change hands while a submission looks at it."""
+
+Answers = dict[int, Accepted | KeyReused]
+"""By the row key of the submission."""
+
+
+class Accepting:
+    """`remember` is told of each submission that was written, after its commit."""
+
+    def __init__(self, database: Database, remember: Callable[[Entry], None]) -> None:
+        self._database = database
+        self._remember = remember
+        self.commits = 0
+
+    async def run(self, jobs: list[Job]) -> None:
+        """Each job's value becomes its answers. All are written together; where that is refused, one by
+        one, so that only the bad one fails."""
+        try:
+            answers = await self._accept([entry for job in jobs for entry in job.what])
+        except StoreUnavailable:
+            raise
+        except RestanteError as error:
+            if len(jobs) == 1:
+                jobs[0].error = error
+                return
+            for job in jobs:
+                await self.run([job])
+            return
+        for job in jobs:
+            job.value = [answers[entry.key] for entry in job.what]
+
+    async def _accept(self, entries: list[Entry]) -> Answers:
+        answers: Answers = {}
+        left = entries
+        for _ in range(ROUNDS):
+            first = _firsts(left)
+            written = await self._insert(first)
+            for entry in first:
+                if entry.key in written:
+                    answers[entry.key] = Accepted(entry.submission.transaction)
+                    self._remember(entry)
+            left = [entry for entry in left if entry.key not in answers]
+            if any(entry.scope is None for entry in left):
+                raise RestanteError("a body was dropped before its transaction was stored")
+            if left:
+                answers |= await self._replay(left)
+                left = [entry for entry in left if entry.key not in answers]
+            if not left:
+                return answers
+        raise unavailable()
+
+    async def _insert(self, entries: Sequence[Entry]) -> set[int]:
+        """The keys that were written."""
+
+        async def write(some: Sequence[Entry]) -> set[int]:
+            self.commits += 1
+            values = columns([entry.row for entry in some], ENTRY_WIDTH)
+            return {row[0] for row in await self._database.rows("accept", *values)}
+
+        async def settle() -> set[int]:
+            ids = {entry.key: entry.submission.transaction.id for entry in entries}
+            rows = await self._database.rows("ids", list(ids), again=True)
+            there = {key for key, id in rows if ids[key] == id}
+            left = [entry for entry in entries if entry.key not in there]
+            return there | await write(left) if left else there
+
+        try:
+            return await write(entries)
+        except Lost:
+            return await self._database.find_out(settle)
+
+    async def _replay(self, entries: Sequence[Entry]) -> Answers:
+        """The answers to those whose idempotency key is known. What is known no more gets none, and is
+        written after all."""
+        scopes = list({entry.scope for entry in entries})
+        rows = await self._database.rows("known_scopes", scopes, again=True)
+        known = {row[0]: (row[1], row[2], row[3]) for row in rows}
+        answers: Answers = {}
+        replays: dict[int, int] = {}
+        for entry in entries:
+            claim = entry.submission.idempotency
+            first = known.get(entry.scope)
+            if claim is None or first is None or first[2] <= entry.submission.transaction.created_at:
+                continue
+            if first[1] == claim.fingerprint:
+                replays[entry.key] = first[0]
+            else:
+                answers[entry.key] = KeyReused("This idempotency key was used for a different request.")
+        if not replays:
+            return answers
+        keys = list(set(replays.values()))
+        await self._database.rows("make_readable", keys, again=True)
+        rows = await self._database.rows("transactions", keys, again=True)
+        firsts = {row[0]: Accepted(read_transaction(row), replayed=True) for row in rows}
+        answers |= {key: firsts[first] for key, first in replays.items() if first in firsts}
+        lost = _leading_nowhere(known, keys, firsts)
+        if lost:
+            await self._database.rows("delete_scopes", *columns(lost, 2), again=True)
+        return answers
+
+
+def _leading_nowhere(
+    known: dict[bytes, tuple[int, bytes, int]], keys: list[int], firsts: dict[int, Accepted]
+) -> list[tuple[bytes, int]]:
+    """Entries that lead to transactions which are not there."""
+    gone = set(keys) - firsts.keys()
+    return [(scope, key) for scope, (key, _, _) in known.items() if key in gone]
+
+
+def _firsts(entries: Sequence[Entry]) -> list[Entry]:
+    """Of those with the same idempotency key the first; of the others all."""
+    seen: set[bytes] = set()
+    firsts = []
+    for entry in entries:
+        if entry.scope is not None:
+            if entry.scope in seen:
+                continue
+            seen.add(entry.scope)
+        firsts.append(entry)
+    return firsts

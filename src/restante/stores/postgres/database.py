@@ -1,0 +1,97 @@
+"""The database as named statements: each on any connection, each with a known end or `Lost`.
+
+A statement that was surely not done because two of them were in each other's way is done again, and one
+whose end is unknown may be done again where that is harmless (`again`).
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from ...core.errors import RestanteError, StoreUnavailable
+from .pool import COMMAND_SECONDS, Pool
+from .queries import QUERIES
+from .trouble import RETRY_SECONDS, Lost, Meaning, Unknown, meaning, unavailable, wrong
+
+TRIES = 4
+"""How often a statement is begun, at most."""
+
+PERSISTENCE_SECONDS = 10.0
+"""How long it is tried to find out what became of a lost write."""
+
+PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 0.5
+
+Found = TypeVar("Found")
+
+
+class Database:
+    """Runs the statements of queries.sql."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def rows(self, name: str, *arguments: Any, again: bool = False) -> list[Any]:
+        """The statement's rows. `again`: doing it twice is as good as once.
+
+        Raises `Lost` (never with `again`), `StoreUnavailable`, or a `RestanteError` that is about the row.
+        """
+        return await self.search(QUERIES[name], *arguments, again=again)
+
+    async def value(self, name: str, *arguments: Any, again: bool = False) -> Any:
+        """The first column of the first row; None where there is none."""
+        rows = await self.rows(name, *arguments, again=again)
+        return rows[0][0] if rows else None
+
+    async def search(self, text: str, *arguments: Any, again: bool = True) -> list[Any]:
+        """The same for a text put together from constant parts."""
+        for left in reversed(range(TRIES)):
+            connection = await self._pool.take()
+            try:
+                found: list[Any] = await connection.fetch(text, *arguments, timeout=COMMAND_SECONDS)
+            except Exception as error:
+                what = meaning(error)
+                if what in (Meaning.LOST, Meaning.ELSEWHERE):
+                    self._pool.drop(connection, all=True)
+                else:
+                    self._pool.give(connection)
+                if what is Meaning.AGAIN and left:
+                    await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))
+                elif what is Meaning.LOST and not again:
+                    raise Lost from error
+                elif what is Meaning.LOST and left:
+                    continue
+                else:
+                    raise wrong(error) from None
+            except BaseException:
+                self._pool.drop(connection)
+                raise
+            else:
+                self._pool.give(connection)
+                return found
+        raise unavailable()
+
+    async def find_out(self, settle: Callable[[], Awaitable[Found]]) -> Found:
+        """What `settle` says became of a lost write. It looks, and does what was not
+        done, as often as needed.
+
+        Raises `StoreUnavailable` where the database stays away: then it remains unknown.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PERSISTENCE_SECONDS
+        pause = PAUSE_SECONDS
+        refusals = 0
+        while True:
+            try:
+                return await settle()
+            except (Lost, StoreUnavailable) as error:
+                if loop.time() >= until:
+                    message = "The store does not answer; what became of this is not known yet."
+                    raise Unknown(message, retry_after_seconds=RETRY_SECONDS) from error
+            except RestanteError:  # the lost write itself was in the way, and is over now
+                refusals += 1
+                if refusals == TRIES:
+                    raise
+            await asyncio.sleep(random.uniform(pause / 2, pause))
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,165 @@
+"""This process among others: its number, its lease, what it holds, and what those leave that are gone.
+
+A process renews one lease, its own, on the database's clock; whatever it holds is held as long as that lasts.
+Each acquisition is a number of its own, the process's in the upper half. Who finds that a lease has lapsed
+frees everything of that process. A process that was taken for dead goes on under a new number: what it
+held under the old one it cannot begin any more.
+
+After the database was away all leases may have lapsed at once. So nobody is taken for dead by a process that
+has not itself been seen by the database for a while: first all get a chance to come back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from ...core.clock import SECOND
+from ...core.errors import RestanteError
+from .database import Database
+from .rows import columns
+
+log = logging.getLogger("restante.stores")
+
+BEATS = 4
+"""How often a lease is renewed in the time it lasts."""
+
+DOUBT_BEATS = 4 * BEATS
+"""For how many beats an acquisition of which nobody knows whether it was made is given back again."""
+
+VOID_BEATS = 12 * BEATS
+"""Every so many beats it is looked for holds that nobody's are."""
+
+_NUMBERS = 1 << 32
+
+
+class Nodes:
+    """`freed` is told of upstreams that have work again, `adopted` of bodies that are to be dropped."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        lease: int,
+        freed: Callable[[str], None],
+        adopted: Callable[[tuple[int, int]], object],
+    ) -> None:
+        self.node = 0
+        self.queued = 0  # not finished; counted at every beat, and kept up by what is written here
+        self.others = 0  # other processes on this database, as of the last beat
+        self._database = database
+        self._lease = lease
+        self._freed = freed
+        self._adopted = adopted
+        self._held: dict[int, int] = {}  # key, hold
+        self._number = 0
+        self._doubtful: dict[int, int] = {}  # hold, beats left
+        self._owed: set[tuple[int, int]] = set()
+        self._seen = 0.0  # when the last beat was, by the loop's clock
+        self._void_in = VOID_BEATS
+        self._next_seconds = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    # -- holds
+
+    def number(self) -> int:
+        """For one acquisition, or one reading."""
+        self._number = (self._number + 1) % _NUMBERS
+        return self.node * _NUMBERS + self._number
+
+    def hold(self, keys: Iterable[int], hold: int) -> None:
+        for key in keys:
+            self._held[key] = hold
+
+    def held(self, key: int) -> int | None:
+        """By which number this process holds it."""
+        return self._held.get(key)
+
+    def let_go(self, key: int) -> int | None:
+        """It is not held any more; what its number was."""
+        return self._held.pop(key, None)
+
+    def doubt(self, hold: int) -> None:
+        """Nobody knows what this acquisition brought, if it was made at all: it is given back."""
+        self._doubtful[hold] = DOUBT_BEATS
+
+    def owe(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """These keys and holds could not be given back, and are with the next beat."""
+        self._owed.update(pairs)
+
+    # -- the lease
+
+    async def enter(self) -> None:
+        """Takes a number and what others have left. Then the lease is renewed until `leave`."""
+        await self._register()
+        self._void_in = 0
+        await self._beat()
+        self._task = asyncio.get_running_loop().create_task(self._live())
+
+    async def leave(self) -> None:
+        """Gives everything back at once."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        try:
+            await self._database.rows("leave", self.node, again=True)
+            await self._void()
+        except RestanteError as error:
+            log.warning("what this process held is free when its lease ends: %s", error)
+
+    async def _live(self) -> None:
+        while True:
+            await asyncio.sleep(self._next_seconds)
+            try:
+                await self._beat()
+            except RestanteError as error:
+                log.debug("the lease was not renewed: %r", error)
+                self._next_seconds = min(self._lease / BEATS / SECOND, 1.0) / 2
+
+    async def _register(self) -> None:
+        self.node = await self._database.value("register", self._lease, again=True)
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        present = loop.time() - self._seen <= self._lease / SECOND
+        if await self._database.value("beat", self.node, self._lease, again=True) is None:
+            former = self.node
+            await self._register()
+            log.warning("this server was taken for dead and goes on as number %d", self.node)
+            await self._database.rows("keep_loose", former, self.node, again=True)
+        self._seen = loop.time()
+        await self._give_back()
+        before = self.queued
+        count, self.others, ends_in = (await self._database.rows("survey", self.node, again=True))[0]
+        self.queued += count - before
+        if present and self.others and ends_in <= 0:
+            await self._bury()
+        self._void_in -= 1
+        if self._void_in <= 0:
+            await self._void()
+        rest = self._lease // BEATS
+        if 0 < ends_in < rest and self.others:
+            rest = ends_in + SECOND // 100
+        self._next_seconds = rest / SECOND
+
+    async def _give_back(self) -> None:
+        if self._owed:
+            owed = list(self._owed)
+            await self._database.rows("release", *columns(owed, 2), again=True)
+            self._owed.difference_update(owed)
+        if self._doubtful:
+            await self._database.rows("release_holds", list(self._doubtful), again=True)
+            self._doubtful = {hold: left - 1 for hold, left in self._doubtful.items() if left > 1}
+
+    async def _bury(self) -> None:
+        gone = await self._database.rows("bury", again=True)
+        if gone:
+            log.warning("%d servers are gone; what they held is taken over", len(gone))
+            self._void_in = 0
+
+    async def _void(self) -> None:
+        self._void_in = VOID_BEATS
+        for (upstream,) in await self._database.rows("void_holds", again=True):
+            self._freed(upstream)
+        await self._database.rows("void_readings", again=True)
+        for row in await self._database.rows("adopt_loose", self.node, again=True):
+            self._adopted((row[0], row[1]))

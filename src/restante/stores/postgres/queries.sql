@@ -1,0 +1,377 @@
+-- Every statement of this store, by name. Many rows come as arrays, one per column. Where a statement of the
+-- SQLite store does the same, it has the same name.
+
+-- name: accept
+-- Submissions, all or (on an error) none: transaction, first event, request, turn, idempotency key.
+-- Returns the keys that became transactions. The others' idempotency key is somebody's already, or their
+-- large body is being dropped.
+WITH fresh AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::bigint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[],
+        $8::smallint[], $9::integer[], $10::integer[], $11::integer[], $12::smallint[], $13::text[],
+        $14::text[], $15::text[], $16::text[], $17::text[], $18::integer[], $19::text[], $20::bigint[],
+        $21::bigint[], $22::bigint[], $23::bigint[], $24::smallint[], $25::smallint[], $26::uuid[],
+        $27::integer[], $28::smallint[], $29::text[], $30::text[], $31::smallint[], $32::bigint[],
+        $33::bytea[], $34::bigint[], $35::bytea[], $36::bytea[], $37::bytea[], $38::bigint[]
+    ) AS f (
+        key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+        method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at,
+        sweep_at, result_status, reading, retry_of, event_sequence, event_kind, event_message, event_data,
+        event_status, event_created_at, headers, size, body, scope, fingerprint, hold
+    )
+), scoped AS (
+    -- Waits for a racing first submit to be over. What is past its retention is given away.
+    INSERT INTO restante.idempotency AS known (scope, key, fingerprint, created_at, expires_at)
+    SELECT scope, key, fingerprint, created_at, expires_at FROM fresh WHERE scope IS NOT NULL ORDER BY scope
+    ON CONFLICT (scope) DO UPDATE
+    SET key = excluded.key, fingerprint = excluded.fingerprint, created_at = excluded.created_at,
+        expires_at = excluded.expires_at
+    WHERE known.expires_at <= excluded.created_at OR known.key = excluded.key
+    RETURNING key
+), bodies AS (
+    DELETE FROM restante.loose USING fresh
+    WHERE fresh.body IS NULL AND loose.key = fresh.key AND loose.attempt = 0 AND NOT loose.dropping
+        AND (fresh.scope IS NULL OR fresh.key IN (SELECT key FROM scoped))
+    RETURNING loose.key
+), kept AS MATERIALIZED (
+    SELECT * FROM fresh
+    WHERE (scope IS NULL OR key IN (SELECT key FROM scoped))
+        AND (body IS NOT NULL OR key IN (SELECT key FROM bodies))
+), written AS (
+    INSERT INTO restante.transactions (
+        key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+        method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at,
+        sweep_at, result_status, reading, retry_of
+    )
+    SELECT
+        key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+        method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at,
+        sweep_at, result_status, reading, retry_of
+    FROM kept
+), logged AS (
+    INSERT INTO restante.events (key, sequence, kind, message, data, status, created_at)
+    SELECT key, event_sequence, event_kind, event_message, event_data, event_status, event_created_at
+    FROM kept
+), asked AS (
+    INSERT INTO restante.requests (key, headers, size, body, scope)
+    SELECT key, headers, size, body, scope FROM kept
+), queued AS (
+    INSERT INTO restante.ready (key, upstream, tenant, priority, due_at, created_at, hold)
+    SELECT key, upstream, tenant, priority, due_at, created_at, hold FROM kept WHERE status < 2
+), ended AS (
+    INSERT INTO restante.endings (tenant, status, created_at, key)
+    SELECT tenant, status, created_at, key FROM kept WHERE status >= 2
+)
+SELECT key FROM kept
+
+-- name: ids
+SELECT key, id::text FROM restante.transactions WHERE key = ANY($1::bigint[])
+
+-- name: known_scopes
+SELECT scope, key, fingerprint, expires_at FROM restante.idempotency WHERE scope = ANY($1::bytea[])
+
+-- name: delete_scopes
+-- Entries that lead to nothing.
+DELETE FROM restante.idempotency USING unnest($1::bytea[], $2::bigint[]) AS d (scope, key)
+WHERE idempotency.scope = d.scope AND idempotency.key = d.key
+
+-- name: make_readable
+-- A replay makes an error that was read, or is being read just now, readable once more.
+UPDATE restante.transactions SET reading = 0, reader = NULL WHERE reading > 0 AND key = ANY($1::bigint[])
+
+-- name: apply_changes
+-- The version check: a row moves on only from the sequence and attempt its change starts from. An attempt
+-- begins only where its process still has the hold that it was given. What is no longer being sent is
+-- nobody's. Returns the keys, and whether they moved (true) or were somebody else's (false).
+WITH changes AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::bigint[], $2::integer[], $3::integer[], $4::smallint[], $5::smallint[], $6::smallint[],
+        $7::integer[], $8::integer[], $9::integer[], $10::bigint[], $11::bigint[], $12::smallint[],
+        $13::bigint[], $14::boolean[], $15::bigint[]
+    ) AS c (
+        key, from_sequence, from_attempt, status, outcome, phase, sequence, attempt, doubtful, updated_at,
+        due_at, result_status, sweep_at, begins, hold
+    )
+), locked AS MATERIALIZED (
+    SELECT ready.key, NOT changes.begins OR ready.hold IS NOT DISTINCT FROM changes.hold AS ours
+    FROM changes JOIN restante.ready ON ready.key = changes.key
+    ORDER BY ready.key FOR UPDATE OF ready
+), moved AS (
+    UPDATE restante.transactions AS t
+    SET status = c.status, outcome = c.outcome, phase = c.phase, sequence = c.sequence, attempt = c.attempt,
+        doubtful = c.doubtful, updated_at = c.updated_at, due_at = c.due_at,
+        result_status = c.result_status, sweep_at = coalesce(c.sweep_at, t.sweep_at)
+    FROM changes AS c
+    WHERE t.key = c.key AND t.sequence = c.from_sequence AND t.attempt = c.from_attempt
+        AND (c.key IN (SELECT key FROM locked WHERE ours) OR NOT c.begins)
+    RETURNING t.key, t.tenant, t.created_at, t.status, t.phase, t.due_at
+), logged AS (
+    INSERT INTO restante.events (key, sequence, kind, message, data, status, created_at)
+    SELECT * FROM unnest(
+        $16::bigint[], $17::integer[], $18::smallint[], $19::text[], $20::text[], $21::smallint[],
+        $22::bigint[]
+    ) AS e (key, sequence, kind, message, data, status, created_at)
+    WHERE e.key IN (SELECT key FROM moved)
+), kept AS (
+    INSERT INTO restante.results (key, status, headers, size, body, attempt)
+    SELECT * FROM unnest(
+        $23::bigint[], $24::smallint[], $25::bytea[], $26::bigint[], $27::bytea[], $28::integer[]
+    ) AS r (key, status, headers, size, body, attempt)
+    WHERE r.key IN (SELECT key FROM moved)
+    RETURNING key, body IS NULL AS large, attempt
+), referred AS (
+    DELETE FROM restante.loose USING kept
+    WHERE kept.large AND loose.key = kept.key AND loose.attempt = kept.attempt
+), ended AS (
+    INSERT INTO restante.endings (tenant, status, created_at, key)
+    SELECT tenant, status, created_at, key FROM moved WHERE status >= 2
+    ON CONFLICT DO NOTHING
+), finished AS (
+    DELETE FROM restante.ready USING moved WHERE ready.key = moved.key AND moved.status >= 2
+), turned AS (
+    UPDATE restante.ready SET hold = NULL, due_at = moved.due_at FROM moved
+    WHERE ready.key = moved.key AND moved.status < 2 AND (moved.phase <> 1 OR ready.hold IS NULL)
+)
+SELECT key, true FROM moved UNION ALL SELECT key, false FROM locked WHERE NOT ours
+
+-- name: events_at
+-- Single events, by key and sequence.
+SELECT e.key, e.sequence, e.kind, e.message, e.data, e.status, e.created_at
+FROM unnest($1::bigint[], $2::integer[]) AS w (key, sequence)
+JOIN restante.events AS e ON e.key = w.key AND e.sequence = w.sequence
+
+-- name: mark_reading
+UPDATE restante.transactions AS t SET reading = m.after, reader = CASE m.after WHEN 1 THEN m.reader END
+FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::bigint[]) AS m (key, before, after, reader)
+WHERE t.key = m.key AND t.reading = m.before
+RETURNING t.key
+
+-- name: readings
+SELECT key, reading, reader FROM restante.transactions WHERE key = ANY($1::bigint[])
+
+-- name: renew
+-- Only what is being sent, and is not finished, has a lease. What a process holds is leased with it.
+WITH renewed AS (
+    UPDATE restante.transactions SET due_at = $2
+    WHERE phase = 1 AND status < 2 AND key = ANY($1::bigint[])
+    RETURNING key
+)
+UPDATE restante.ready SET due_at = $2 FROM renewed WHERE ready.key = renewed.key AND ready.hold IS NULL
+
+-- name: probe
+UPDATE restante.meta SET probes = probes + 1
+
+-- name: insert_chunks
+WITH pieces AS (
+    SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::bytea[])
+        AS p (key, attempt, position, data)
+), loosened AS (
+    INSERT INTO restante.loose (key, attempt, node, dropping)
+    SELECT DISTINCT key, attempt, $5::integer, false FROM pieces
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO restante.chunks (key, attempt, position, data) SELECT * FROM pieces
+ON CONFLICT (key, attempt, position) DO UPDATE SET data = excluded.data
+
+-- name: delete_pieces
+-- Some pieces of one body, where it is loose; from then on nothing can refer to it.
+WITH body AS (
+    UPDATE restante.loose SET dropping = true WHERE key = $1 AND attempt = $2 RETURNING key, attempt
+), gone AS (
+    DELETE FROM restante.chunks USING body
+    WHERE chunks.key = body.key AND chunks.attempt = body.attempt AND chunks.position IN (
+        SELECT position FROM restante.chunks WHERE key = $1 AND attempt = $2 LIMIT $3
+    )
+    RETURNING 1
+)
+SELECT count(*) FROM gone
+
+-- name: delete_loose
+DELETE FROM restante.loose WHERE key = $1 AND attempt = $2 AND dropping
+
+-- name: adopt_loose
+-- Bodies whose process is gone are this one's to drop.
+UPDATE restante.loose SET node = $1, dropping = true
+WHERE NOT EXISTS (SELECT 1 FROM restante.nodes WHERE nodes.node = loose.node)
+RETURNING key, attempt
+
+-- name: keep_loose
+-- Bodies that are being written under a process's former number.
+UPDATE restante.loose SET node = $2 WHERE node = $1
+
+-- name: purge
+-- $1: keys whose request, result and idempotency key go; $2, $3: new sweep_at of some; $4: keys of which
+-- everything goes. Returns the bodies that are loose from now on.
+WITH moved AS (
+    UPDATE restante.transactions AS t SET sweep_at = m.sweep_at
+    FROM unnest($2::bigint[], $3::bigint[]) AS m (key, sweep_at)
+    WHERE t.key = m.key
+), forgotten_scopes AS (
+    DELETE FROM restante.idempotency USING restante.requests
+    WHERE requests.key = ANY($1::bigint[]) AND idempotency.scope = requests.scope
+        AND idempotency.key = requests.key
+), forgotten_requests AS (
+    DELETE FROM restante.requests WHERE key = ANY($1::bigint[])
+), forgotten_results AS (
+    DELETE FROM restante.results WHERE key = ANY($1::bigint[])
+), forgotten_events AS (
+    DELETE FROM restante.events WHERE key = ANY($4::bigint[])
+), forgotten_endings AS (
+    DELETE FROM restante.endings USING restante.transactions AS t
+    WHERE t.key = ANY($4::bigint[]) AND endings.tenant = t.tenant AND endings.status = t.status
+        AND endings.created_at = t.created_at AND endings.key = t.key
+), forgotten_turns AS (
+    DELETE FROM restante.ready WHERE key = ANY($4::bigint[])
+), forgotten AS (
+    DELETE FROM restante.transactions WHERE key = ANY($4::bigint[])
+)
+INSERT INTO restante.loose (key, attempt, node, dropping)
+SELECT DISTINCT key, attempt, $5::integer, true FROM restante.chunks WHERE key = ANY($1::bigint[])
+ON CONFLICT (key, attempt) DO UPDATE SET node = excluded.node, dropping = true
+RETURNING key, attempt
+
+-- name: secret
+SELECT secret FROM restante.meta
+
+-- name: reserve_keys
+SELECT nextval('restante.keys')
+
+-- name: transactions
+SELECT
+    key, id::text, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+    method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
+    result_status, reading, retry_of::text
+FROM restante.transactions WHERE key = ANY($1::bigint[])
+
+-- name: events
+-- In order, at most 1,000 of each.
+SELECT key, sequence, kind, message, data, status, created_at FROM restante.events
+WHERE key = ANY($1::bigint[]) AND sequence <= 1000
+ORDER BY key, sequence
+
+-- name: requests
+SELECT key, headers, size, body FROM restante.requests WHERE key = ANY($1::bigint[])
+
+-- name: results
+SELECT key, status, headers, size, body, attempt FROM restante.results WHERE key = ANY($1::bigint[])
+
+-- name: chunk
+SELECT data FROM restante.chunks WHERE key = $1 AND attempt = $2 AND position = $3
+
+-- name: claim
+-- Due and nobody's: by priority, one index step each, then by time. What another claim is looking at is
+-- skipped. Small requests come along.
+WITH RECURSIVE level (priority) AS (
+    (
+        SELECT priority FROM restante.ready WHERE upstream = $1 AND hold IS NULL
+        ORDER BY priority DESC LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT priority FROM restante.ready
+        WHERE upstream = $1 AND hold IS NULL AND priority < level.priority
+        ORDER BY priority DESC LIMIT 1
+    ) FROM level WHERE level.priority IS NOT NULL
+), due AS MATERIALIZED (
+    SELECT turn.key FROM level CROSS JOIN LATERAL (
+        SELECT key FROM restante.ready
+        WHERE upstream = $1 AND hold IS NULL AND priority = level.priority AND due_at <= $3
+        ORDER BY due_at, key LIMIT $2 FOR UPDATE SKIP LOCKED
+    ) AS turn LIMIT $2
+), taken AS (
+    UPDATE restante.ready SET hold = $4 FROM due WHERE ready.key = due.key
+    RETURNING ready.key, ready.priority, ready.due_at
+)
+SELECT
+    t.key, t.id::text, t.tenant, t.created_at, t.updated_at, t.status, t.outcome, t.phase, t.sequence, t.attempt,
+    t.doubtful, t.dialect, t.method, t.path, t.query, t.operation, t.upstream, t.priority, t.tracking_id, t.due_at,
+    t.deadline, t.expires_at, t.sweep_at, t.result_status, t.reading, t.retry_of::text,
+    requests.headers, requests.size, requests.body
+FROM taken JOIN restante.transactions AS t ON t.key = taken.key
+LEFT JOIN restante.requests ON requests.key = taken.key AND requests.size <= $5 AND requests.body IS NOT NULL
+ORDER BY taken.priority DESC, taken.due_at, taken.key
+
+-- name: next_due
+-- The earliest moment after $2 at any priority.
+WITH RECURSIVE level (priority) AS (
+    (
+        SELECT priority FROM restante.ready WHERE upstream = $1 AND hold IS NULL
+        ORDER BY priority DESC LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT priority FROM restante.ready
+        WHERE upstream = $1 AND hold IS NULL AND priority < level.priority
+        ORDER BY priority DESC LIMIT 1
+    ) FROM level WHERE level.priority IS NOT NULL
+)
+SELECT min(turn.due_at) FROM level CROSS JOIN LATERAL (
+    SELECT due_at FROM restante.ready
+    WHERE upstream = $1 AND hold IS NULL AND priority = level.priority AND due_at > $2
+    ORDER BY due_at LIMIT 1
+) AS turn
+
+-- name: release
+-- What is given up by its holder is due when its row says.
+UPDATE restante.ready SET hold = NULL, due_at = t.due_at
+FROM unnest($1::bigint[], $2::bigint[]) AS h (key, hold) JOIN restante.transactions AS t ON t.key = h.key
+WHERE ready.key = h.key AND ready.hold = h.hold
+
+-- name: release_holds
+-- The same for acquisitions of which nobody knows what they brought.
+UPDATE restante.ready SET hold = NULL WHERE hold = ANY($1::bigint[])
+
+-- name: lapsed
+SELECT
+    key, id::text, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+    method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
+    result_status, reading, retry_of::text
+FROM restante.transactions WHERE sweep_at <= $1 ORDER BY sweep_at, key LIMIT $2
+
+-- name: cursor
+-- Where a page goes on: the row itself, or the tenant's next one where it is gone.
+SELECT created_at, updated_at FROM restante.transactions WHERE key >= $1 AND tenant = $2 ORDER BY key LIMIT 1
+
+-- name: register
+-- A process enters, with a number that none had before.
+INSERT INTO restante.nodes (node, lease_until)
+VALUES (
+    nextval('restante.node_numbers')::integer, clock_timestamp() + $1::bigint * interval '1 microsecond'
+)
+RETURNING node
+
+-- name: beat
+-- A process is still there; no row where it was taken for dead.
+UPDATE restante.nodes SET lease_until = clock_timestamp() + $2::bigint * interval '1 microsecond'
+WHERE node = $1
+RETURNING node
+
+-- name: survey
+-- How many are not finished, how many other processes there are, and in how many microseconds the first
+-- of their leases ends.
+SELECT (SELECT count(*) FROM restante.ready), count(*),
+    coalesce((extract(epoch FROM min(lease_until) - clock_timestamp()) * 1000000)::bigint, 0)
+FROM restante.nodes WHERE node <> $1
+
+-- name: bury
+DELETE FROM restante.nodes WHERE lease_until <= clock_timestamp() RETURNING node
+
+-- name: leave
+DELETE FROM restante.nodes WHERE node = $1
+
+-- name: void_holds
+-- What processes held that are gone.
+WITH freed AS (
+    UPDATE restante.ready SET hold = NULL
+    WHERE hold IS NOT NULL AND NOT EXISTS (SELECT 1 FROM restante.nodes WHERE node = hold >> 32)
+    RETURNING upstream
+)
+SELECT DISTINCT upstream FROM freed
+
+-- name: void_readings
+-- Answers that were being handed over by processes that are gone.
+UPDATE restante.transactions SET reading = 0, reader = NULL
+WHERE reader IS NOT NULL AND NOT EXISTS (SELECT 1 FROM restante.nodes WHERE node = reader >> 32)
+
+-- name: notify
+SELECT pg_notify('restante', payload) FROM unnest($1::text[]) AS p (payload)

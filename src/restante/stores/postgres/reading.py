@@ -1,0 +1,47 @@
+"""Look-ups by key, in groups: whatever was asked meanwhile is one query per kind."""
+
+import asyncio
+from typing import Any
+
+from ...core.errors import RestanteError
+from .database import Database
+from .lane import Job
+from .rows import read_event, read_request, read_result, read_transaction
+
+_READ = {"transactions": read_transaction, "requests": read_request, "results": read_result}
+
+
+class Reading:
+    """A job's `what` is a list of keys (or of one place of a chunk); its value a list of the same length."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def run(self, jobs: list[Job]) -> None:
+        """Answers the jobs; what fails, fails for one kind of look-up only."""
+        kinds: dict[str, list[Job]] = {}
+        for job in jobs:
+            kinds.setdefault(job.kind, []).append(job)
+        await asyncio.gather(*[self._read(kind, group) for kind, group in kinds.items()])
+
+    async def _read(self, kind: str, jobs: list[Job]) -> None:
+        try:
+            if kind == "chunk":
+                for job in jobs:
+                    job.value = await self._database.value("chunk", *job.what, again=True)
+                return
+            keys = list({key for job in jobs for key in job.what})
+            rows = await self._database.rows(kind, keys, again=True)
+        except RestanteError as error:
+            for job in jobs:
+                job.error = error
+            return
+        found: dict[int, Any] = {}
+        if kind == "events":
+            for row in rows:
+                found.setdefault(row[0], []).append(read_event(row))
+        else:
+            read = _READ[kind]
+            found = {row[0]: read(row) for row in rows}
+        for job in jobs:
+            job.value = [found.get(key) for key in job.what]

@@ -1,0 +1,181 @@
+"""What the processes on one database tell each other: that there is work, that transactions went on.
+
+It is said after the commit, in a statement of its own, for everything that was committed within a few
+milliseconds; a process that is alone says nothing. A signal that is lost costs time, not work: every few
+seconds, and whenever the listening connection was opened anew, everybody is told to look for themselves.
+"""
+
+import asyncio
+import logging
+import random
+from base64 import b85decode, b85encode
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ...core.errors import RestanteError
+from .database import Database
+from .nodes import Nodes
+from .pool import open_connection
+from .url import Target
+
+CHANNEL = "restante"
+GATHER_SECONDS = 0.005
+"""Signals that come within this time are one."""
+
+POLL_SECONDS = 5.0
+"""How often everybody looks for themselves; also how often the listening connection is tried."""
+
+POOLED_POLL_SECONDS = 0.5
+"""The same where a pooler stands between, and nothing can be listened for."""
+
+IDS = 300
+"""Ids in one signal, whose text must stay under 8,000 bytes."""
+
+PAYLOADS = 10
+"""Signals at once; where more would be needed, one that says "look at everything" is sent instead."""
+
+log = logging.getLogger("restante.stores")
+
+
+class Signal(msgspec.Struct, omit_defaults=True):
+    """What travels, as JSON. `ids` are 16 bytes each, in base 85; None: any may have changed."""
+
+    node: int
+    work: dict[str, int] = {}  # upstream, earliest moment
+    ids: str | None = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Signal).decode
+
+
+class Signals:
+    """`start` it with those who want to know; `stop` it."""
+
+    def __init__(self, database: Database, target: Target, nodes: Nodes) -> None:
+        self._database = database
+        self._target = target
+        self._nodes = nodes
+        self._work: dict[str, int] = {}
+        self._ids: set[str] = set()
+        self._sending: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._tell_work: Callable[[str | None, int], None] = lambda upstream, moment: None
+        self._tell_changed: Callable[[str | None], None] = lambda id: None
+        self._listening = False
+
+    def start(self, work: Callable[[str | None, int], None], changed: Callable[[str | None], None]) -> None:
+        """From now on they are told what other processes say."""
+        self._tell_work, self._tell_changed = work, changed
+        if not self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks.append(loop.create_task(self._poll()))
+            if not self._target.pooled:
+                self._tasks.append(loop.create_task(self._listen()))
+
+    async def stop(self) -> None:
+        tasks = [*self._tasks, *([self._sending] if self._sending else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    # -- telling
+
+    def work(self, upstream: str, moment: int) -> None:
+        """Something of `upstream` that nobody holds is due at that moment."""
+        if self._nodes.others:
+            self._work[upstream] = min(moment, self._work.get(upstream, moment))
+            self._gather()
+
+    def changed(self, id: str) -> None:
+        """A transaction went on."""
+        if self._nodes.others:
+            self._ids.add(id)
+            self._gather()
+
+    def _gather(self) -> None:
+        if self._sending is None and not self._target.pooled:
+            self._sending = asyncio.get_running_loop().create_task(self._send())
+
+    async def _send(self) -> None:
+        try:
+            while self._work or self._ids:
+                await asyncio.sleep(GATHER_SECONDS)
+                payloads = self._payloads()
+                await self._database.rows("notify", payloads, again=True)
+        except RestanteError as error:
+            log.debug("signals were not sent: %r", error)
+        finally:
+            self._sending = None
+
+    def _payloads(self) -> list[str]:
+        work, ids = self._work, list(self._ids)
+        self._work, self._ids = {}, set()
+        node = self._nodes.node
+        signals = []
+        if len(ids) > IDS * PAYLOADS:
+            signals.append(Signal(node, {}, None))
+            ids = []
+        for place in range(0, len(ids), IDS):
+            raw = b"".join(UUID(id).bytes for id in ids[place : place + IDS])
+            signals.append(Signal(node, {}, b85encode(raw).decode()))
+        signals += [Signal(node, {upstream: moment}) for upstream, moment in work.items()]
+        return [_encode(signal).decode() for signal in signals]
+
+    # -- being told
+
+    async def _poll(self) -> None:
+        """Everybody looks for themselves, now and then."""
+        seconds = POOLED_POLL_SECONDS if self._target.pooled else POLL_SECONDS
+        while True:
+            await asyncio.sleep(seconds * random.uniform(0.75, 1.25))
+            self._look()
+
+    def _look(self) -> None:
+        self._tell_work(None, 0)
+        self._tell_changed(None)
+
+    async def _listen(self) -> None:
+        pause = 0.1
+        while True:
+            try:
+                connection = await open_connection(self._target)
+            except Exception as error:
+                log.debug("nothing can be listened for: %r", error)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(pause * 2, POLL_SECONDS)
+                continue
+            pause = 0.1
+            try:
+                await connection.add_listener(CHANNEL, self._heard)
+                self._listening = True
+                self._look()  # what was said meanwhile, nobody heard
+                while True:
+                    await asyncio.sleep(POLL_SECONDS)
+                    await connection.fetchval("SELECT 1")
+            except Exception as error:
+                log.debug("the listening connection is gone: %r", error)
+            finally:
+                self._listening = False
+                connection.terminate()
+
+    def _heard(self, connection: Any, process: int, channel: str, payload: str) -> None:
+        try:
+            signal = _decode(payload)
+        except msgspec.MsgspecError:
+            log.debug("a signal of somebody else's: %r", payload)
+            return
+        if signal.node == self._nodes.node:
+            return
+        for upstream, moment in signal.work.items():
+            self._tell_work(upstream, moment)
+        if signal.ids is None:
+            self._tell_changed(None)
+            return
+        raw = b85decode(signal.ids)
+        for place in range(0, len(raw), 16):
+            self._tell_changed(str(UUID(bytes=raw[place : place + 16])))

@@ -1,0 +1,317 @@
+"""The store itself: every method of `ports.Store`, each a job for one of a few lanes.
+
+What must keep its order is in one lane: everything about a transaction that is there, everything about
+bodies in pieces, everything about turns. Reads go to the server that takes the writes, so that what one
+process was told is committed, every other sees.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+from ...core.errors import KeyReused, RestanteError, StoreUnavailable
+from ...core.identity import key_of
+from ...core.machine import TERMINAL
+from ...core.model import (
+    Accepted,
+    Change,
+    Claim,
+    Event,
+    Query,
+    Request,
+    Result,
+    Submission,
+    Transaction,
+)
+from ...core.policy import Limits
+from ...core.status import Reading as ReadingState
+from .accepting import Accepting
+from .bodies import Bodies
+from .changing import Changing
+from .database import Database
+from .lane import BULK_GROUP, ROW, Lane
+from .migrate import migrate
+from .nodes import Nodes
+from .pool import Pool
+from .reading import Reading
+from .rows import Entry, Step, entry_of, read_transaction, step_of
+from .search import find
+from .settling import Settling
+from .signals import Signals
+from .trouble import Unknown
+from .turning import Turning
+from .url import read_url
+
+CONNECTIONS = 10
+"""How many one process has at most, beside the one it listens on."""
+
+SEARCHES = 2
+"""Lists that are read at the same time."""
+
+KEY_BLOCK = 1024
+"""Row keys per number of the sequence `keys`."""
+
+DROP_BYTES = 256 * 1024
+BODY_BYTES = 16 * 1024
+"""What dropping some pieces, or reading a body that may be large, counts for."""
+
+SETTLING_PATIENCE = 2
+"""What ends work is refused later than what begins it."""
+
+
+class PostgresStore:
+    """One process's way to the database that all of them share. Made by `open`, ended by `close`."""
+
+    def __init__(self, pool: Pool, secret: bytes, limits: Limits) -> None:
+        self._pool = pool
+        self._secret = secret
+        self._piece = limits.chunk
+        self._closed = False
+        self._keys = range(0)
+        self._reserving = asyncio.Lock()
+        self._searching = asyncio.Semaphore(SEARCHES)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._abandoned: set[tuple[int, int]] = set()
+        database = self._database = Database(pool)
+        nodes = self._nodes = Nodes(
+            database,
+            lease=limits.lease,
+            freed=self._freed,
+            adopted=lambda body: None if self._closed else self._abandon(body),
+        )
+        self._signals = Signals(database, pool.target, nodes)
+        self._work: Callable[[str | None, int], None] = lambda upstream, moment: None
+        self._accepting = Accepting(database, self._accepted)
+        self._changing = Changing(database, self._applied)
+        settling = Settling(database, self._changing, nodes.number)
+        waiting = limits.max_waiting
+        self._accept = Lane(self._accepting.run, max_waiting=waiting)
+        self._settle = Lane(settling.run, max_waiting=waiting)
+        bodies = Bodies(database, lambda: nodes.node)
+        self._bulk = Lane(bodies.run, max_waiting=waiting, group=BULK_GROUP)
+        self._turn = Lane(Turning(database, nodes).run, max_waiting=waiting)
+        self._read = Lane(Reading(database).run, max_waiting=waiting)
+
+    @classmethod
+    async def open(cls, url: str, *, limits: Limits) -> "PostgresStore":
+        """Reaches and migrates the database; raises `SettingError`."""
+        target = read_url(url)
+        await migrate(target)
+        pool = Pool(target, size=CONNECTIONS)
+        try:
+            secret = await Database(pool).value("secret", again=True)
+            store = cls(pool, secret, limits)
+            await store._nodes.enter()
+        except BaseException:
+            await pool.close()
+            raise
+        return store
+
+    @property
+    def secret(self) -> bytes:
+        return self._secret
+
+    @property
+    def queued(self) -> int:
+        """As counted at the last renewal of the lease, and what this process has written since."""
+        return self._nodes.queued
+
+    @property
+    def commits(self) -> int:
+        """Commits of submissions and changes made so far."""
+        return self._accepting.commits + self._changing.commits
+
+    def listen(
+        self, *, work: Callable[[str | None, int], None], changed: Callable[[str | None], None]
+    ) -> None:
+        self._work = work
+        self._signals.start(work, changed)
+
+    async def reserve_keys(self, count: int) -> range:
+        if count > KEY_BLOCK:
+            raise ValueError(f"at most {KEY_BLOCK} keys at a time")
+        async with self._reserving:
+            if len(self._keys) < count:
+                first = await self._database.value("reserve_keys", again=True)
+                self._keys = range(first, first + KEY_BLOCK)
+            given, self._keys = self._keys[:count], self._keys[count:]
+            return given
+
+    # -- writes
+
+    async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
+        hold = self._nodes.number()
+        entries = [entry_of(one, hold if one.claim else None) for one in submissions]
+        held = [submission.transaction.key for submission in submissions if submission.claim]
+        self._nodes.hold(held, hold)
+        try:
+            answers: list[Accepted | KeyReused] = await self._accept.do(
+                "accept",
+                entries,
+                size=sum(entry.size for entry in entries) + ROW * (len(entries) - 1),
+                undo=lambda answers: self._give_up(held),
+            )
+        except RestanteError as error:
+            for key in held:
+                self._nodes.let_go(key)
+            if held and isinstance(error, Unknown):
+                self._nodes.doubt(hold)
+            raise
+        for submission, answer in zip(submissions, answers, strict=True):
+            if submission.claim and (isinstance(answer, KeyReused) or answer.replayed):
+                self._nodes.let_go(submission.transaction.key)
+        return answers
+
+    async def apply(self, changes: Sequence[Change]) -> list[bool]:
+        steps = [step_of(change, self._nodes.held(change.before.key)) for change in changes]
+        size = sum(len(change.result.body.inline or b"") for change in changes if change.result)
+        size += ROW * (len(steps) - 1)
+        applied: list[bool] = await self._settle.do("apply", steps, size=size, patience=SETTLING_PATIENCE)
+        return applied
+
+    async def mark_reading(self, key: int, before: ReadingState, after: ReadingState) -> bool:
+        what = (key, before.value, after.value)
+        marked: bool = await self._settle.do("reading", what, patience=SETTLING_PATIENCE)
+        return marked
+
+    async def renew(self, keys: Sequence[int], until: int) -> None:
+        await self._settle.do("renew", (list(keys), until), patience=SETTLING_PATIENCE)
+
+    async def release(self, keys: Sequence[int]) -> None:
+        await self._give_back(self._let_go(keys))
+
+    async def purge(self, results_of: Sequence[Transaction], forget: Sequence[Transaction]) -> None:
+        sweeps = [(transaction.key, transaction.sweep_at) for transaction in results_of]
+        keys = [transaction.key for transaction in forget]
+        for body in await self._bulk.do("purge", (sweeps, keys), size=DROP_BYTES):
+            await self.drop_chunks(*body)
+
+    async def ping(self) -> None:
+        await self._settle.do("probe", None)
+
+    async def write_chunk(self, key: int, attempt: int, position: int, data: bytes) -> None:
+        await self._bulk.do("chunk", (key, attempt, position, data), size=len(data))
+
+    async def drop_chunks(self, key: int, attempt: int) -> None:
+        await asyncio.shield(self._abandon((key, attempt)))  # once begun, it goes on to the end
+
+    # -- reads
+
+    async def look(self, ids: Sequence[str]) -> list[Transaction | None]:
+        keys = [key_of(id, self._secret) for id in ids]
+        asked = [key for key in keys if key is not None]
+        if not asked:
+            return [None] * len(keys)
+        rows: list[Transaction | None] = await self._read.do("transactions", asked)
+        found = {row.id: row for row in rows if row is not None}
+        return [found.get(id) for id in ids]
+
+    async def requests(self, keys: Sequence[int]) -> list[Request | None]:
+        found: list[Request | None] = await self._read.do("requests", keys, size=BODY_BYTES * len(keys))
+        return found
+
+    async def results(self, keys: Sequence[int]) -> list[Result | None]:
+        found: list[Result | None] = await self._read.do("results", keys, size=BODY_BYTES * len(keys))
+        return found
+
+    async def events(self, keys: Sequence[int]) -> list[list[Event]]:
+        found: list[list[Event] | None] = await self._read.do("events", keys)
+        return [list(log or []) for log in found]
+
+    async def read_chunk(self, key: int, attempt: int, position: int) -> bytes | None:
+        found: bytes | None = await self._read.do("chunk", (key, attempt, position), size=self._piece)
+        return found
+
+    async def claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
+        def undo(claims: list[Claim] | None) -> None:
+            self._give_up([claim.transaction.key for claim in claims or ()])
+
+        claimed: list[Claim] = await self._turn.do("claim", (upstream, limit, now), undo=undo)
+        return claimed
+
+    async def next_due(self, upstream: str, now: int) -> int | None:
+        moment: int | None = await self._turn.do("next_due", (upstream, now))
+        return moment
+
+    async def lapsed(self, now: int, limit: int) -> list[Transaction]:
+        for body in list(self._abandoned) if not self._tasks else []:  # what could not be dropped before
+            self._abandon(body)
+        rows = await self._database.rows("lapsed", now, limit, again=True)
+        return [read_transaction(row) for row in rows]
+
+    async def find(self, query: Query) -> list[Transaction]:
+        async with self._searching:
+            return await find(self._database, query)
+
+    # -- the end
+
+    async def close(self) -> None:
+        """Does what is waiting, gives back what is held. What is asked afterwards is refused."""
+        if self._closed:
+            return
+        self._closed = True
+        for lane in (self._accept, self._settle, self._bulk, self._read):
+            await lane.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._turn.close()
+        await self._nodes.leave()
+        await self._signals.stop()
+        await self._pool.close()
+
+    # -- in between
+
+    def _accepted(self, entry: Entry) -> None:
+        """After its commit."""
+        transaction = entry.submission.transaction
+        if transaction.status not in TERMINAL:
+            self._nodes.queued += 1
+            if not entry.submission.claim and transaction.due_at is not None:
+                self._signals.work(transaction.upstream, transaction.due_at)
+
+    def _applied(self, step: Step) -> None:
+        """After its commit."""
+        if step.finishes:
+            self._nodes.queued -= 1
+        if not step.holds:
+            self._nodes.let_go(step.key)
+        self._signals.changed(step.id)
+
+    def _freed(self, upstream: str) -> None:
+        self._work(upstream, 0)
+        self._signals.work(upstream, 0)
+
+    def _let_go(self, keys: Iterable[int]) -> list[tuple[int, int]]:
+        found = [(key, self._nodes.let_go(key)) for key in keys]
+        return [(key, hold) for key, hold in found if hold is not None]
+
+    def _give_up(self, keys: Iterable[int]) -> None:
+        """Nobody takes what was acquired: others may have it."""
+        self._later(self._give_back(self._let_go(keys)))
+
+    async def _give_back(self, pairs: list[tuple[int, int]]) -> None:
+        """Other processes, or this one, may have these. What cannot be given back now is so later."""
+        if pairs:
+            try:
+                await self._turn.do("release", pairs, patience=SETTLING_PATIENCE)
+            except StoreUnavailable:
+                self._nodes.owe(pairs)
+
+    def _abandon(self, body: tuple[int, int]) -> "asyncio.Task[None]":
+        return self._later(self._drop(body))
+
+    async def _drop(self, body: tuple[int, int]) -> None:
+        self._abandoned.add(body)
+        while await self._bulk.do("drop", body, size=DROP_BYTES, patience=SETTLING_PATIENCE):
+            pass
+        self._abandoned.discard(body)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits is told; what is left is done with the next sweep or beat

