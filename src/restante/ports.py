@@ -102,9 +102,10 @@ class Store(Protocol):
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
         """Applies each where the row still has `before`'s sequence and attempt: row, events, result.
 
-        False: somebody was faster, nothing was written for that change. What is no longer SENDING
-        afterwards is no longer held by this process. Changes of one call, and of calls made one after
-        the other without waiting, are applied in that order.
+        False: somebody was faster, nothing was written for that change. Where a call's only change begins
+        an attempt of what another process has claimed meanwhile, `MoveRefused` is raised instead. What is
+        no longer SENDING afterwards is no longer held by this process. Changes of one call, and of calls
+        made one after the other without waiting, are applied in that order.
         """
         ...
 
@@ -175,6 +176,17 @@ class Store(Protocol):
         """Removes requests, results and idempotency keys of the first, everything of the second.
 
         Those of the first get `sweep_at` from the given (already replaced) values.
+        """
+        ...
+
+    def listen(
+        self, *, work: Callable[[str | None, int], None], changed: Callable[[str | None], None]
+    ) -> None:
+        """From now on, what other processes on the same data do is told here, on the event loop.
+
+        `work(upstream, moment)`: something that nobody holds is due at that moment. `changed(id)`: a
+        transaction went on. Either may be told late, twice or never; so now and then both are called with
+        None: whoever cares looks for himself. A store that one process has alone tells nothing.
         """
         ...
 

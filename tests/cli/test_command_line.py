@@ -160,7 +160,10 @@ DURATION = "retention: expected a duration such as 500ms, 3s, 5m, 24h or 30d"
 ORIGIN = "expected a URL such as http://127.0.0.1:9000 or https://api.example/base"
 NETWORK = "trusted_proxies[1]: expected a network such as 10.0.0.0/8 or an address"
 OPEN = "use a loopback address such as 127.0.0.1, or set insecure = true"
-STORE = "expected sqlite:///FILE (sqlite:////FILE where the path begins at the root)"
+STORE = (
+    "expected sqlite:///FILE (sqlite:////FILE where the path begins at the root) "
+    "or postgresql://USER@HOST/DATABASE"
+)
 PEM = "expected a PEM file with what its name says, and no passphrase"
 NOT_TOML = "is not TOML: Expected '=' after a key in a key/value pair (at line 1, column 8)"
 NO_FILE = "cannot be read: No such file or directory"
@@ -186,7 +189,7 @@ REFUSALS = [
         f"listen: 0.0.0.0:80 can be reached by others and auth.mode is open; {OPEN} (from --listen)",
     ),
     ("demo --listen nowhere", "listen: expected HOST:PORT, such as 127.0.0.1:8600 or [::1]:8600"),
-    ("demo --store postgresql://u:hunter2@h/db", f"store: PostgreSQL is not part of this version; {STORE}"),
+    ("demo --store postgresql://u:hunter2@h", f"store: {STORE}"),
 ]
 
 

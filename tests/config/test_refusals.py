@@ -25,7 +25,10 @@ NO_SUCH = "there is no such setting"
 LATER = "not part of this version"
 ADDRESS = "expected HOST:PORT, such as 127.0.0.1:8600 or [::1]:8600"
 ORIGIN = "expected an origin such as https://pay.example, without a path"
-STORE = "expected sqlite:///FILE (sqlite:////FILE where the path begins at the root)"
+STORE = (
+    "expected sqlite:///FILE (sqlite:////FILE where the path begins at the root) "
+    "or postgresql://USER@HOST/DATABASE"
+)
 TARGET = "expected a URL such as http://127.0.0.1:9000 or https://api.example/base"
 MATCH = 'expected a method (or *) and a path, such as "POST /channel/v0/tickets" or "* /v2/*"'
 RATE = "expected a rate such as 100/s, 600/m or 50/h, more than 0"
@@ -312,7 +315,7 @@ REFUSALS = [
     ("store = 'sqlite:///'\n" + UP, f"store: {STORE}"),
     ("store = 'sqlite:///:memory:'\n" + UP, f"store: expected a file on disk, without options; {STORE}"),
     ("store = 'sqlite:///a.db?mode=ro'\n" + UP, f"store: expected a file on disk, without options; {STORE}"),
-    ("store = 'postgresql://u:hunter2@h/db'\n" + UP, f"store: PostgreSQL is {LATER}; {STORE}"),
+    ("store = 'postgresql://u:hunter2@h'\n" + UP, f"store: {STORE}"),
     ("store = 'mysql://u:hunter2@h/db'\n" + UP, f"store: {STORE}"),
     ("retention = '24'\n" + UP, f"retention: {DURATION}"),
     ("retention = '0s'\n" + UP, "retention: expected a duration longer than 0"),

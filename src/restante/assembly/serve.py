@@ -22,6 +22,7 @@ from ..outbound import HTTPSender, SystemChance, SystemClock
 from ..ports import Chance, Clock, Sender, Store
 from ..runner import Runner, Sweeper
 from ..service import Service
+from ..service.news import News
 from .handles import max_connections, raise_limit
 from .store import open_store
 
@@ -127,6 +128,7 @@ async def start(
     if runs:  # a runner without lanes gives no places, so that everything waits in the store
         runner.start(service)
         sweeper.start()
+    store.listen(work=runner.work, changed=News(service).changed)
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)

@@ -19,7 +19,7 @@ def start_block(settings: Settings, addresses: list[str], *, file: str | None) -
     if settings.policy.public_url:
         lines.append(("known as", settings.policy.public_url))
     lines += _upstreams(settings)
-    lines.append(("store", settings.store))
+    lines.append(("store", settings.store_shown))
     if file is not None:
         lines.append(("settings", file))
     return "\n".join([f"restante {__version__}", *(f"  {name:<{WIDTH}} {value}" for name, value in lines)])

@@ -18,6 +18,7 @@ from .. import __version__
 from ..config import SettingError
 from .check import check
 from .demo import demo
+from .migrate import migrate
 from .remote import Trouble
 from .result import result
 from .serve import serve
@@ -37,7 +38,7 @@ def restante() -> None:
     the background; its answer is kept until it is called for."""
 
 
-for command in (serve, check, demo, submit, show, result, list_all, watch, cancel, retry, resolve):
+for command in (serve, check, migrate, demo, submit, show, result, list_all, watch, cancel, retry, resolve):
     restante.add_command(command)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import ip_address, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -75,21 +75,35 @@ def _networks_text(text: str) -> object:
 
 
 SQLITE = "sqlite:///"
-_STORE_FORM = "expected sqlite:///FILE (sqlite:////FILE where the path begins at the root)"
+POSTGRESQL = ("postgresql://", "postgres://")
+_STORE_FORM = (
+    "expected sqlite:///FILE (sqlite:////FILE where the path begins at the root) "
+    "or postgresql://USER@HOST/DATABASE"
+)
 
 
 def _store(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(_STORE_FORM)
-    scheme = value.partition(":")[0].lower()
-    if scheme in ("postgresql", "postgres"):
-        raise ValueError(f"PostgreSQL is not part of this version; {_STORE_FORM}")
+    if value.startswith(POSTGRESQL):
+        if not value.isprintable() or " " in value or not urlsplit(value).path.strip("/"):
+            raise ValueError(_STORE_FORM)
+        return value
     path = value.removeprefix(SQLITE)
     if not value.startswith(SQLITE) or not path or path.endswith("/") or not path.isprintable():
         raise ValueError(_STORE_FORM)
     if ":memory:" in path or "?" in path or "#" in path:
         raise ValueError(f"expected a file on disk, without options; {_STORE_FORM}")
     return value
+
+
+def without_password(url: str) -> str:
+    """A store's URL as it may be shown: of PostgreSQL's no password and no options, one may be there too."""
+    if not url.startswith(POSTGRESQL):
+        return url
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    return urlunsplit((parts.scheme, user.partition(":")[0] + at + hosts, parts.path, "", ""))
 
 
 ADDRESS = Kind("HOST:PORT", _address, metavar="HOST:PORT")

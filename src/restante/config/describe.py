@@ -16,7 +16,7 @@ def describe(settings: Settings) -> dict[str, object]:
         admin_listen=str(settings.admin_listen) if settings.admin_listen else None,
         public_url=policy.public_url,
         events_url=policy.events_url,
-        store=settings.store,
+        store=settings.store_shown,
         retention=spell_duration(limits.retention),
         history=spell_duration(limits.history),
         accept_status=policy.accept_status,

@@ -7,7 +7,7 @@ import msgspec
 
 from ..core.errors import SettingError
 from ..core.policy import Limits, Policy
-from .address import ADDRESS, ADDRESS_OR_NONE, NETWORKS, ORIGIN, SQLITE, STORE, Address
+from .address import ADDRESS, ADDRESS_OR_NONE, NETWORKS, ORIGIN, SQLITE, STORE, Address, without_password
 from .kinds import FLAG, SIZE, choice, code, span, spell_duration, whole
 from .routes import read_routes
 from .table import Section, Setting, Table
@@ -27,7 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     listen: Address
     admin_listen: Address | None = None  # where /-/ is, and only there; None: on `listen`
-    store: str  # sqlite:///FILE
+    store: str  # sqlite:///FILE or postgresql://…, which may hold a password
     auth_mode: str = "open"
     insecure: bool = False
     log_level: str = "info"
@@ -39,6 +39,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def store_path(self) -> str:
         """The file behind `store`; relative ones are meant from the working folder."""
         return self.store.removeprefix(SQLITE)
+
+    @property
+    def store_shown(self) -> str:
+        """`store` without a password."""
+        return without_password(self.store)
 
 
 MAX_WORKERS = 64
@@ -59,8 +64,8 @@ EVENTS_URL = Setting(
 STORE_URL = Setting(
     "store",
     STORE,
-    "where transactions are kept: `sqlite:///FILE`, from the working folder, or `sqlite:////FILE`, from "
-    "the root",
+    "where transactions are kept: `sqlite:///FILE`, from the working folder, `sqlite:////FILE`, from the "
+    "root, or `postgresql://USER@HOST/DATABASE`, which any number of servers share",
     "sqlite:///restante.db",
 )
 RETENTION = Setting(

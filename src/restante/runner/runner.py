@@ -61,6 +61,11 @@ class Runner:
         """One per upstream."""
         return list(self._lanes.values())
 
+    def work(self, upstream: str | None, due_at: int) -> None:
+        """Another process says that something is due; None: it may be for any."""
+        for name in self._lanes if upstream is None else (upstream,):
+            self.ring(name, due_at)
+
     # -- Bell
 
     def reserve(self, upstream: str) -> bool:

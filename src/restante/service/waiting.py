@@ -5,6 +5,7 @@ entry in a table, a future and a timer: no task of its own, and no query until s
 """
 
 import asyncio
+from collections.abc import KeysView
 from types import TracebackType
 
 from ..core.machine import TERMINAL
@@ -23,6 +24,11 @@ class Waiting:
     def __len__(self) -> int:
         """How many watches there are."""
         return sum(map(len, self._watches.values()))
+
+    @property
+    def watched(self) -> KeysView[str]:
+        """The ids that somebody waits for."""
+        return self._watches.keys()
 
     def watch(self, id: str) -> "Watch":
         """A watch on one transaction; it lasts as long as its `with` block."""

@@ -65,7 +65,6 @@ class Signals:
         self._tasks: list[asyncio.Task[None]] = []
         self._tell_work: Callable[[str | None, int], None] = lambda upstream, moment: None
         self._tell_changed: Callable[[str | None], None] = lambda id: None
-        self._listening = False
 
     def start(self, work: Callable[[str | None, int], None], changed: Callable[[str | None], None]) -> None:
         """From now on they are told what other processes say."""
@@ -152,7 +151,7 @@ class Signals:
             pause = 0.1
             try:
                 await connection.add_listener(CHANNEL, self._heard)
-                self._listening = True
+                await self._greet()
                 self._look()  # what was said meanwhile, nobody heard
                 while True:
                     await asyncio.sleep(POLL_SECONDS)
@@ -160,8 +159,11 @@ class Signals:
             except Exception as error:
                 log.debug("the listening connection is gone: %r", error)
             finally:
-                self._listening = False
                 connection.terminate()
+
+    async def _greet(self) -> None:
+        """So that the others know at once that somebody listens."""
+        await self._database.rows("notify", [_encode(Signal(self._nodes.node)).decode()], again=True)
 
     def _heard(self, connection: Any, process: int, channel: str, payload: str) -> None:
         try:
@@ -171,6 +173,7 @@ class Signals:
             return
         if signal.node == self._nodes.node:
             return
+        self._nodes.others = self._nodes.others or 1
         for upstream, moment in signal.work.items():
             self._tell_work(upstream, moment)
         if signal.ids is None:

@@ -4,7 +4,7 @@ What is written is spelled as rows here, on the caller's side; the threads only 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...core.errors import KeyReused, StoreUnavailable
 from ...core.identity import key_of
@@ -215,6 +215,11 @@ class SQLiteStore:
     async def find(self, query: Query) -> list[Transaction]:
         found: list[Transaction] = await self._search.do("find", query)
         return found
+
+    def listen(
+        self, *, work: Callable[[str | None, int], None], changed: Callable[[str | None], None]
+    ) -> None:
+        """There is nobody to listen to: one file has one server."""
 
     # -- the end
 
