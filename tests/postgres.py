@@ -5,6 +5,7 @@ folder of its own and one Unix socket in it. Each test gets a database, the copy
 """
 
 import contextlib
+import ctypes
 import itertools
 import os
 import pwd
@@ -49,6 +50,12 @@ def programs() -> Path:
         if (initdb.parent / "postgres").exists():
             return initdb.parent
     raise AssertionError("there is no PostgreSQL: install the dev extra")
+
+
+def _die_with_the_tests() -> None:
+    """In the child: a SIGQUIT where whoever started it is killed (Linux, prctl)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
 
 
 class Server:
@@ -109,6 +116,7 @@ class Server:
             stderr=(self.folder / "log").open("ab"),
             cwd=self.folder,
             start_new_session=True,  # Ctrl-C is for the tests
+            preexec_fn=_die_with_the_tests,
         )
         for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
             assert self._child.poll() is None, (self.folder / "log").read_text()

@@ -1,0 +1,186 @@
+"""A connection that breaks at any moment: what was asked is done once, and the answer is the true one."""
+
+import asyncio
+
+import pytest
+
+from restante.core.clock import SECOND
+from restante.core.errors import KeyReused
+from restante.core.model import Accepted, Body
+from restante.core.status import Reading
+from restante.stores.postgres import PostgresStore
+
+from ..samples import (
+    NOW,
+    a_submission,
+    accepted,
+    applied,
+    begin,
+    claimed,
+    complete,
+    completed,
+    delay,
+    failed,
+    now_is,
+)
+from .conftest import Opener, Wire, asked
+
+MOMENTS = pytest.mark.parametrize("moment", ["before", "after", "late"])
+"""Before the server sees it; after its commit; or the server sees it only when we have asked again."""
+
+
+@pytest.fixture
+async def store(opening: Opener, wire: Wire) -> PostgresStore:
+    """On the wire."""
+    return await opening(wire.url)
+
+
+async def over(wire: Wire, moment: str) -> None:
+    """A late one has come and gone."""
+    wire.release.set()
+    if moment == "late":
+        async with asyncio.timeout(20):
+            await wire.delivered.wait()
+    assert wire.cuts == 1
+
+
+@MOMENTS
+@pytest.mark.parametrize("key", [None, b"a"])
+async def test_a_submission_is_accepted_once(
+    store: PostgresStore, wire: Wire, moment: str, key: bytes | None
+) -> None:
+    some = [await a_submission(store, key=key, claim=True), await a_submission(store)]
+    wire.cut("INSERT INTO restante.idempotency AS known", moment)
+    assert await store.accept(some) == [Accepted(one.transaction) for one in some]
+    await over(wire, moment)
+    assert await store.look([one.transaction.id for one in some]) == [one.transaction for one in some]
+    assert [len(log) for log in await store.events([one.transaction.key for one in some])] == [1, 1]
+    assert store.queued == 2
+    assert await claimed(store) == [some[1].transaction.key]  # the first is held
+    await applied(store, begin(some[0].transaction))
+
+
+@MOMENTS
+async def test_a_replay_is_one_all_the_same(store: PostgresStore, wire: Wire, moment: str) -> None:
+    first = await accepted(store, key=b"a")
+    same, other = (
+        await a_submission(store, key=b"a"),
+        await a_submission(store, key=b"a", fingerprint=b"g" * 32),
+    )
+    wire.cut("INSERT INTO restante.idempotency AS known", moment)
+    answers = await store.accept([same, other])
+    await over(wire, moment)
+    assert answers[0] == Accepted(first, replayed=True)
+    assert isinstance(answers[1], KeyReused)
+    assert store.queued == 1
+
+
+@MOMENTS
+async def test_a_change_is_applied_once(store: PostgresStore, wire: Wire, moment: str) -> None:
+    pending = await accepted(store, claim=True)
+    wire.cut("UPDATE restante.transactions AS t", moment)
+    begun = begin(pending)
+    assert await store.apply([begun]) == [True]
+    await over(wire, moment)
+    assert await now_is(store, pending) == begun.after
+    done = complete(begun.after)
+    wire.cut("UPDATE restante.transactions AS t", "before" if moment == "late" else moment)
+    assert await store.apply([done]) == [True]
+    assert await now_is(store, pending) == done.after
+    assert await store.results([pending.key]) == [done.result]
+    (log,) = await store.events([pending.key])
+    assert [event.sequence for event in log] == [1, 2, 3]
+
+
+@MOMENTS
+async def test_a_change_that_was_too_late_is_not_taken_for_applied(
+    store: PostgresStore, wire: Wire, moment: str
+) -> None:
+    begun = await applied(store, begin(await accepted(store)))
+    current = await applied(store, delay(begun, until=NOW + SECOND))
+    wire.cut("UPDATE restante.transactions AS t", moment)
+    assert await store.apply([complete(begun)]) == [False]
+    await over(wire, moment)
+    assert await now_is(store, begun) == current
+
+
+@MOMENTS
+async def test_a_reading_is_reserved_once(store: PostgresStore, wire: Wire, moment: str) -> None:
+    done = await failed(store)
+    wire.cut("SET reading = m.after", moment)
+    marks = [store.mark_reading(done.key, Reading.UNREAD, Reading.RESERVED) for _ in range(5)]
+    assert sorted(await asyncio.gather(*marks)) == [False] * 4 + [True]
+    await over(wire, moment)
+    assert not await store.mark_reading(done.key, Reading.UNREAD, Reading.RESERVED)
+    assert await store.mark_reading(done.key, Reading.RESERVED, Reading.READ)
+
+
+@MOMENTS
+async def test_pieces_are_written_and_purged_all_the_same(
+    store: PostgresStore, wire: Wire, moment: str
+) -> None:
+    submission = await a_submission(store, body=Body(3, None))
+    key = submission.transaction.key
+    wire.cut("INSERT INTO restante.chunks", moment)
+    await store.write_chunk(key, 0, 0, b"abc")
+    await over(wire, moment)
+    await store.accept([submission])
+    assert await store.read_chunk(key, 0, 0) == b"abc"
+    wire.cut("forgotten_scopes AS", "after")
+    await store.purge([], [submission.transaction])
+    assert await store.read_chunk(key, 0, 0) is None
+    assert await now_is(store, submission.transaction) is None
+
+
+async def test_reads_do_not_notice(store: PostgresStore, wire: Wire) -> None:
+    done = await completed(store)
+    for words, read in (
+        ("result_status, reading, retry_of::text", lambda: store.look([done.id])),
+        ("FROM restante.events", lambda: store.events([done.key])),
+        ("AS turn", lambda: store.next_due("default", NOW)),
+    ):
+        expected = await read()
+        wire.cut(words, "after")
+        assert await read() == expected
+    assert wire.cuts == 3
+
+
+async def test_a_claim_that_was_lost_is_given_back(opening: Opener, wire: Wire, database: str) -> None:
+    store = await opening(wire.url, lease=SECOND)
+    pending = await accepted(store)
+    wire.cut("SKIP LOCKED", "after")
+    with pytest.raises(Exception, match="at the moment"):
+        await store.claim("default", 10, NOW)
+    (row,) = await asked(database, "SELECT hold FROM restante.ready")
+    assert row[0] is not None
+    async with asyncio.timeout(10):
+        while not await claimed(store):
+            await asyncio.sleep(0.05)
+    await applied(store, begin(pending))
+
+
+async def test_backends_that_are_terminated_are_replaced(store: PostgresStore, database: str) -> None:
+    """Again and again, under load: nobody notices."""
+    submissions = [await a_submission(store) for _ in range(300)]
+
+    async def one_by_one(some: int) -> None:
+        for submission in submissions[some::6]:
+            assert await store.accept([submission]) == [Accepted(submission.transaction)]
+            begun = begin(submission.transaction)
+            assert await store.apply([begun]) == [True]
+            assert await store.apply([complete(begun.after)]) == [True]
+
+    async def terminate() -> None:
+        for _ in range(6):
+            await asked(
+                database,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            await asyncio.sleep(0.05)
+
+    await asyncio.gather(*[one_by_one(some) for some in range(6)], terminate())
+    found = await store.look([submission.transaction.id for submission in submissions])
+    assert {one.status for one in found if one} == {"completed"}
+    assert {len(log) for log in await store.events([one.key for one in found if one])} == {3}
+    assert store.queued == 0
