@@ -67,7 +67,7 @@ class Wire:
     def __init__(self, url: str) -> None:
         self._folder = tempfile.mkdtemp(prefix="restante-wire-")
         self._server_folder = url.partition("host=")[2]
-        self.url = url.replace(self._server_folder, self._folder)
+        self.url = url.replace(self._server_folder, self._folder) + "&pooler=on"  # each statement as a whole
         self.cuts = 0
         self.release = asyncio.Event()
         self.delivered = asyncio.Event()

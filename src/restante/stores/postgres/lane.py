@@ -1,7 +1,8 @@
 """A lane: jobs that arrive while a group is with the database become the next group.
 
 That is what makes one round trip and one commit serve many callers, and keeps the order in which they
-came: a lane does one group after the other. What waits is bounded, by count and by bytes.
+came: a lane does one group after the other. What waits is bounded, by count and by bytes; while the database
+is away nothing is made to wait.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ...core.errors import StoreUnavailable
-from .trouble import wrong
+from .trouble import unavailable, wrong
 
 ROW = 2048
 """What a job weighs beside its bytes."""
@@ -45,9 +46,15 @@ class Lane:
     """`run` does a group of jobs; if it raises, that is their error."""
 
     def __init__(
-        self, run: Callable[[list[Job]], Awaitable[None]], *, max_waiting: int, group: int = GROUP
+        self,
+        run: Callable[[list[Job]], Awaitable[None]],
+        *,
+        max_waiting: int,
+        away: Callable[[], bool],
+        group: int = GROUP,
     ) -> None:
         self._run = run
+        self._away = away
         self._max_jobs = max_waiting
         self._max_bytes = max_waiting * WAITING_BYTES
         self._group = group
@@ -89,6 +96,8 @@ class Lane:
     ) -> Job:
         if self._closing:
             raise StoreUnavailable("The store is closed.")
+        if self._away():  # the heartbeat finds out when it is back
+            raise unavailable()
         if self._jobs >= self._max_jobs * patience or self._bytes >= self._max_bytes * patience:
             raise StoreUnavailable("Too much is waiting to be stored.", retry_after_seconds=1)
         job = Job(kind, what, ROW + size, undo)

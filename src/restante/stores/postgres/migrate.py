@@ -131,6 +131,9 @@ async def reached(target: Target) -> Any:
         why = "the server takes no connection at the moment"
     except asyncpg.TargetServerAttributeNotMatched:
         why = "none of the servers is of the wanted kind (target_session_attrs)"
+    except asyncpg.ProtocolViolationError as error:
+        log.debug("no connection: %r", error)
+        why = "this seems to be a pooler; say so with ?pooler=on"
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         log.debug("no connection: %r", error)
         why = "the server refuses the connection, or the URL is not one of PostgreSQL"

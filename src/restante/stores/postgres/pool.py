@@ -20,6 +20,9 @@ COMMAND_SECONDS = 15.0
 """A statement that takes longer is given up: by the server a little earlier, by us in any case."""
 
 LOCK_SECONDS = 10.0
+STATEMENTS = 100
+"""Prepared per connection; behind a pooler none, and each statement is sent as a whole."""
+
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 
@@ -43,6 +46,11 @@ class Pool:
         self._failures = 0
         self._rests_until = 0.0
         self._closed = False
+
+    @property
+    def away(self) -> bool:
+        """Whether the last try to reach the server failed, and nothing else is left."""
+        return self._failures > 0 and not self._idle and not self._taken
 
     async def take(self) -> Any:
         """A connection that works as far as is known. Raises `StoreUnavailable`."""
@@ -123,7 +131,7 @@ async def open_connection(target: Target) -> Any:
         target.url,
         timeout=CONNECT_SECONDS,
         command_timeout=COMMAND_SECONDS,
-        statement_cache_size=0,
+        statement_cache_size=0 if target.pooled else STATEMENTS,
         server_settings=settings,
     )
     try:

@@ -1,7 +1,7 @@
 """The statements in queries.sql, by name.
 
-Each is whole in itself: one statement is one round trip and, where it writes, one commit. So nothing is kept
-in a session from one to the next, and any connection, a pooler's too, will do for each.
+Each is whole in itself: one statement is one round trip and, where it writes, one commit. So no transaction,
+no lock and no setting is kept from one to the next, and any connection, a pooler's too, will do for each.
 """
 
 import re

@@ -150,11 +150,12 @@ class Signals:
                 continue
             pause = 0.1
             try:
+                gone = asyncio.Event()
+                connection.add_termination_listener(lambda _, gone=gone: gone.set())
                 await connection.add_listener(CHANNEL, self._heard)
                 await self._greet()
                 self._look()  # what was said meanwhile, nobody heard
-                while True:
-                    await asyncio.sleep(POLL_SECONDS)
+                while not await _happens(gone, POLL_SECONDS):
                     await connection.fetchval("SELECT 1")
             except Exception as error:
                 log.debug("the listening connection is gone: %r", error)
@@ -182,3 +183,12 @@ class Signals:
         raw = b85decode(signal.ids)
         for place in range(0, len(raw), 16):
             self._tell_changed(str(UUID(bytes=raw[place : place + 16])))
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    """Whether it does within that time."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

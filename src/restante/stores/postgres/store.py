@@ -85,12 +85,16 @@ class PostgresStore:
         self._changing = Changing(database, self._applied)
         settling = Settling(database, self._changing, nodes.number)
         waiting = limits.max_waiting
-        self._accept = Lane(self._accepting.run, max_waiting=waiting)
-        self._settle = Lane(settling.run, max_waiting=waiting)
+
+        def away() -> bool:
+            return pool.away
+
+        self._accept = Lane(self._accepting.run, max_waiting=waiting, away=away)
+        self._settle = Lane(settling.run, max_waiting=waiting, away=away)
         bodies = Bodies(database, lambda: nodes.node)
-        self._bulk = Lane(bodies.run, max_waiting=waiting, group=BULK_GROUP)
-        self._turn = Lane(Turning(database, nodes).run, max_waiting=waiting)
-        self._read = Lane(Reading(database).run, max_waiting=waiting)
+        self._bulk = Lane(bodies.run, max_waiting=waiting, away=away, group=BULK_GROUP)
+        self._turn = Lane(Turning(database, nodes).run, max_waiting=waiting, away=away)
+        self._read = Lane(Reading(database).run, max_waiting=waiting, away=away)
 
     @classmethod
     async def open(cls, url: str, *, limits: Limits) -> "PostgresStore":
@@ -114,7 +118,7 @@ class PostgresStore:
     @property
     def queued(self) -> int:
         """As counted at the last renewal of the lease, and what this process has written since."""
-        return self._nodes.queued
+        return max(self._nodes.queued, 0)
 
     @property
     def commits(self) -> int:

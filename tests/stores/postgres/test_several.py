@@ -1,0 +1,306 @@
+"""Several processes on one database: nothing is anybody's twice, and what a dead one held is not lost."""
+
+import asyncio
+
+import pytest
+
+from restante.core.clock import SECOND
+from restante.core.errors import KeyReused, MoveRefused, StoreUnavailable
+from restante.core.status import Phase, Reading
+from restante.stores.postgres import PostgresStore
+
+from ..samples import (
+    LEASE,
+    NOW,
+    a_submission,
+    accepted,
+    applied,
+    begin,
+    claimed,
+    complete,
+    completed,
+    failed,
+    now_is,
+)
+from .conftest import Opener, asked, killed
+
+PATIENCE_SECONDS = 20
+SHORT = SECOND // 5
+"""A lease that a test can wait for."""
+
+
+async def taken_over(store: PostgresStore) -> list[int]:
+    """What can be claimed as soon as there is something."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (keys := await claimed(store)):
+            await asyncio.sleep(0.02)
+    return keys
+
+
+async def test_claims_are_disjoint(opening: Opener) -> None:
+    stores = [await opening() for _ in range(3)]
+    pending = [await accepted(stores[0]) for _ in range(100)]
+    claims = await asyncio.gather(*[claimed(store, limit=7) for store in stores * 6])
+    keys = [key for some in claims for key in some]
+    assert len(set(keys)) == len(keys) == 100
+    assert set(keys) == {one.key for one in pending}
+
+
+async def test_keys_are_disjoint(opening: Opener) -> None:
+    stores = [await opening() for _ in range(2)]
+    blocks = await asyncio.gather(*[store.reserve_keys(500) for store in stores * 4])
+    assert len({key for block in blocks for key in block}) == 8 * 500
+
+
+async def test_a_write_is_read_by_all_at_once(opening: Opener) -> None:
+    one, other = await opening(), await opening()
+    assert one.secret == other.secret
+    begun = await applied(one, begin(await accepted(one)))
+    assert await now_is(other, begun) == begun
+    done = await applied(other, complete(begun))
+    assert await now_is(one, begun) == done
+    assert await one.results([done.key]) == await other.results([done.key])
+
+
+async def test_two_racing_first_submits_at_two_servers_are_one_transaction(opening: Opener) -> None:
+    stores = [await opening() for _ in range(3)]
+    for place in range(10):
+        submissions = [(store, await a_submission(store, key=b"%d" % place)) for store in stores * 3]
+        answers = await asyncio.gather(*[store.accept([one]) for store, one in submissions])
+        assert len({answer[0].transaction.id for answer in answers}) == 1  # type: ignore[union-attr]
+        assert sum(not answer[0].replayed for answer in answers) == 1  # type: ignore[union-attr]
+    other = await a_submission(stores[0], key=b"0", fingerprint=b"g" * 32)
+    assert isinstance((await stores[1].accept([other]))[0], KeyReused)
+
+
+async def test_groups_that_share_keys_in_any_order_do_not_lock_each_other_out(opening: Opener) -> None:
+    stores = [await opening() for _ in range(3)]
+    keys = [b"%d" % place for place in range(40)]
+    calls = []
+    for place, store in enumerate(stores * 2):
+        order = keys if place % 2 else keys[::-1]
+        calls.append(store.accept([await a_submission(store, key=key) for key in order]))
+    answers = await asyncio.gather(*calls)
+    assert len({answer.transaction.id for call in answers for answer in call}) == 40  # type: ignore[union-attr]
+
+
+async def test_of_many_racing_readers_one_reads(opening: Opener) -> None:
+    stores = [await opening() for _ in range(3)]
+    done = await failed(stores[0])
+    marks = [store.mark_reading(done.key, Reading.UNREAD, Reading.RESERVED) for store in stores * 10]
+    assert sum(await asyncio.gather(*marks)) == 1
+
+
+async def test_of_many_racing_changes_one_is_applied(opening: Opener) -> None:
+    stores = [await opening() for _ in range(3)]
+    begun = [await applied(stores[0], begin(await accepted(stores[0]))) for _ in range(20)]
+    calls = [
+        store.apply([complete(one, body=b"%d" % place) for one in (begun if place % 2 else begun[::-1])])
+        for place, store in enumerate(stores * 2)
+    ]
+    answers = await asyncio.gather(*calls)
+    assert sum(sum(answer) for answer in answers) == 20
+    assert {len(log) for log in await stores[0].events([one.key for one in begun])} == {3}
+
+
+async def test_a_dead_servers_claims_are_taken_over_when_its_lease_ends(opening: Opener) -> None:
+    dead, alive = await opening(lease=SHORT), await opening(lease=SHORT)
+    claimed_one = await accepted(dead, claim=True)
+    sent = await applied(dead, begin(await accepted(dead, claim=True)))
+    reserved = await failed(dead)
+    await dead.mark_reading(reserved.key, Reading.UNREAD, Reading.RESERVED)
+    assert await claimed(alive, now=NOW + LEASE) == []
+    await killed(dead)
+    keys = await taken_over(alive)
+    assert sorted(keys) == [claimed_one.key, sent.key]
+    found = await alive.look([sent.id, reserved.id])
+    assert found[0] == sent
+    assert found[0].phase is Phase.SENDING
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (await alive.look([reserved.id]))[0] != reserved:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_lease_is_held_however_long_its_work_takes(opening: Opener) -> None:
+    busy, other = await opening(lease=SHORT), await opening(lease=SHORT)
+    pending = await accepted(busy, claim=True)
+    sent = await applied(busy, begin(await accepted(busy, claim=True)))
+    for _ in range(5):
+        await asyncio.sleep(SHORT / SECOND / 2)
+        assert await claimed(other, now=NOW + LEASE) == []
+    await applied(busy, begin(pending))
+    await applied(busy, complete(sent))
+
+
+async def test_who_was_taken_for_dead_begins_and_settles_nothing(opening: Opener, database: str) -> None:
+    stalled, other = await opening(), await opening(lease=SHORT)
+    held, sent = await accepted(stalled, claim=True), await accepted(stalled, claim=True)
+    sent = await applied(stalled, begin(sent))
+    await asked(
+        database, "UPDATE restante.nodes SET lease_until = now() WHERE node = $1", stalled._nodes.node
+    )
+    assert sorted(await taken_over(other)) == [held.key, sent.key]
+    with pytest.raises(MoveRefused):
+        await stalled.apply([begin(held)])
+    begun = await applied(other, begin(held))
+    ended = await applied(other, complete(sent))
+    assert await stalled.apply([complete(sent)]) == [False]
+    assert await now_is(stalled, sent) == ended
+    await stalled.release([held.key, sent.key])
+    assert await claimed(other, now=NOW + LEASE) == []  # the release of what is not its own frees nothing
+    await stalled._nodes._beat()
+    with pytest.raises(MoveRefused):
+        await stalled.apply([begin(await accepted(other, claim=True))])
+    mine = await accepted(stalled, claim=True)  # and it goes on under a number of its own
+    await applied(stalled, begin(mine))
+    await applied(other, complete(begun))
+
+
+async def test_after_the_database_was_away_all_may_come_back(opening: Opener, database: str) -> None:
+    """Every lease has ended at once: nobody is taken for dead by one who has just come back himself."""
+    one, other = await opening(), await opening()
+    pending = await accepted(one, claim=True)
+    await asked(database, "UPDATE restante.nodes SET lease_until = now() - interval '1 minute'")
+    other._nodes._seen -= 60
+    await other._nodes._beat()
+    assert await claimed(other) == []
+    await one._nodes._beat()
+    await other._nodes._beat()
+    assert await claimed(other) == []
+    await applied(one, begin(pending))
+
+
+async def test_what_a_server_that_ends_held_is_free_at_once(opening: Opener) -> None:
+    ending, other = await opening(), await opening()
+    pending = await accepted(ending, claim=True)
+    await ending.close()
+    assert await claimed(other) == [pending.key]
+
+
+async def test_pieces_of_a_dead_servers_uploads_are_dropped(opening: Opener, database: str) -> None:
+    dead, alive = await opening(lease=SHORT), await opening(lease=SHORT)
+    mine, theirs = (await alive.reserve_keys(1))[0], (await dead.reserve_keys(1))[0]
+    await alive.write_chunk(mine, 0, 0, b"mine")
+    await dead.write_chunk(theirs, 0, 0, b"theirs")
+    await killed(dead)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await alive.read_chunk(theirs, 0, 0) is not None:
+            await asyncio.sleep(0.02)
+    assert await alive.read_chunk(mine, 0, 0) == b"mine"
+    fresh = await opening()
+    assert await fresh.read_chunk(mine, 0, 0) == b"mine"
+
+
+async def test_how_many_wait_is_known_everywhere_with_the_next_beat(opening: Opener) -> None:
+    one, other = await opening(), await opening()
+    for _ in range(5):
+        await accepted(one)
+    await completed(one)
+    assert (one.queued, other.queued) == (5, 0)
+    await other._nodes._beat()
+    assert other.queued == 5
+
+
+class Heard:
+    """What a store tells."""
+
+    def __init__(self, store: PostgresStore) -> None:
+        self.told: list[tuple[object, ...]] = []
+        store.listen(
+            work=lambda upstream, moment: self.told.append((upstream, moment)),
+            changed=lambda id: self.told.append((id,)),
+        )
+
+    async def until(self, *what: object) -> None:
+        async with asyncio.timeout(3):  # shorter than the poll
+            while what not in self.told:
+                await asyncio.sleep(0.005)
+
+
+async def test_a_server_hears_of_work_and_changes_at_others(opening: Opener) -> None:
+    one, other = await opening(), await opening()
+    heard = Heard(other)
+    own = Heard(one)
+    await heard.until(None)  # it listens
+    await own.until(None)
+    one._nodes.others = 1
+    pending = await accepted(one, upstream="bank", due_at=NOW + 7)
+    await heard.until("bank", NOW + 7)
+    await applied(one, begin(pending))
+    await heard.until(pending.id)
+    assert ("bank", NOW + 7) not in own.told  # what it did itself it knows
+    many = [await accepted(one, claim=True) for _ in range(20)]
+    await applied(one, *[begin(each) for each in many])
+    for each in many:
+        await heard.until(each.id)
+
+
+async def test_more_changes_than_signals_can_carry_are_one_look_at_everything(opening: Opener) -> None:
+    one, other = await opening(), await opening()
+    one._nodes.others = 1
+    one._signals._ids = {f"{number:08x}-0000-4000-8000-000000000000" for number in range(4000)}
+    one._signals._work = {f"u{number}": number for number in range(3)}
+    payloads = one._signals._payloads()
+    assert len(payloads) == 4
+    one._signals._ids = {f"{number:08x}-0000-4000-8000-000000000000" for number in range(3000)}
+    payloads = one._signals._payloads()
+    assert len(payloads) == 10
+    assert max(map(len, payloads)) < 8000
+    heard = Heard(other)
+    await heard.until(None)
+    heard.told.clear()
+    for payload in payloads:
+        other._signals._heard(None, 0, "restante", payload)
+    assert len(heard.told) == 3000
+
+
+async def test_a_listening_connection_that_breaks_is_replaced_and_everybody_looks(
+    opening: Opener, database: str
+) -> None:
+    one, other = await opening(), await opening()
+    heard = Heard(other)
+    await heard.until(None)
+    heard.told.clear()
+    await asked(
+        database,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND pid <> "
+        "pg_backend_pid()",
+    )
+    await heard.until(None)
+    await accepted(one)
+    one._nodes.others = 1
+    await accepted(one, upstream="bank", due_at=NOW)
+    await heard.until("bank", NOW)
+
+
+async def test_behind_a_pooler_nothing_is_listened_for_and_everybody_looks_often(
+    opening: Opener, database: str
+) -> None:
+    one, other = await opening(database + "&pooler=on"), await opening(database + "&pooler=on")
+    heard = Heard(other)
+    for _ in range(2):
+        heard.told.clear()
+        await heard.until(None, 0)
+    pending = await accepted(one)
+    assert await claimed(other) == [pending.key]
+    await applied(other, begin(pending))
+    rows = await asked(database, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+    assert rows[0][0] == 0
+
+
+async def test_a_signal_of_somebody_elses_is_left_alone(opening: Opener, database: str) -> None:
+    store = await opening()
+    heard = Heard(store)
+    await heard.until(None)
+    await asked(database, "SELECT pg_notify('restante', 'hello')")
+    await asked(database, 'SELECT pg_notify(\'restante\', \'{"node":0,"work":{"bank":7}}\')')
+    await heard.until("bank", 7)
+
+
+async def test_a_closed_store_refuses_to_be_used(opening: Opener) -> None:
+    store = await opening()
+    pending = await accepted(store, claim=True)
+    await store.close()
+    await store.release([pending.key])
+    with pytest.raises(StoreUnavailable):
+        await store.claim("default", 1, NOW)
