@@ -106,10 +106,13 @@ async def test_a_server_that_goes_away_under_load_takes_nothing_with_it(
         while len(load.completed) < 200:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(server.stop, how=how)
-        while not load.refused:
+        late = await a_submission(store)
+        while not store._pool.away:
             await asyncio.sleep(0.01)
-        with pytest.raises(StoreUnavailable):
-            await store.ping()
+        for refused in (store.accept([late]), store.ping(), store.look([late.transaction.id])):
+            with pytest.raises(StoreUnavailable):  # and at once, not after a timeout
+                await asyncio.wait_for(refused, 1)
+        load.refused.append(late)
         server.start()
         before = len(load.completed)
         while len(load.completed) < before + 200:

@@ -96,7 +96,7 @@ class Lane:
     ) -> Job:
         if self._closing:
             raise StoreUnavailable("The store is closed.")
-        if self._away():  # the heartbeat finds out when it is back
+        if self._away():
             raise unavailable()
         if self._jobs >= self._max_jobs * patience or self._bytes >= self._max_bytes * patience:
             raise StoreUnavailable("Too much is waiting to be stored.", retry_after_seconds=1)

@@ -46,6 +46,7 @@ class Pool:
         self._failures = 0
         self._rests_until = 0.0
         self._closed = False
+        self._returning: asyncio.Task[None] | None = None
 
     @property
     def away(self) -> bool:
@@ -90,6 +91,8 @@ class Pool:
 
     async def close(self) -> None:
         self._closed = True
+        if self._returning is not None:
+            self._returning.cancel()
         for connection in self._taken:
             connection.terminate()
         while self._idle:
@@ -112,11 +115,24 @@ class Pool:
             if self._failures == 1:
                 log.warning("the database cannot be reached; trying again until it can")
             log.debug("the database cannot be reached: %r", error)
+            if self._returning is None and not self._closed:
+                self._returning = loop.create_task(self._return())
             raise unavailable(error) from None
         if self._failures:
             log.warning("the database can be reached again")
         self._failures, self._rests_until = 0, 0.0
         return connection
+
+    async def _return(self) -> None:
+        """Tries until the server is back, so that nobody need wait to see it."""
+        loop = asyncio.get_running_loop()
+        while self._failures and not self._closed:
+            await asyncio.sleep(max(self._rests_until - loop.time(), FIRST_PAUSE_SECONDS))
+            try:
+                self._idle.append(await self._open())
+            except StoreUnavailable:
+                continue
+        self._returning = None
 
 
 async def open_connection(target: Target) -> Any:
