@@ -5,6 +5,7 @@ whose end is unknown may be done again where that is harmless (`again`).
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 0.5
 
 Found = TypeVar("Found")
+
+log = logging.getLogger("restante.stores")
 
 
 class Database:
@@ -52,6 +55,7 @@ class Database:
                 found: list[Any] = await connection.fetch(text, *arguments, timeout=COMMAND_SECONDS)
             except Exception as error:
                 what = meaning(error)
+                log.debug("a statement ended with %r", error)
                 if what in (Meaning.LOST, Meaning.ELSEWHERE):
                     self._pool.drop(connection, all=True)
                 else:

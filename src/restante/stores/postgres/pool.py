@@ -16,6 +16,7 @@ from .trouble import unavailable
 from .url import Target
 
 CONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
 COMMAND_SECONDS = 15.0
 """A statement that takes longer is given up: by the server a little earlier, by us in any case."""
 
@@ -95,12 +96,11 @@ class Pool:
             self._returning.cancel()
         for connection in self._taken:
             connection.terminate()
-        while self._idle:
-            connection = self._idle.pop()
-            try:
-                await connection.close(timeout=CONNECT_SECONDS)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                log.debug("a connection did not end well: %r", error)
+        idle, self._idle = self._idle, []
+        ends = [connection.close(timeout=CLOSE_SECONDS) for connection in idle]
+        for end in await asyncio.gather(*ends, return_exceptions=True):
+            if isinstance(end, Exception):
+                log.debug("a connection did not end well: %r", end)
 
     async def _open(self) -> Any:
         loop = asyncio.get_running_loop()
@@ -150,6 +150,9 @@ async def open_connection(target: Target) -> Any:
         statement_cache_size=0 if target.pooled else STATEMENTS,
         server_settings=settings,
     )
+    if target.pooled:
+        # Else the driver would switch jit off in one session, and on again in another.
+        connection._server_caps = connection._server_caps._replace(jit=False)
     try:
         version, encoding, commits, read_only = await connection.fetchrow(_ABOUT)
         if version < OLDEST_VERSION:

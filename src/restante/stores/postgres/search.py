@@ -3,7 +3,8 @@
 The query is put together from constant parts; what is searched for is always bound. Every query carries
 the tenant. Each filter that people use has an index in the list's order, and the server's statistics tell
 which has the fewest rows. What has ended and what has not are listed from tables of their own, because a
-status changes and an index on it would have every change written into every index.
+status changes and an index on it would have every change written into every index; whether these are walked
+is decided here, by counting up to a bound.
 """
 
 from typing import Any
@@ -30,16 +31,30 @@ _CONDITIONS = {
 }
 
 
-class Sought:
-    """A query as text and arguments."""
+_LOOKED_UP = (
+    "CROSS JOIN LATERAL (SELECT * FROM restante.transactions WHERE transactions.key = p.key OFFSET 0) AS t"
+)
+"""Row by row, in the order of what is walked, and no further than the page needs (that is the OFFSET's part:
+the server would turn it into a join of everything with everything)."""
 
-    def __init__(self, query: Query) -> None:
+_BOUNDS = (1_000, 20_000)
+"""Counted up to these, one after the other, until one of the filters has fewer."""
+
+
+class Sought:
+    """A query as text and arguments. `by_status`: walked in the table of what has, or has not, ended.
+
+    `counting`: of what has not ended, pending or not, all are counted.
+    """
+
+    def __init__(self, query: Query, *, by_status: bool, counting: bool = False) -> None:
         self.arguments: list[Any] = []
         self.conditions: list[str] = []
-        self.source = "restante.transactions AS t"
+        self.counting = counting
+        self.walked = self.source = "restante.transactions AS t"
         self.place = "t"  # the table whose order the list has
         if query.status is not None:
-            self._of_status(STATUS[query.status])
+            self._of_status(STATUS[query.status], by_status)
         self.conditions.append(f"{self.place}.tenant = {self.bind(text(query.tenant))}")
         for field, condition in _CONDITIONS.items():
             value = getattr(query, field)
@@ -57,34 +72,81 @@ class Sought:
         kind = {int: "::bigint", str: "::text"}[type(value)]
         return f"${len(self.arguments)}{kind}"
 
-    def _of_status(self, status: int) -> None:
-        table = "endings" if status >= FINISHED else "ready"
-        self.place = "p"
-        self.source = (
-            f"restante.{table} AS p JOIN restante.transactions AS t "
-            "ON t.key = p.key AND t.tenant = p.tenant AND t.created_at = p.created_at"
-        )
-        place = "p" if status >= FINISHED else "t"
-        self.conditions.append(f"{place}.status = {self.bind(status)}")
+    def _of_status(self, status: int, by_status: bool) -> None:
+        ended = status >= FINISHED
+        if by_status:
+            self.place = "p"
+            self.walked = f"restante.{'endings' if ended else 'ready'} AS p"
+            self.source = f"{self.walked} {_LOOKED_UP}"
+        if not (by_status and self.counting and not ended):
+            self.conditions.append(f"{'p' if by_status and ended else 't'}.status = {self.bind(status)}")
 
 
 async def find(database: Database, query: Query) -> list[Transaction]:
     """One page."""
-    sought = Sought(query)
-    moment = "t.updated_at" if query.by_updated else f"{sought.place}.created_at"
-    key = f"{sought.place}.key"
+    moment = None
     if query.after_key is not None:
         places = await database.rows("cursor", query.after_key, text(query.tenant), again=True)
         if not places:
             return []
-        after = sought.bind(places[0][query.by_updated]), sought.bind(query.after_key)
-        sign = ">" if query.ascending else "<"
-        sought.conditions.append(f"({moment}, {key}) {sign} ({', '.join(after)})")
-    order = "ASC" if query.ascending else "DESC"
+        moment = places[0][query.by_updated]
+    by_status = await _status_is_rarest(database, query)
+    page, arguments = text_of(query, moment, by_status=by_status)
+    return [read_transaction(row) for row in await database.search(page, *arguments)]
+
+
+async def _status_is_rarest(database: Database, query: Query) -> bool:
+    """Whether the status, of the filters that have an index, has the fewest rows: so they are counted."""
+    if query.status is None or query.tracking_id is not None:
+        return False
+    others = [_of(query, field) for field in ("path", "operation") if getattr(query, field) is not None]
+    if not others:
+        return True
+    alone = _of(query, "status")
+    for bound in _BOUNDS:
+        mine = await _count(database, alone, bound)
+        if mine < bound or bound == _BOUNDS[-1]:
+            return all([mine <= await _count(database, other, bound) for other in others])
+        if min([await _count(database, other, bound) for other in others]) < bound:
+            return False
+    return True
+
+
+def _of(query: Query, field: str) -> Query:
+    """The same with no other filter than this one and the range of time."""
+    return Query(
+        tenant=query.tenant,
+        created_from=query.created_from,
+        created_to=query.created_to,
+        **{field: getattr(query, field)},
+    )
+
+
+async def _count(database: Database, query: Query, bound: int) -> int:
+    """How many rows a filter has within the range of time, at most `bound`."""
+    sought = Sought(query, by_status=query.status is not None, counting=True)
     rows = await database.search(
+        f"SELECT count(*) FROM (SELECT 1 FROM {sought.walked} "
+        f"WHERE {' AND '.join(sought.conditions)} "
+        f"ORDER BY {sought.place}.created_at, {sought.place}.key LIMIT {sought.bind(bound)}) AS few",
+        *sought.arguments,
+    )
+    return int(rows[0][0])
+
+
+def text_of(query: Query, after: int | None, *, by_status: bool) -> tuple[str, list[Any]]:
+    """The query's text and arguments. `after`: the moment of the row that the page goes on behind."""
+    sought = Sought(query, by_status=by_status)
+    moment = "t.updated_at" if query.by_updated else f"{sought.place}.created_at"
+    key = f"{sought.place}.key"
+    if after is not None:
+        sign = ">" if query.ascending else "<"
+        behind = f"{sought.bind(after)}, {sought.bind(query.after_key or 0)}"
+        sought.conditions.append(f"({moment}, {key}) {sign} ({behind})")
+    order = "ASC" if query.ascending else "DESC"
+    return (
         f"SELECT {_COLUMNS} FROM {sought.source} WHERE {' AND '.join(sought.conditions)} "
         f"ORDER BY {moment} {order}, {key} {order} "
         f"LIMIT {sought.bind(query.limit)} OFFSET {sought.bind(query.offset)}",
-        *sought.arguments,
+        sought.arguments,
     )
-    return [read_transaction(row) for row in rows]

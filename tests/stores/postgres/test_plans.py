@@ -1,0 +1,161 @@
+"""What is asked often is a look-up in an index, whatever the size of the tables."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from restante.core.model import Query
+from restante.core.status import Dialect, Status
+from restante.stores.postgres.queries import QUERIES
+from restante.stores.postgres.search import find
+
+from ...postgres import Server
+
+SCANS_ALLOWED = {
+    "secret": "one row",
+    "probe": "one row",
+    "survey": "a count, with every renewal of a lease",
+    "bury": "as many rows as there are servers",
+    "void_holds": "over the index of what is held",
+    "void_readings": "over the index of what is being read",
+    "adopt_loose": "over a table that is all but empty",
+    "keep_loose": "over a table that is all but empty",
+}
+
+ROWS = """
+INSERT INTO restante.transactions
+SELECT i, gen_random_uuid(), 'tenant' || i % 5, i, i,
+    CASE WHEN i % 9 = 0 THEN 0 WHEN i % 100 = 1 THEN 3 ELSE 2 END, NULL, 0, 1, 0, 0, 0, 'POST',
+    CASE WHEN i % 1000 = 4 THEN '/refunds' ELSE '/payments' END, '',
+    CASE WHEN i % 1000 = 5 THEN 'delete' ELSE 'create' END, 'default', i % 3, 'order-' || i, i, i, i, i,
+    NULL, 0, NULL, NULL
+FROM generate_series(1, 20000) i;
+INSERT INTO restante.events
+SELECT i, s, 0, '', '{}', 0, i FROM generate_series(1, 20000) i, generate_series(1, 2) s;
+INSERT INTO restante.requests SELECT i, '', 0, '', NULL FROM generate_series(1, 20000) i;
+INSERT INTO restante.results SELECT i, 200, '', 0, '', 1 FROM generate_series(1, 20000) i;
+INSERT INTO restante.chunks SELECT i, 0, 0, '' FROM generate_series(1, 20000) i;
+INSERT INTO restante.ready
+SELECT key, upstream, tenant, priority, due_at, created_at, CASE WHEN key % 20 = 0 THEN 5 END
+FROM restante.transactions WHERE status < 2;
+INSERT INTO restante.endings
+SELECT tenant, status, created_at, key FROM restante.transactions WHERE status >= 2;
+INSERT INTO restante.idempotency
+SELECT decode(md5(i::text), 'hex'), i, '', i, i FROM generate_series(1, 20000) i;
+ANALYZE
+"""
+
+TABLES = ("transactions", "events", "requests", "results", "chunks", "ready", "endings", "idempotency")
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: Server) -> str:
+    async def fill() -> str:
+        url = await postgres.database()
+        await postgres.run(ROWS, database=url.partition("?")[0].rpartition("/")[2])
+        return url
+
+    return asyncio.run(fill())
+
+
+@pytest.fixture
+async def connection(filled: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(filled)
+    yield connection
+    await connection.close()
+
+
+SAMPLES: dict[str, object] = {
+    "bigint[]": [5],
+    "integer[]": [1],
+    "smallint[]": [1],
+    "text[]": ["a"],
+    "bytea[]": [b"a"],
+    "boolean[]": [True],
+    "uuid[]": ["00000000-0000-0000-0000-000000000000"],
+    "bigint": 5,
+    "integer": 5,
+    "text": "default",
+}
+
+
+class Watched:
+    """A database that writes down the plan of everything that is searched for."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.plans: list[str] = []
+
+    async def search(self, text: str, *arguments: Any) -> list[Any]:
+        self.plans.append(await plan(self._connection, text, list(arguments)))
+        rows: list[Any] = await self._connection.fetch(text, *arguments)
+        return rows
+
+    async def rows(self, name: str, *arguments: Any, again: bool) -> list[Any]:
+        return await self.search(QUERIES[name], *arguments)
+
+
+async def plan(connection: Any, text: str, arguments: list[object] | None = None) -> str:
+    prepared = await connection.prepare(text)
+    if arguments is None:
+        arguments = []
+        for kind in prepared.get_parameters():
+            scalar = {"int8": "bigint", "int4": "integer", "int2": "smallint", "bool": "boolean"}
+            name = scalar.get(kind.name.removesuffix("[]"), kind.name.removesuffix("[]"))
+            arguments.append(SAMPLES[name + ("[]" if kind.kind == "array" else "")])
+    rows = await connection.fetch("EXPLAIN " + text, *arguments)
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("name", [name for name in QUERIES if name not in SCANS_ALLOWED])
+async def test_no_query_reads_a_whole_table(connection: Any, name: str) -> None:
+    steps = await plan(connection, QUERIES[name])
+    scanned = re.findall(r"Seq Scan on (\w+)", steps)
+    assert not set(scanned) & set(TABLES), steps
+
+
+async def test_a_claim_walks_the_turns_in_order(connection: Any) -> None:
+    steps = await plan(connection, QUERIES["claim"])
+    assert "Index Only Scan using turns" in steps or "Index Scan using turns" in steps
+    due = steps[steps.index("CTE due") : steps.index("CTE taken")]
+    assert "Sort" not in due, steps
+    steps = await plan(connection, QUERIES["next_due"])
+    assert "using turns" in steps
+    assert "Sort" not in steps
+
+
+SEARCHES: list[tuple[dict[str, Any], str]] = [
+    ({}, "lists"),
+    ({"status": Status.FAILED}, "endings_pkey"),
+    ({"status": Status.PENDING}, "openings"),
+    ({"path": "/refunds"}, "paths"),
+    ({"operation": "delete"}, "operations"),
+    ({"tracking_id": "order-7"}, "trackings"),
+    ({"dialect": Dialect.TASK}, "lists"),
+    ({"created_from": 10, "created_to": 500}, "lists"),
+    ({"status": Status.COMPLETED}, "endings_pkey"),
+    ({"status": Status.FAILED, "path": "/payments"}, "endings_pkey"),
+    ({"status": Status.COMPLETED, "path": "/refunds"}, "paths"),
+    ({"status": Status.COMPLETED, "operation": "delete"}, "operations"),
+    ({"status": Status.COMPLETED, "tracking_id": "order-7"}, "trackings"),
+    ({"path": "/none", "operation": "create"}, "paths"),
+    ({"operation": "delete", "path": "/payments"}, "operations"),
+]
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize(("fields", "index"), SEARCHES, ids=str)
+async def test_a_search_walks_the_index_of_its_filter(
+    connection: Any, fields: dict[str, Any], index: str, ascending: bool
+) -> None:
+    for after_key in (None, 5000):
+        watched = Watched(connection)
+        query = Query(tenant="tenant1", ascending=ascending, limit=50, after_key=after_key, **fields)
+        await find(watched, query)  # type: ignore[arg-type]
+        steps = watched.plans[-1]
+        assert f"using {index}" in steps or f"on {index}" in steps, steps
+        assert not any("Seq Scan" in plan for plan in watched.plans), watched.plans
