@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from restante.core.clock import SECOND
-from restante.core.errors import KeyReused
+from restante.core.errors import KeyReused, RestanteError
 from restante.core.model import Accepted, Body
 from restante.core.status import Reading
 from restante.stores.postgres import PostgresStore
@@ -184,3 +184,31 @@ async def test_backends_that_are_terminated_are_replaced(store: PostgresStore, d
     assert {one.status for one in found if one} == {"completed"}
     assert {len(log) for log in await store.events([one.key for one in found if one])} == {3}
     assert store.queued == 0
+
+
+async def test_a_commit_that_a_standby_may_not_have_is_followed_by_one_that_it_has(
+    opening: Opener, database: str
+) -> None:
+    """Whoever cancels the waiting for a standby makes the server report success, with a warning."""
+    store = await opening()
+    for statement in (
+        "CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE WARNING 'canceling wait for synchronous replication'; RETURN NULL; END $$",
+        "CREATE TRIGGER warn AFTER INSERT ON restante.events FOR EACH ROW EXECUTE FUNCTION warn()",
+    ):
+        await asked(database, statement)
+    submission = await a_submission(store)
+    assert await store.accept([submission]) == [Accepted(submission.transaction)]
+    assert (await asked(database, "SELECT probes FROM restante.meta"))[0][0] == 1
+    assert await store.apply([begin(submission.transaction)]) == [True]
+    assert (await asked(database, "SELECT probes FROM restante.meta"))[0][0] == 2
+    assert [len(log) for log in await store.events([submission.transaction.key])] == [2]
+
+
+async def test_what_the_driver_says_is_not_told_to_callers(store: PostgresStore) -> None:
+    submission = await a_submission(store)
+    await store.accept([submission])
+    with pytest.raises(RestanteError) as refused:
+        await store.accept([submission])
+    assert str(refused.value) == "the store could not keep or find this"
+    assert refused.value.__cause__ is None

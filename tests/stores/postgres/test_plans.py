@@ -10,8 +10,10 @@ import pytest
 
 from restante.core.model import Query
 from restante.core.status import Dialect, Status
+from restante.stores.postgres.pool import open_connection
 from restante.stores.postgres.queries import QUERIES
 from restante.stores.postgres.search import find
+from restante.stores.postgres.url import read_url
 
 from ...postgres import Server
 
@@ -116,6 +118,25 @@ async def test_no_query_reads_a_whole_table(connection: Any, name: str) -> None:
     steps = await plan(connection, QUERIES[name])
     scanned = re.findall(r"Seq Scan on (\w+)", steps)
     assert not set(scanned) & set(TABLES), steps
+
+
+async def test_a_plan_that_was_made_for_empty_tables_reads_no_table_whole(database: str) -> None:
+    """Prepared statements are planned once, and kept while the tables grow."""
+    connection = await open_connection(read_url(database))
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    for name in QUERIES.keys() - SCANS_ALLOWED:
+        prepared = await connection.prepare(QUERIES[name])
+        nothing = ", ".join(["NULL"] * len(prepared.get_parameters()))
+        await connection.execute(f"PREPARE one AS {QUERIES[name]}")
+        rows = await connection.fetch("EXPLAIN EXECUTE one" + (f"({nothing})" if nothing else ""))
+        await connection.execute("DEALLOCATE one")
+        steps = [row[0] for row in rows]
+        for step, condition in zip(steps, [*steps[1:], ""], strict=True):
+            found = re.search(r"(\w+) Scan.* on (\w+)", step)
+            if found and found[2] in TABLES:
+                assert found[1] != "Seq", (name, step)
+                assert "Cond" in condition or "Bitmap" in step, (name, step)
+    connection.terminate()
 
 
 async def test_a_claim_walks_the_turns_in_order(connection: Any) -> None:

@@ -71,16 +71,19 @@ class Database:
             except BaseException:
                 self._pool.drop(connection)
                 raise
-            else:
-                self._pool.give(connection)
-                return found
+            doubtful = self._pool.warned(connection)
+            self._pool.give(connection)
+            if doubtful and not again:
+                raise Lost
+            return found
         raise unavailable()
 
     async def find_out(self, settle: Callable[[], Awaitable[Found]]) -> Found:
-        """What `settle` says became of a lost write. It looks, and does what was not
-        done, as often as needed.
+        """What `settle` says became of a lost write. It looks, and does what was not done, as often as
+        needed.
 
-        Raises `StoreUnavailable` where the database stays away: then it remains unknown.
+        It may have been done on this server and not yet on its standby; once a later commit is on
+        both, it is. Raises `StoreUnavailable` where the database stays away: then it remains unknown.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + PERSISTENCE_SECONDS
@@ -88,7 +91,9 @@ class Database:
         refusals = 0
         while True:
             try:
-                return await settle()
+                found = await settle()
+                await self.rows("probe", again=True)
+                return found
             except (Lost, StoreUnavailable) as error:
                 if loop.time() >= until:
                     message = "The store does not answer; what became of this is not known yet."

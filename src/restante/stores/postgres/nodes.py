@@ -114,6 +114,9 @@ class Nodes:
             except RestanteError as error:
                 log.debug("the lease was not renewed: %r", error)
                 self._next_seconds = min(self._lease / BEATS / SECOND, 1.0) / 2
+            except Exception as error:  # ours to mend; without a lease all work of this process would be lost
+                log.error("the lease was not renewed: %s", type(error).__name__)
+                log.debug("the lease was not renewed", exc_info=error)
 
     async def _register(self) -> None:
         self.node = await self._database.value("register", self._lease, again=True)

@@ -24,6 +24,10 @@ LOCK_SECONDS = 10.0
 STATEMENTS = 100
 """Prepared per connection; behind a pooler none, and each statement is sent as a whole."""
 
+PLANNING = {"jit": "off", "enable_seqscan": "off"}
+"""A prepared statement's plan is kept for a while, and may have been made when the tables were empty: then it
+would read them whole, however large they have become."""
+
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 
@@ -48,6 +52,7 @@ class Pool:
         self._rests_until = 0.0
         self._closed = False
         self._returning: asyncio.Task[None] | None = None
+        self._warned: set[Any] = set()
 
     @property
     def away(self) -> bool:
@@ -71,6 +76,16 @@ class Pool:
             raise
         self._taken.add(connection)
         return connection
+
+    def warned(self, connection: Any) -> bool:
+        """Whether it has been warned of anything since it was taken.
+
+        The one warning there is to expect: a commit was not waited for until a standby had it, because
+        somebody cancelled the waiting. It is reported as if all were well.
+        """
+        found = connection in self._warned
+        self._warned.discard(connection)
+        return found
 
     def give(self, connection: Any) -> None:
         """It is as good as it was."""
@@ -118,10 +133,16 @@ class Pool:
             if self._returning is None and not self._closed:
                 self._returning = loop.create_task(self._return())
             raise unavailable(error) from None
+        connection.add_log_listener(self._hear)
         if self._failures:
             log.warning("the database can be reached again")
         self._failures, self._rests_until = 0, 0.0
         return connection
+
+    def _hear(self, connection: Any, message: Any) -> None:
+        if message.severity_en == "WARNING":
+            self._warned.add(connection)
+            log.debug("the database warns: %s", message)
 
     async def _return(self) -> None:
         """Tries until the server is back, so that nobody need wait to see it."""
@@ -142,7 +163,7 @@ async def open_connection(target: Target) -> Any:
     if not target.pooled:  # a pooler would not know them, or give them to others
         settings["statement_timeout"] = str(int(COMMAND_SECONDS * 900))
         settings["lock_timeout"] = str(int(LOCK_SECONDS * 1000))
-        settings["jit"] = "off"
+        settings |= PLANNING
     connection = await asyncpg.connect(
         target.url,
         timeout=CONNECT_SECONDS,
