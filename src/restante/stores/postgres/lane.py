@@ -85,6 +85,18 @@ class Lane:
             self._jobs -= 1
             self._bytes -= job.weight
 
+    def post(self, kind: str, what: Any, done: Callable[[Job], None], *, size: int = 0) -> None:
+        """The same for whoever does not wait: `done` is called with the job once it is over."""
+        job = self._enter(kind, what, size, 1, None)
+
+        def over(future: "asyncio.Future[Any]") -> None:
+            self._jobs -= 1
+            self._bytes -= job.weight
+            future.exception()  # it is the job's error
+            done(job)
+
+        job.future.add_done_callback(over)
+
     async def close(self) -> None:
         """Does what is waiting, and refuses what comes."""
         self._closing = True

@@ -330,7 +330,7 @@ FROM restante.transactions WHERE sweep_at <= $1 ORDER BY sweep_at, key LIMIT $2
 
 -- name: cursor
 -- Where a page goes on: the row itself, or the tenant's next one where it is gone.
-SELECT created_at, updated_at FROM restante.transactions WHERE key >= $1 AND tenant = $2 ORDER BY key LIMIT 1
+SELECT created_at FROM restante.transactions WHERE key >= $1 AND tenant = $2 ORDER BY key LIMIT 1
 
 -- name: register
 -- A process enters, with a number that none had before.

@@ -89,7 +89,7 @@ async def find(database: Database, query: Query) -> list[Transaction]:
         places = await database.rows("cursor", query.after_key, text(query.tenant), again=True)
         if not places:
             return []
-        moment = places[0][query.by_updated]
+        moment = places[0][0]
     by_status = await _status_is_rarest(database, query)
     page, arguments = text_of(query, moment, by_status=by_status)
     return [read_transaction(row) for row in await database.search(page, *arguments)]
@@ -137,7 +137,7 @@ async def _count(database: Database, query: Query, bound: int) -> int:
 def text_of(query: Query, after: int | None, *, by_status: bool) -> tuple[str, list[Any]]:
     """The query's text and arguments. `after`: the moment of the row that the page goes on behind."""
     sought = Sought(query, by_status=by_status)
-    moment = "t.updated_at" if query.by_updated else f"{sought.place}.created_at"
+    moment = f"{sought.place}.created_at"
     key = f"{sought.place}.key"
     if after is not None:
         sign = ">" if query.ascending else "<"

@@ -25,11 +25,12 @@ from ...core.model import (
 )
 from ...core.policy import Limits
 from ...core.status import Reading as ReadingState
+from ...ports import Told
 from .accepting import Accepting
 from .bodies import Bodies
 from .changing import Changing
 from .database import Database
-from .lane import BULK_GROUP, ROW, Lane
+from .lane import BULK_GROUP, ROW, Job, Lane
 from .migrate import migrate
 from .nodes import Nodes
 from .pool import Pool
@@ -156,15 +157,37 @@ class PostgresStore:
                 undo=lambda answers: self._give_up(held),
             )
         except RestanteError as error:
-            for key in held:
-                self._nodes.let_go(key)
-            if held and isinstance(error, Unknown):
-                self._nodes.doubt(hold)
+            for submission in submissions:
+                self._let_go_unless_fresh(submission, hold, error)
             raise
         for submission, answer in zip(submissions, answers, strict=True):
-            if submission.claim and (isinstance(answer, KeyReused) or answer.replayed):
-                self._nodes.let_go(submission.transaction.key)
+            self._let_go_unless_fresh(submission, hold, answer)
         return answers
+
+    def offer(self, submission: Submission, told: Told) -> None:
+        hold = self._nodes.number()
+        entry = entry_of(submission, hold if submission.claim else None)
+        if submission.claim:
+            self._nodes.hold((submission.transaction.key,), hold)
+
+        def done(job: Job) -> None:
+            answer: Accepted | BaseException = job.error or job.value[0]
+            self._let_go_unless_fresh(submission, hold, answer)
+            told(answer)
+
+        try:
+            self._accept.post("accept", [entry], done, size=entry.size)
+        except StoreUnavailable as error:
+            self._let_go_unless_fresh(submission, hold, error)
+            raise
+
+    def _let_go_unless_fresh(
+        self, submission: Submission, hold: int, answer: Accepted | BaseException
+    ) -> None:
+        if submission.claim and (not isinstance(answer, Accepted) or answer.replayed):
+            self._nodes.let_go(submission.transaction.key)
+            if isinstance(answer, Unknown):
+                self._nodes.doubt(hold)
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
         steps = [step_of(change, self._nodes.held(change.before.key)) for change in changes]
