@@ -1,10 +1,11 @@
-"""How much the SQLite store does in a second, without a gateway around it.
+"""How much a store does in a second, without a gateway around it.
 
-    python bench/store.py [--seconds 3] [--busy] [--folder DIR]
+    python bench/store.py [--seconds 3] [--busy] [--folder DIR] [--store postgresql://…] [--apart]
 
 Prints accepts and whole lives (accept, begin, complete; each waited for) per second, for 64 and 256
 coroutines that each wait for their own commit. `--busy` keeps the event loop at work beside it, as a gateway
-under load does.
+under load does. With `--store` it is a PostgreSQL (an empty database) instead of a file; there, `--apart`
+makes a commit for each write instead of one for what came together.
 """
 
 import argparse
@@ -12,23 +13,25 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from restante.assembly.store import open_store
 from restante.core import change
 from restante.core.clock import HOUR, SECOND
 from restante.core.identity import RANDOM_BYTES, mint
 from restante.core.model import Accepted, Body, Request, Result, Submission, Transaction
 from restante.core.policy import Limits
-from restante.stores.sqlite import SQLiteStore
+from restante.ports import Store
+from restante.stores.postgres.lane import Lane
 from restante.stores.sqlite.turnstile import Turnstile
 
 HEADERS = ((b"host", b"example.test"), (b"content-type", b"application/json"), (b"user-agent", b"bench"))
 BODY = b'{"request":{"amount":100,"currency":"EUR"}}' * 7
 
 
-def submission(store: SQLiteStore, key: int) -> Submission:
+def submission(store: Store, key: int) -> Submission:
     now = time.time_ns() // 1000
     transaction = Transaction(
         key=key,
@@ -53,13 +56,15 @@ def submission(store: SQLiteStore, key: int) -> Submission:
     )
 
 
-async def accept(store: SQLiteStore, keys: Iterator[int]) -> Transaction:
-    (answer,) = await store.accept([submission(store, next(keys))])
+async def accept(store: Store, keys: list[int]) -> Transaction:
+    while not keys:
+        keys += await store.reserve_keys(1024)
+    (answer,) = await store.accept([submission(store, keys.pop())])
     assert isinstance(answer, Accepted)
     return answer.transaction
 
 
-async def live(store: SQLiteStore, keys: Iterator[int]) -> None:
+async def live(store: Store, keys: list[int]) -> None:
     transaction = await accept(store, keys)
     now = transaction.created_at
     begun = change.begin(transaction, attempt=1, now=now, lease=15 * SECOND)
@@ -70,12 +75,12 @@ async def live(store: SQLiteStore, keys: Iterator[int]) -> None:
     )
 
 
-async def look(store: SQLiteStore, ids: list[str], turn: int) -> None:
+async def look(store: Store, ids: list[str], turn: int) -> None:
     await store.look([ids[turn % len(ids)]])
 
 
 async def measure(
-    store: SQLiteStore,
+    store: Store,
     name: str,
     work: Callable[[int], Awaitable[object]],
     count: int,
@@ -103,11 +108,11 @@ async def measure(
             spins += 1
             await asyncio.sleep(0)
 
-    commits = store.commits
+    commits = store.commits  # type: ignore[attr-defined]
     begin = time.perf_counter()
     await asyncio.gather(*map(one, range(count)), *([spin()] if busy else []))
     took = time.perf_counter() - begin
-    commits = store.commits - commits
+    commits = store.commits - commits  # type: ignore[attr-defined]
     spans.sort()
     half, most, worst = (spans[int(len(spans) * part)] * 1e3 for part in (0.5, 0.99, 0.99999))
     line = f"{name:12} {count:4} at once: {len(spans) / took:8,.0f}/s  {commits / took:6.0f} commits/s"
@@ -118,8 +123,9 @@ async def measure(
 async def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for count in arguments.counts:
-            store = await SQLiteStore.open(f"{folder}/{count}.db", limits=Limits())
-            keys = iter(await store.reserve_keys(10_000_000))
+            url = arguments.store or f"sqlite:///{folder}/{count}.db"
+            store = await open_store(url, limits=Limits())
+            keys: list[int] = []
             todo = arguments.seconds, arguments.busy
             await measure(store, "accept", lambda turn: accept(store, keys), count, *todo)  # noqa: B023
             await measure(store, "whole life", lambda turn: live(store, keys), count, *todo)  # noqa: B023
@@ -134,8 +140,12 @@ if __name__ == "__main__":
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--no-turnstile", action="store_true", help="what a busy loop does to the threads")
     parser.add_argument("--folder", default=".")
+    parser.add_argument("--store", help="postgresql://USER@HOST/DATABASE")
+    parser.add_argument("--apart", action="store_true", help="PostgreSQL: a commit for each write")
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 64, 256])
     chosen = parser.parse_args()
     if chosen.no_turnstile:
         Turnstile.watch = lambda self: None  # type: ignore[method-assign]
+    if chosen.apart:
+        Lane.GROUP = 1
     uvloop.run(main(chosen))

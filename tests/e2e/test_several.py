@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ..postgres import Server
 from .harness import OK, Call, Process, RecordingUpstream, free_port, serving, settled
 from .test_kill import BODY, ONCE, VICTIM
 
@@ -66,6 +67,39 @@ async def test_any_server_answers_for_what_another_runs(tmp_path: Path, database
         finally:
             for server in servers:
                 await server.kill()
+
+
+async def test_while_the_database_is_away_it_says_when_to_come_again(tmp_path: Path) -> None:
+    server = Server(fsync=True)
+    try:
+        database = await server.database()
+        async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+            gateway = await serving(upstream.url, tmp_path, "--store", database).ready()
+            try:
+                before = (await client.post(gateway.url + "/async/work", json={})).json()["request_id"]
+                await settled(client, gateway.url, before)
+                server.stop()
+                for method, path in (("POST", "/async/work"), ("GET", f"/async/status/{before}")):
+                    answer = await client.request(method, gateway.url + path)
+                    assert (answer.status_code, answer.headers["retry-after"].isdigit()) == (503, True)
+                    assert answer.headers["content-type"].endswith("json")
+                    assert "postgres" not in answer.text.lower()
+                straight = await client.get(gateway.url + "/plain")
+                assert straight.status_code == 200  # what needs no store goes on
+                server.start()
+                for _ in range(1000):
+                    answer = await client.post(gateway.url + "/async/work", json={})
+                    if answer.status_code == 202:
+                        break
+                    await asyncio.sleep(0.01)
+                for id in (before, answer.json()["request_id"]):
+                    assert (await settled(client, gateway.url, id))["status"] == "completed"
+                assert len(upstream.calls) == 3
+                assert "Traceback" not in gateway.errors()
+            finally:
+                await gateway.kill()
+    finally:
+        server.close()
 
 
 def configured(folder: Path, upstream: str, database: str, port: int) -> str:

@@ -45,19 +45,21 @@ class Job:
 class Lane:
     """`run` does a group of jobs; if it raises, that is their error."""
 
+    GROUP = GROUP
+
     def __init__(
         self,
         run: Callable[[list[Job]], Awaitable[None]],
         *,
         max_waiting: int,
         away: Callable[[], bool],
-        group: int = GROUP,
+        group: int | None = None,
     ) -> None:
         self._run = run
         self._away = away
         self._max_jobs = max_waiting
         self._max_bytes = max_waiting * WAITING_BYTES
-        self._group = group
+        self._group = group or self.GROUP
         self._waiting: deque[Job] = deque()
         self._jobs = 0
         self._bytes = 0
