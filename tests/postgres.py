@@ -148,8 +148,13 @@ class Server:
         )
 
     def _make_readable(self) -> None:
-        """Where the programs lie in a folder of root's own, they are copied out of it."""
+        """Where the programs lie in a folder of root's own, they are copied out of it, libraries and all."""
         places = [self._programs, *self._programs.parents]
-        if not all(place.stat().st_mode & 0o001 for place in places):
-            shutil.copytree(self._programs.parent, self.folder / "programs", symlinks=True)
-            self._programs = self.folder / "programs" / "bin"
+        if all(place.stat().st_mode & 0o001 for place in places):
+            return
+        installed = self._programs.parent
+        package, site = installed.parent, installed.parents[1]
+        for folder in (installed, site / f"{package.name}.libs"):
+            if folder.exists():
+                shutil.copytree(folder, self.folder / "programs" / folder.relative_to(site), symlinks=True)
+        self._programs = self.folder / "programs" / self._programs.relative_to(site)

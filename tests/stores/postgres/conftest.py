@@ -1,6 +1,7 @@
 """What only the PostgreSQL store's tests need: several stores on one database, and a wire that can be cut."""
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -84,6 +85,7 @@ class Wire:
         self._server.close()
         for task in self._tasks:
             task.cancel()
+        shutil.rmtree(self._folder)
 
     def cut(self, words: str, how: str) -> None:
         """Once, at the next statement with these words."""

@@ -6,6 +6,7 @@ than any real one. Like pgbouncer it refuses settings at the start that it does 
 
 import asyncio
 import contextlib
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Pooler:
         self._server.close()
         for task in self._tasks:
             task.cancel()
+        shutil.rmtree(self._folder)
 
     async def _serve(self, reader: Reader, writer: Writer) -> None:
         sessions: list[tuple[Reader, Writer]] = []

@@ -110,3 +110,10 @@ def test_a_step_waits_for_no_lock_longer_than_a_moment() -> None:
         )
         assert text.rstrip().endswith("COMMIT;")
         assert text.count("COMMIT") == 1
+
+
+async def test_of_several_hosts_the_one_that_is_there_is_used(postgres: Server, database: str) -> None:
+    several = database.replace("host=", "host=/no/such/folder,") + "&target_session_attrs=read-write"
+    store = await PostgresStore.open(several, limits=Limits())
+    await accepted(store)
+    await store.close()

@@ -281,9 +281,11 @@ async def test_behind_a_pooler_nothing_is_listened_for_and_everybody_looks_often
     for _ in range(2):
         heard.told.clear()
         await heard.until(None, 0)
+    one._nodes.others = 1
     pending = await accepted(one)
     assert await claimed(other) == [pending.key]
     await applied(other, begin(pending))
+    assert not one._signals._work  # nothing is gathered that nobody will hear
     rows = await asked(database, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
     assert rows[0][0] == 0
 

@@ -255,8 +255,10 @@ SELECT key, headers, size, body FROM restante.requests WHERE key = ANY($1::bigin
 -- name: results
 SELECT key, status, headers, size, body, attempt FROM restante.results WHERE key = ANY($1::bigint[])
 
--- name: chunk
-SELECT data FROM restante.chunks WHERE key = $1 AND attempt = $2 AND position = $3
+-- name: chunks
+SELECT c.key, c.attempt, c.position, c.data
+FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS w (key, attempt, position)
+JOIN restante.chunks AS c ON c.key = w.key AND c.attempt = w.attempt AND c.position = w.position
 
 -- name: claim
 -- Due and nobody's: by priority, one index step each, then by time. What another claim is looking at is

@@ -6,13 +6,13 @@ from typing import Any
 from ...core.errors import RestanteError
 from .database import Database
 from .lane import Job
-from .rows import read_event, read_request, read_result, read_transaction
+from .rows import columns, read_event, read_request, read_result, read_transaction
 
 _READ = {"transactions": read_transaction, "requests": read_request, "results": read_result}
 
 
 class Reading:
-    """A job's `what` is a list of keys (or of one place of a chunk); its value a list of the same length."""
+    """A job's `what` is a list of keys, its value a list of the same length; of `chunks` it is one place."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -26,9 +26,12 @@ class Reading:
 
     async def _read(self, kind: str, jobs: list[Job]) -> None:
         try:
-            if kind == "chunk":
+            if kind == "chunks":
+                places = list({job.what for job in jobs})
+                rows = await self._database.rows("chunks", *columns(places, 3), again=True)
+                pieces = {tuple(row[:3]): row[3] for row in rows}
                 for job in jobs:
-                    job.value = await self._database.value("chunk", *job.what, again=True)
+                    job.value = pieces.get(job.what)
                 return
             keys = list({key for job in jobs for key in job.what})
             rows = await self._database.rows(kind, keys, again=True)

@@ -84,20 +84,25 @@ class Signals:
 
     # -- telling
 
+    @property
+    def _heeded(self) -> bool:
+        """Whether anybody listens."""
+        return self._nodes.others > 0 and not self._target.pooled
+
     def work(self, upstream: str, moment: int) -> None:
         """Something of `upstream` that nobody holds is due at that moment."""
-        if self._nodes.others:
+        if self._heeded:
             self._work[upstream] = min(moment, self._work.get(upstream, moment))
             self._gather()
 
     def changed(self, id: str) -> None:
         """A transaction went on."""
-        if self._nodes.others:
+        if self._heeded:
             self._ids.add(id)
             self._gather()
 
     def _gather(self) -> None:
-        if self._sending is None and not self._target.pooled:
+        if self._sending is None:
             self._sending = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:

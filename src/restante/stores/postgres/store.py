@@ -96,6 +96,7 @@ class PostgresStore:
         self._bulk = Lane(bodies.run, max_waiting=waiting, away=away, group=BULK_GROUP)
         self._turn = Lane(Turning(database, nodes).run, max_waiting=waiting, away=away)
         self._read = Lane(Reading(database).run, max_waiting=waiting, away=away)
+        self._pieces = Lane(Reading(database).run, max_waiting=waiting, away=away)
 
     @classmethod
     async def open(cls, url: str, *, limits: Limits) -> "PostgresStore":
@@ -246,7 +247,7 @@ class PostgresStore:
         return [list(log or []) for log in found]
 
     async def read_chunk(self, key: int, attempt: int, position: int) -> bytes | None:
-        found: bytes | None = await self._read.do("chunk", (key, attempt, position), size=self._piece)
+        found: bytes | None = await self._pieces.do("chunks", (key, attempt, position), size=self._piece)
         return found
 
     async def claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
@@ -277,7 +278,7 @@ class PostgresStore:
         if self._closed:
             return
         self._closed = True
-        for lane in (self._accept, self._settle, self._bulk, self._read):
+        for lane in (self._accept, self._settle, self._bulk, self._read, self._pieces):
             await lane.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._turn.close()
