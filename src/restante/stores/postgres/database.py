@@ -60,14 +60,13 @@ class Database:
                     self._pool.drop(connection, all=True)
                 else:
                     self._pool.give(connection)
-                if what is Meaning.AGAIN and left:
-                    await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))
-                elif what is Meaning.LOST and not again:
+                if what is Meaning.LOST and not again:
                     raise Lost from error
-                elif what is Meaning.LOST and left:
-                    continue
-                else:
+                if not left or what not in (Meaning.LOST, Meaning.AGAIN):
                     raise wrong(error) from None
+                if what is Meaning.AGAIN:
+                    await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))
+                continue
             except BaseException:
                 self._pool.drop(connection)
                 raise

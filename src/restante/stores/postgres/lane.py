@@ -6,12 +6,15 @@ is away nothing is made to wait.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ...core.errors import StoreUnavailable
-from .trouble import unavailable, wrong
+from ...core.errors import RestanteError, StoreUnavailable
+from .trouble import Lost, unavailable, wrong
+
+log = logging.getLogger("restante.stores")
 
 ROW = 2048
 """What a job weighs beside its bytes."""
@@ -128,6 +131,9 @@ class Lane:
             try:
                 await self._run(group)
             except Exception as error:
+                if not isinstance(error, (RestanteError, Lost)):  # ours to mend
+                    log.error("a group was not done: %s", type(error).__name__)
+                    log.debug("a group was not done", exc_info=error)
                 for job in group:
                     job.error = job.error or wrong(error)
             for job in group:
