@@ -104,6 +104,7 @@ class Wire:
                 if self._words and self._words in data and not data.endswith(FLUSH):
                     self._words = b""
                     back.cancel()
+                    await asyncio.wait([back])
                     await self._cut(data, reader, server_reader, server_writer, writer)
                     return
                 server_writer.write(data)

@@ -105,14 +105,18 @@ async def test_a_change_that_was_too_late_is_not_taken_for_applied(
 
 
 @MOMENTS
-async def test_a_reading_is_reserved_once(store: PostgresStore, wire: Wire, moment: str) -> None:
+async def test_a_reading_is_reserved_and_settled_once(store: PostgresStore, wire: Wire, moment: str) -> None:
     done = await failed(store)
     wire.cut("SET reading = m.after", moment)
-    marks = [store.mark_reading(done.key, Reading.UNREAD, Reading.RESERVED) for _ in range(5)]
-    assert sorted(await asyncio.gather(*marks)) == [False] * 4 + [True]
+    tokens = await asyncio.gather(*[store.reserve_reading(done.key) for _ in range(5)])
+    assert tokens.count(None) == 4
     await over(wire, moment)
-    assert not await store.mark_reading(done.key, Reading.UNREAD, Reading.RESERVED)
-    assert await store.mark_reading(done.key, Reading.RESERVED, Reading.READ)
+    assert await store.reserve_reading(done.key) is None
+    (token,) = [token for token in tokens if token is not None]
+    wire.cut("SET reading = m.after", "before" if moment == "late" else moment)
+    assert await store.settle_reading(done.key, token, Reading.READ)
+    assert not await store.settle_reading(done.key, token, Reading.UNREAD)
+    assert await store.reserve_reading(done.key) is None
 
 
 @MOMENTS
@@ -136,7 +140,7 @@ async def test_reads_do_not_notice(store: PostgresStore, wire: Wire) -> None:
     done = await completed(store)
     for words, read in (
         ("result_status, reading, retry_of::text", lambda: store.look([done.id])),
-        ("FROM restante.events", lambda: store.events([done.key])),
+        ("WITH ORDINALITY", lambda: store.events([done.key])),
         ("AS turn", lambda: store.next_due("default", NOW)),
     ):
         expected = await read()

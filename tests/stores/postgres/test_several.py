@@ -87,8 +87,10 @@ async def test_groups_that_share_keys_in_any_order_do_not_lock_each_other_out(op
 async def test_of_many_racing_readers_one_reads(opening: Opener) -> None:
     stores = [await opening() for _ in range(3)]
     done = await failed(stores[0])
-    marks = [store.mark_reading(done.key, Reading.UNREAD, Reading.RESERVED) for store in stores * 10]
-    assert sum(await asyncio.gather(*marks)) == 1
+    tokens = await asyncio.gather(*[store.reserve_reading(done.key) for store in stores * 10])
+    (token,) = [token for token in tokens if token is not None]
+    ends = [store.settle_reading(done.key, token, Reading.READ) for store in stores]
+    assert sorted(await asyncio.gather(*ends)) == [False, False, True]
 
 
 async def test_of_many_racing_changes_one_is_applied(opening: Opener) -> None:
@@ -108,7 +110,7 @@ async def test_a_dead_servers_claims_are_taken_over_when_its_lease_ends(opening:
     claimed_one = await accepted(dead, claim=True)
     sent = await applied(dead, begin(await accepted(dead, claim=True)))
     reserved = await failed(dead)
-    await dead.mark_reading(reserved.key, Reading.UNREAD, Reading.RESERVED)
+    assert await dead.reserve_reading(reserved.key)
     assert await claimed(alive, now=NOW + LEASE) == []
     await killed(dead)
     keys = await taken_over(alive)

@@ -79,7 +79,7 @@ class Nodes:
         return self._held.pop(key, None)
 
     def doubt(self, hold: int) -> None:
-        """Nobody knows what this acquisition brought, if it was made at all: it is given back."""
+        """Nobody knows, or cares, what this acquisition or reading brought: it is given back."""
         self._doubtful[hold] = DOUBT_BEATS
 
     def owe(self, pairs: Iterable[tuple[int, int]]) -> None:
@@ -151,6 +151,7 @@ class Nodes:
             self._owed.difference_update(owed)
         if self._doubtful:
             await self._database.rows("release_holds", list(self._doubtful), again=True)
+            await self._database.rows("release_readings", list(self._doubtful), again=True)
             self._doubtful = {hold: left - 1 for hold, left in self._doubtful.items() if left > 1}
 
     async def _bury(self) -> None:

@@ -140,10 +140,13 @@ SELECT e.key, e.sequence, e.kind, e.message, e.data, e.status, e.created_at
 FROM unnest($1::bigint[], $2::integer[]) AS w (key, sequence)
 JOIN restante.events AS e ON e.key = w.key AND e.sequence = w.sequence
 
--- name: mark_reading
-UPDATE restante.transactions AS t SET reading = m.after, reader = CASE m.after WHEN 1 THEN m.reader END
-FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::bigint[]) AS m (key, before, after, reader)
-WHERE t.key = m.key AND t.reading = m.before
+-- name: mark_readings
+-- Reserves (1) what is unread, for a new token; settles what is reserved, by the reservation's token only.
+-- The token stays: it tells whose the last mark was.
+UPDATE restante.transactions AS t SET reading = m.after, reader = m.token
+FROM unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS m (key, token, after)
+WHERE t.key = m.key
+    AND CASE m.after WHEN 1 THEN t.reading = 0 ELSE t.reading = 1 AND t.reader = m.token END
 RETURNING t.key
 
 -- name: readings
@@ -244,10 +247,12 @@ SELECT
 FROM restante.transactions WHERE key = ANY($1::bigint[])
 
 -- name: events
--- In order, at most 1,000 of each.
-SELECT key, sequence, kind, message, data, status, created_at FROM restante.events
-WHERE key = ANY($1::bigint[]) AND sequence <= 1000
-ORDER BY key, sequence
+-- Asked for with key, after, limit; each row begins with the place of the one that it answers. Sequences have
+-- no gaps: so many events are so many numbers.
+SELECT w.place, e.sequence, e.kind, e.message, e.data, e.status, e.created_at
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS w (key, after, most, place)
+JOIN restante.events AS e ON e.key = w.key AND e.sequence > w.after AND e.sequence <= w.after + w.most
+ORDER BY w.place, e.sequence
 
 -- name: requests
 SELECT key, headers, size, body FROM restante.requests WHERE key = ANY($1::bigint[])
@@ -323,12 +328,20 @@ WHERE ready.key = h.key AND ready.hold = h.hold
 -- The same for acquisitions of which nobody knows what they brought.
 UPDATE restante.ready SET hold = NULL WHERE hold = ANY($1::bigint[])
 
+-- name: release_readings
+UPDATE restante.transactions SET reading = 0, reader = NULL
+WHERE reading = 1 AND reader = ANY($1::bigint[])
+
 -- name: lapsed
 SELECT
     key, id::text, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
     method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
     result_status, reading, retry_of::text
 FROM restante.transactions WHERE sweep_at <= $1 ORDER BY sweep_at, key LIMIT $2
+
+-- name: next_lapse
+-- The earliest deadline up to $1. What has ended stands between them and is stepped over.
+SELECT sweep_at FROM restante.transactions WHERE sweep_at <= $1 AND status < 2 ORDER BY sweep_at LIMIT 1
 
 -- name: cursor
 -- Where a page goes on: the row itself, or the tenant's next one where it is gone.
@@ -373,7 +386,7 @@ SELECT DISTINCT upstream FROM freed
 -- name: void_readings
 -- Answers that were being handed over by processes that are gone.
 UPDATE restante.transactions SET reading = 0, reader = NULL
-WHERE reader IS NOT NULL AND NOT EXISTS (SELECT 1 FROM restante.nodes WHERE node = reader >> 32)
+WHERE reading = 1 AND NOT EXISTS (SELECT 1 FROM restante.nodes WHERE node = reader >> 32)
 
 -- name: notify
 SELECT pg_notify('restante', payload) FROM unnest($1::text[]) AS p (payload)

@@ -12,7 +12,8 @@ _READ = {"transactions": read_transaction, "requests": read_request, "results": 
 
 
 class Reading:
-    """A job's `what` is a list of keys, its value a list of the same length; of `chunks` it is one place."""
+    """A job's `what` is a list of keys (of `events` with after and limit), its value a list of the same
+    length; of `chunks` it is one place."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,15 +35,16 @@ class Reading:
                     job.value = pieces.get(job.what)
                 return
             keys = list({key for job in jobs for key in job.what})
-            rows = await self._database.rows(kind, keys, again=True)
+            asked = columns(keys, 3) if kind == "events" else [keys]
+            rows = await self._database.rows(kind, *asked, again=True)
         except RestanteError as error:
             for job in jobs:
                 job.error = error
             return
-        found: dict[int, Any] = {}
+        found: dict[Any, Any] = {}
         if kind == "events":
             for row in rows:
-                found.setdefault(row[0], []).append(read_event(row))
+                found.setdefault(keys[row[0] - 1], []).append(read_event(row))
         else:
             read = _READ[kind]
             found = {row[0]: read(row) for row in rows}

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 
 from ...core.errors import RestanteError
-from ...core.status import Reading
 from .changing import Changing
 from .database import Database
 from .lane import Job
@@ -12,11 +11,10 @@ from .trouble import Lost, wrong
 
 
 class Settling:
-    """Does apply, reading, renew and probe. `number` is for a reading that is reserved."""
+    """Does apply, reading (key, token, what it is to be), renew and probe."""
 
-    def __init__(self, database: Database, changing: Changing, number: Callable[[], int]) -> None:
+    def __init__(self, database: Database, changing: Changing) -> None:
         self._database = database
-        self._number = number
         self._works: dict[str, Callable[[list[Job]], Awaitable[None]]] = {
             "apply": changing.run,
             "reading": self._mark,
@@ -45,19 +43,17 @@ class Settling:
             jobs = [job for job in jobs if first[job.what[0]] is not job]
 
     async def _mark_each(self, jobs: dict[int, Job]) -> None:
-        numbers = {key: self._number() for key in jobs}
-        arguments = columns([(*job.what, numbers[key]) for key, job in jobs.items()], 4)
+        arguments = columns([job.what for job in jobs.values()], 3)
 
         async def settle() -> set[int]:
-            marked = {row[0] for row in await self._database.rows("mark_reading", *arguments)}
+            marked = {row[0] for row in await self._database.rows("mark_readings", *arguments)}
             for key, reading, reader in await self._database.rows("readings", list(jobs), again=True):
-                after = jobs[key].what[2]
-                if reading == after and (after != Reading.RESERVED or reader == numbers[key]):
+                if (key, reader, reading) == jobs[key].what:
                     marked.add(key)
             return marked
 
         try:
-            marked = {row[0] for row in await self._database.rows("mark_reading", *arguments)}
+            marked = {row[0] for row in await self._database.rows("mark_readings", *arguments)}
         except Lost:
             marked = await self._database.find_out(settle)
         for key, job in jobs.items():

@@ -25,7 +25,7 @@ from ...core.model import (
 )
 from ...core.policy import Limits
 from ...core.status import Reading as ReadingState
-from ...ports import Told
+from ...ports import EVENTS, Told
 from .accepting import Accepting
 from .bodies import Bodies
 from .changing import Changing
@@ -84,7 +84,7 @@ class PostgresStore:
         self._work: Callable[[str | None, int], None] = lambda upstream, moment: None
         self._accepting = Accepting(database, self._accepted)
         self._changing = Changing(database, self._applied)
-        settling = Settling(database, self._changing, nodes.number)
+        settling = Settling(database, self._changing)
         waiting = limits.max_waiting
 
         def away() -> bool:
@@ -197,10 +197,25 @@ class PostgresStore:
         applied: list[bool] = await self._settle.do("apply", steps, size=size, patience=SETTLING_PATIENCE)
         return applied
 
-    async def mark_reading(self, key: int, before: ReadingState, after: ReadingState) -> bool:
-        what = (key, before.value, after.value)
-        marked: bool = await self._settle.do("reading", what, patience=SETTLING_PATIENCE)
-        return marked
+    async def reserve_reading(self, key: int) -> int | None:
+        token = self._nodes.number()
+
+        def undo(reserved: bool) -> None:
+            if reserved:
+                self._nodes.doubt(token)
+
+        what = (key, token, ReadingState.RESERVED.value)
+        try:
+            reserved = await self._settle.do("reading", what, patience=SETTLING_PATIENCE, undo=undo)
+        except Unknown:
+            self._nodes.doubt(token)
+            raise
+        return token if reserved else None
+
+    async def settle_reading(self, key: int, token: int, after: ReadingState) -> bool:
+        what = (key, token, after.value)
+        settled: bool = await self._settle.do("reading", what, patience=SETTLING_PATIENCE)
+        return settled
 
     async def renew(self, keys: Sequence[int], until: int) -> None:
         await self._settle.do("renew", (list(keys), until), patience=SETTLING_PATIENCE)
@@ -242,9 +257,10 @@ class PostgresStore:
         found: list[Result | None] = await self._read.do("results", keys, size=BODY_BYTES * len(keys))
         return found
 
-    async def events(self, keys: Sequence[int]) -> list[list[Event]]:
-        found: list[list[Event] | None] = await self._read.do("events", keys)
-        return [list(log or []) for log in found]
+    async def events(self, keys: Sequence[int], *, after: int = 0, limit: int = EVENTS) -> list[list[Event]]:
+        asked = [(key, after, limit) for key in keys]
+        found: list[list[Event] | None] = await self._read.do("events", asked)
+        return [list(log or []) for log in found]  # who asked alike were given the same
 
     async def read_chunk(self, key: int, attempt: int, position: int) -> bytes | None:
         found: bytes | None = await self._pieces.do("chunks", (key, attempt, position), size=self._piece)
@@ -266,6 +282,10 @@ class PostgresStore:
             self._abandon(body)
         rows = await self._database.rows("lapsed", now, limit, again=True)
         return [read_transaction(row) for row in rows]
+
+    async def next_lapse(self, until: int) -> int | None:
+        moment: int | None = await self._database.value("next_lapse", until, again=True)
+        return moment
 
     async def find(self, query: Query) -> list[Transaction]:
         async with self._searching:

@@ -47,7 +47,7 @@ CREATE TABLE restante.transactions (
     result_status smallint,
     reading smallint NOT NULL,
     retry_of uuid,
-    reader bigint                   -- while `reading` is reserved: by which reading of which process
+    reader bigint                   -- the token of the last reservation, with its process's number
 ) WITH (fillfactor = 80);
 CREATE INDEX sweeps ON restante.transactions (sweep_at, key);
 CREATE INDEX lists ON restante.transactions (tenant, created_at, key);
@@ -56,7 +56,7 @@ CREATE INDEX trackings ON restante.transactions (tenant, tracking_id, created_at
 -- A path may be longer than an index entry.
 CREATE INDEX paths ON restante.transactions (tenant, hashtextextended(path, 0), created_at, key);
 CREATE INDEX operations ON restante.transactions (tenant, operation, created_at, key);
-CREATE INDEX reservations ON restante.transactions (reader) WHERE reader IS NOT NULL;
+CREATE INDEX reservations ON restante.transactions (reader) WHERE reading = 1;
 
 -- What is not finished, and who holds it. Small, and written all the time.
 CREATE TABLE restante.ready (
