@@ -354,16 +354,16 @@ REFUSALS = [
     ("grace = 30\n" + UP, f"grace: {DURATION}, in quotes"),
     (
         "role = 'gateway'\n" + UP,
-        'role: several processes need a PostgreSQL as their store (store = "postgresql://…"); one SQLite file has one server',
+        'role: several processes need store = "postgresql://…"; one SQLite file has one server',
     ),
     (
         "workers = 2\n" + UP,
-        'workers: several processes need a PostgreSQL as their store (store = "postgresql://…"); one SQLite file has one server',
+        'workers: several processes need store = "postgresql://…"; one SQLite file has one server',
     ),
     ("workers = 0\n" + UP, "workers: expected a whole number from 1 to 64"),
     (
         "role = 'webhooks'\n" + UP,
-        'role: a role for webhooks is not part of this version; expected "all", "gateway" or "runner"',
+        f'role: a role for webhooks is {LATER}; expected "all", "gateway" or "runner"',
     ),
     ("log_level = 'loud'\n" + UP, 'log_level: expected "debug", "info", "warning" or "error"'),
     (UP + "[auth]\nmode = 'none'", 'auth.mode: expected "open"'),

@@ -151,7 +151,8 @@ async def serve(
 ) -> None:
     """Runs until SIGTERM or SIGINT, then drains. `announce` is told the addresses once they are open.
 
-    `leash` is a pipe's handle: that it ends is as good as a signal, whoever held it is gone. A second signal ends the grace time at once; what was under way is then settled at the next start.
+    `leash` is a pipe's handle: that it ends is as good as a signal, whoever held it is gone. A second
+    signal ends the grace time at once; what was under way is then settled at the next start.
     """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()

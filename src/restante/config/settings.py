@@ -265,6 +265,5 @@ def _check_several(read: Settings) -> None:
         if several:
             raise SettingError(
                 setting.name,
-                'several processes need a PostgreSQL as their store (store = "postgresql://…"); one SQLite file '
-                "has one server",
+                'several processes need store = "postgresql://…"; one SQLite file has one server',
             )
