@@ -47,6 +47,7 @@ class Running:
         sweeper: Sweeper,
         sender: Sender,
         servers: list[tuple[Server, socket.socket]],
+        one_of_several: bool,
     ) -> None:
         self._store = store
         self._service = service
@@ -54,6 +55,7 @@ class Running:
         self._sweeper = sweeper
         self._sender = sender
         self._servers = servers
+        self._one_of_several = one_of_several
         self._serving = [
             asyncio.ensure_future(server.serve(sockets=[listener])) for server, listener in servers
         ]
@@ -64,12 +66,20 @@ class Running:
         return [address_of(listener) for _, listener in self._servers]
 
     async def stop(self) -> None:
-        """Drains: nothing new is accepted, nobody waits, what runs may go on for the grace time."""
+        """Drains: nothing new is accepted, nobody waits, what runs may go on for the grace time.
+
+        Where other processes serve the same addresses, what still comes in on open connections is accepted:
+        it is theirs to run, and nobody is to notice that this one ends.
+        """
         grace = self._service.policy.limits.grace / SECOND
-        self._service.drain()
+        if self._one_of_several:
+            self._service.waiting.end()
+        else:
+            self._service.drain()
         for server, _ in self._servers:
             server.stop()
         await asyncio.gather(*self._serving, self._runner.stop(grace), return_exceptions=False)
+        self._service.drain()
         await self._sweeper.stop()
         await self._sender.close()
         await self._store.close()
@@ -92,6 +102,7 @@ async def start(
     policy = settings.policy
     sender, clock, chance = sender or HTTPSender(), clock or SystemClock(), chance or SystemChance()
     store = await opened(settings.store, limits=policy.limits)
+    one_of_several = listeners is not None
     try:
         listeners = listen_on(settings) if listeners is None else listeners
     except BaseException:
@@ -139,6 +150,7 @@ async def start(
         sweeper=sweeper,
         sender=sender,
         servers=servers,
+        one_of_several=one_of_several,
     )
 
 

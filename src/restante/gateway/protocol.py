@@ -23,6 +23,9 @@ from .reply import Reply
 
 MAX_HEAD = 64 * 1024
 
+FIRST_REQUEST_SECONDS = 1.0
+"""What a connection that has not asked anything yet is given when the server ends."""
+
 log = logging.getLogger("restante.gateway.http")
 log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], BrokenOff)))
 
@@ -58,6 +61,7 @@ class Protocol(HttpToolsProtocol):
         self.head_is_new = False
         self.passed_over = False  # an offer to upgrade
         self.lost = False
+        self.last = False  # the server ends: whatever is asked now is the last on this connection
         self.told: Callable[[], None] | None = None  # when the connection is lost
         self.direct: Callable[[str, bytes, Scope], Direct | None] | None = getattr(self.app, "direct", None)
         # One for all requests, and naming none: a request that led to itself would be garbage that
@@ -115,6 +119,7 @@ class Protocol(HttpToolsProtocol):
         if self.direct is not None and (self.cycle is None or self.cycle.response_complete):
             cycle = self._directly()
             if cycle is not None:
+                cycle.keep_alive = not self.last
                 self.cycle = cycle  # type: ignore[assignment]
                 return
         if self.parser.should_upgrade():
@@ -124,6 +129,8 @@ class Protocol(HttpToolsProtocol):
                 self.passed_over = True
                 return
         super().on_headers_complete()
+        if self.last:
+            self.cycle.keep_alive = False
         self.scope["extensions"] = self.extensions
 
     def on_message_complete(self) -> None:
@@ -149,6 +156,19 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         self.refuse(MALFORMED)
+
+    def shutdown(self) -> None:
+        """The server ends: after the request that is being answered, or at once where none is. A connection
+        that is too new to have asked anything gets a moment: its first request is likely on the way."""
+        self.last = True
+        if self.cycle is None:
+            self.loop.call_later(FIRST_REQUEST_SECONDS, self._end_unasked)
+        else:
+            super().shutdown()
+
+    def _end_unasked(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
     def refuse(self, problem: Problem) -> None:
         """Answers without the application, and closes. Earlier requests are answered first."""
