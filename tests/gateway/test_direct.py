@@ -159,3 +159,25 @@ async def test_what_is_being_stored_at_the_end_is_answered_and_closed(house: Hou
     seen = await wire.answer()
     assert (seen.code, seen.header("connection")) == (202, "close")
     assert await wire.closed()
+
+
+async def test_only_a_connection_that_was_not_used_for_long_is_closed(house: House) -> None:
+    await house.submit()
+    wire = await house.wire()
+    await wire.ask("POST", "/async/x", body=b"{}")
+    (protocol,) = [
+        one
+        for one in house.servers[0].server_state.connections
+        if one.transport.get_extra_info("peername") == wire.here
+    ]
+    protocol.timeout_keep_alive_handler()
+    assert (await wire.ask("POST", "/async/x", body=b"{}")).code == 202
+    protocol.idle_since -= protocol.timeout_keep_alive
+    wire.write(b"POST /async/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{")
+    await (await house.wire()).ask("GET", "/-/healthz")
+    protocol.timeout_keep_alive_handler()  # a request is under way
+    wire.write(b"}")
+    assert (await wire.answer()).code == 202
+    protocol.idle_since -= protocol.timeout_keep_alive
+    protocol.timeout_keep_alive_handler()
+    assert await wire.closed()

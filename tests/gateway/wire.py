@@ -48,6 +48,12 @@ class Wire:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**26)
         return cls(reader, writer, f"127.0.0.1:{port}")
 
+    @property
+    def here(self) -> tuple[str, int]:
+        """This end's address."""
+        address: tuple[str, int] = self.writer.get_extra_info("sockname")
+        return address
+
     def write(self, data: bytes) -> None:
         self.writer.write(data)
 

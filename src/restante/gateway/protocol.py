@@ -61,6 +61,7 @@ class Protocol(HttpToolsProtocol):
         self.head_is_new = False
         self.passed_over = False  # an offer to upgrade
         self.lost = False
+        self.idle_since = 0.0  # by the loop's clock; older where the timer was set later
         self.last = False  # the server ends: whatever is asked now is the last on this connection
         self.told: Callable[[], None] | None = None  # when the connection is lost
         self.direct: Callable[[str, bytes, Scope], Direct | None] | None = getattr(self.app, "direct", None)
@@ -88,7 +89,7 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.refuse(MALFORMED)
         if self.head_size is None:
-            if self.cycle is not None and not self.cycle.response_complete:
+            if isinstance(self.cycle, RequestResponseCycle) and not self.cycle.response_complete:
                 self._unset_keepalive_if_required()
         elif self.head_is_new:  # what came before it in `data` is not to be counted
             self.head_is_new = False
@@ -99,6 +100,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
         self.lost = True
         if self.told is not None:
             self.told()
@@ -197,6 +199,26 @@ class Protocol(HttpToolsProtocol):
             self.flow.resume_reading()  # else a lost connection is not seen
         return not self.lost
 
+    def on_direct_response_complete(self) -> None:
+        """As `on_response_complete`, but the time that the connection may be idle is not set anew."""
+        if self.pipeline or self.timeout_keep_alive_task is None or self.flow.read_paused:
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.idle_since = self.loop.time()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """The connection may have been idle for too long: since the timer was set it was perhaps used."""
+        if self.transport.is_closing():
+            return
+        rest = self.idle_since + self.timeout_keep_alive - self.loop.time()
+        if self.cycle is not None and not self.cycle.response_complete:
+            rest = self.timeout_keep_alive
+        if rest > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(rest, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
+
     def _wait_for_head(self) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -252,7 +274,7 @@ class DirectCycle:
         protocol.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[reply.code], head, reply.body))
         if not self.keep_alive:
             protocol.transport.close()
-        protocol.on_response_complete()
+        protocol.on_direct_response_complete()
 
 
 def answer_whole(send: Send, code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:

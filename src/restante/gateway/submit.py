@@ -13,7 +13,7 @@ from ..service import Draft
 from .call import Call, Fields
 from .desk import Desk
 from .framing import announced
-from .reply import JSON, NO_STORE, REPLAYED, Reply, length, retry_after, text
+from .reply import JSON, NO_STORE, REPLAYED, Reply, retry_after
 from .rooms import READS, Place
 
 PENDING = (b"restante-status", b"pending")
@@ -77,7 +77,15 @@ async def accept(
 
 
 def _reply(accepted: Accepted, method: str, code: int, location: str, body: bytes) -> Reply:
-    headers = [JSON, length(body), text(b"location", location), _wait(accepted.transaction), PENDING]
+    transaction = accepted.transaction
+    soon = transaction.due_at == transaction.created_at
+    headers = [
+        JSON,
+        (b"content-length", b"%d" % len(body)),
+        (b"location", location.encode("latin-1")),
+        SOON if soon else _wait(transaction),
+        PENDING,
+    ]
     if method in READS:
         headers.append(NO_STORE)
     if accepted.replayed:

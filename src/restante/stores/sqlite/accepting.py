@@ -22,43 +22,42 @@ def accept_alone(database: Database, job: Job) -> bool:
 
 def accept_together(database: Database, jobs: list[Job]) -> bool:
     """Writes the entries of all jobs; each job's value is its list of answers. True: it was done."""
-    entries: list[Entry] = [entry for job in jobs for entry in job.what]
-    known = _known(database, entries)
-    answers: dict[int, Accepted | KeyReused] = {}
-    replays: dict[int, int] = {}
+    known = _known(database, jobs)
     fresh: list[Entry] = []
-    for place, entry in enumerate(entries):
-        submission = entry.submission
-        transaction = submission.transaction
-        claim = submission.idempotency
-        if claim is not None:
-            first = known.get(claim.scope)
-            if first is not None and first[2] > transaction.created_at:
-                if first[1] == claim.fingerprint:
-                    replays[place] = first[0]
-                else:
-                    answers[place] = KeyReused("This idempotency key was used for a different request.")
-                continue
-            known[claim.scope] = (transaction.key, claim.fingerprint, transaction.expires_at)
-        fresh.append(entry)
-        answers[place] = Accepted(transaction)
-    _insert(database, fresh)
-    answers.update(_replay(database, replays))
-    place = 0
+    replays: list[tuple[list[Accepted | KeyReused], int, int]] = []
     for job in jobs:
-        end = place + len(job.what)
-        job.value = [answers[number] for number in range(place, end)]
-        place = end
+        answers: list[Accepted | KeyReused] = []
+        for entry in job.what:
+            transaction = entry.submission.transaction
+            claim = entry.submission.idempotency
+            if claim is not None:
+                first = known.get(claim.scope)
+                if first is not None and first[2] > transaction.created_at:
+                    if first[1] == claim.fingerprint:
+                        replays.append((answers, len(answers), first[0]))
+                    answers.append(KeyReused("This idempotency key was used for a different request."))
+                    continue
+                known[claim.scope] = (transaction.key, claim.fingerprint, transaction.expires_at)
+            fresh.append(entry)
+            answers.append(Accepted(transaction))
+        job.value = answers
+    _insert(database, fresh)
+    _replay(database, replays)
     return True
 
 
 def count_fresh(job: Job) -> int:
     """How many of a job's entries became transactions."""
-    return sum(isinstance(answer, Accepted) and not answer.replayed for answer in job.value)
+    count = 0
+    for answer in job.value:
+        if isinstance(answer, Accepted) and not answer.replayed:
+            count += 1
+    return count
 
 
-def _known(database: Database, entries: list[Entry]) -> Known:
-    scopes = {entry.submission.idempotency.scope.hex() for entry in entries if entry.submission.idempotency}
+def _known(database: Database, jobs: list[Job]) -> Known:
+    claims = [entry.submission.idempotency for job in jobs for entry in job.what]
+    scopes = {claim.scope.hex() for claim in claims if claim is not None}
     if not scopes:
         return {}
     text = "[" + ",".join(f'"{scope}"' for scope in scopes) + "]"
@@ -69,22 +68,25 @@ def _insert(database: Database, fresh: list[Entry]) -> None:
     database.many("insert_transactions", [entry.transaction for entry in fresh])
     database.many("insert_events", [entry.event for entry in fresh])
     database.many("insert_requests", [entry.request for entry in fresh])
-    scopes: list[Row] = []
     for entry in fresh:
-        transaction, claim = entry.submission.transaction, entry.submission.idempotency
-        if claim is not None:
-            scopes.append((claim.scope, transaction.key, claim.fingerprint, transaction.expires_at))
         if entry.submission.request.body.inline is None:
-            database.run("delete_loose", (transaction.key, 0))
+            database.run("delete_loose", (entry.submission.transaction.key, 0))
+    scopes: list[Row] = [
+        (claim.scope, transaction.key, claim.fingerprint, transaction.expires_at)
+        for transaction, claim in [(one.submission.transaction, one.submission.idempotency) for one in fresh]
+        if claim is not None
+    ]
     if scopes:
         database.many("insert_idempotency", scopes)
 
 
-def _replay(database: Database, replays: dict[int, int]) -> dict[int, Accepted | KeyReused]:
+def _replay(database: Database, replays: list[tuple[list[Accepted | KeyReused], int, int]]) -> None:
+    """Puts the first transactions in their places: (answers, place, row key)."""
     if not replays:
-        return {}
-    keys = (numbers(list(set(replays.values()))),)
+        return
+    keys = (numbers(list({key for _, _, key in replays})),)
     database.run("make_readable", keys)
     rows = read_rows(database.value("transactions", keys))
-    first = {row[0]: Accepted(read_transaction(row), replayed=True) for row in rows}
-    return {place: first[key] for place, key in replays.items()}
+    firsts = {row[0]: Accepted(read_transaction(row), replayed=True) for row in rows}
+    for answers, place, key in replays:
+        answers[place] = firsts[key]
