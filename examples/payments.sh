@@ -30,7 +30,7 @@ wait_for() {
 payment() {
     printf '{"request": {"amount": %s, "currency": "USD", "description": "An order", "tracking_id": "%s",
       "duplicate_check": false, "credit_card": {"number": "%s", "verification_value": "123",
-      "holder": "Jane Doe", "exp_month": "05", "exp_year": "2035"}}}' "$1" "$ORDER" "$2"
+      "holder": "Jane Doe", "exp_month": "05", "exp_year": "2035"}}}' "$1" "$ORDER-$1" "$2"
 }
 
 echo "== 1. A payment, asynchronously: 202 at once, with two addresses"

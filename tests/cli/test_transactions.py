@@ -442,6 +442,7 @@ def test_resolve_ends_what_has_not_ended_with_what_why_and_who(gateway: Gateway)
         pass
     given = ["resolve", id, "--reason", "seen in the bank's list"]
     assert "--completed or --failed" in one_line(gateway.run(*given), 2)
+    assert "one of them" in one_line(gateway.run(*given, "--completed", "--failed"), 2)
     assert "--reason" in one_line(gateway.run("resolve", id, "--failed"), 2)
     assert gateway.told(*given, "--completed", "--by", "Ana") == f"{id} completed\n"
     document = json.loads(gateway.told("show", id, "--json"))

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from restante.core.status import Outcome, Reading
+from restante.gateway import call
 
 from ..world import eventually
 from .house import House
@@ -155,3 +156,17 @@ async def test_whoever_leaves_when_exactly_one_reader_gets_all_of_it(house: Hous
     await house.reading_becomes(id, Reading.READ)
     assert whole <= 1
     assert (await house.ask("GET", f"/async/result/{id}")).code == 404
+
+
+async def test_a_reader_that_takes_nothing_gives_the_error_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call, "STALLED_SECONDS", 0.05)
+    id = await house.submit()
+    await house.end(id, 422, b"x" * 8_000_000)
+    stalled = await house.wire()
+    stalled.writer.transport.pause_reading()
+    stalled.request("GET", f"/async/result/{id}")
+    await house.reading_becomes(id, Reading.RESERVED)
+    await house.reading_becomes(id, Reading.UNREAD)
+    assert (await house.ask("GET", f"/async/result/{id}")).code == 422

@@ -200,3 +200,15 @@ async def test_who_waits_costs_no_task_beside_the_requests_own(house: House) -> 
     assert len(asyncio.all_tasks()) == before + 50
     await house.end(id)
     assert [(await wire.answer()).code for wire in wires] == [200] * 50
+
+
+async def test_another_audiences_transaction_is_not_waited_for(make_house: MakeHouse) -> None:
+    def route(name: str) -> Route:
+        return Route(path=f"/{name}", dialect=Dialect.TRANSACTION, transactions=f"/{name}/v0/transactions")
+
+    house = await make_house(routes=[route("seller"), route("channel")])
+    id = await house.submit("/channel")
+    seen = await house.ask("GET", f"/seller/v0/transactions/{id}", {"Prefer": "wait=20"})  # at once
+    unknown = await house.ask("GET", f"/seller/v0/transactions/{id[::-1]}", {"Prefer": "wait=20"})
+    assert seen.code == unknown.code == 404
+    assert [name for name, _ in seen.headers] == [name for name, _ in unknown.headers]

@@ -240,3 +240,16 @@ async def test_reports_are_bounded_in_size_and_number(make_house: MakeHouse) -> 
     assert "max_events" in refused.json["detail"]
     assert (await tell(house, id, DONE)).code == 200
     assert (await log(house, id))[-1][0] == EventKind.TRANSITION
+
+
+@pytest.mark.parametrize(("status", "code"), [("completed", 204), ("failed", 304)])
+async def test_a_result_that_has_no_body_is_given_none(house: House, status: str, code: int) -> None:
+    id = await house.submit()
+    await deferred(house, id)
+    seen = await tell(house, id, {"status": status, "result": {"status": code, "body": "x"}})
+    assert (seen.code, seen.json["field"]) == (400, "result.body")
+    assert (await tell(house, id, {"status": status, "result": {"status": code}})).code == 200
+    wire = await house.wire()
+    assert (await wire.ask("GET", f"/async/result/{id}")).code == code
+    again = await wire.ask("GET", f"/async/result/{id}")
+    assert again.code == (204 if code == 204 else 404)

@@ -175,7 +175,10 @@ async def test_while_it_shuts_down_nothing_is_accepted(house: House) -> None:
         ("Restante-Delay", "25h"),
         ("Restante-Deadline", "0s"),
         ("Restante-Deadline", "25h"),
+        ("Restante-Delay", "24h"),
         ("Restante-Priority", "1000"),
+        ("Restante-Priority", "1_0"),
+        ("Restante-Priority", "+5"),
         ("Restante-Tracking-Id", "x" * 256),
         ("Restante-Callback-Url", "http://x"),
         ("Idempotency-Key", '""'),
@@ -190,6 +193,24 @@ async def test_a_bad_option_is_refused_by_name(house: House, field: str, value: 
     assert field in seen.json["message"]
     assert house.store.queued == 0
     assert (await wire.ask("POST", "/async/x", {}, b"{}")).code == 202  # on the same connection
+
+
+async def test_a_misspelt_option_is_no_secret(house: House) -> None:
+    wire = await house.wire()
+    seen = await wire.ask("POST", "/async/x", {"Restante-Dealy": "10m"}, b"{}")
+    assert (seen.code, seen.json["field"]) == (400, "restante-dealy")
+    behind_another = {"Restante-Transaction": "x", "Restante-Attempt": "1", "Restante-Events-Token": "t"}
+    assert (await wire.ask("POST", "/async/x", behind_another, b"{}")).code == 202
+
+
+async def test_an_option_must_be_given_once(house: House) -> None:
+    wire = await house.wire()
+    wire.write(
+        b"POST /async/x HTTP/1.1\r\nHost: h\r\nRestante-Delay: 1m\r\nRestante-Delay: 1s\r\n"
+        b"Content-Length: 2\r\n\r\n{}"
+    )
+    seen = await wire.answer()
+    assert (seen.code, seen.json["field"]) == (400, "Restante-Delay")
 
 
 @pytest.mark.parametrize("field", ["Idempotency-Key", "Host"])

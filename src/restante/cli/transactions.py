@@ -100,17 +100,19 @@ def retry(id: str, server: Server, as_json: bool) -> None:
 
 @click.command(short_help="Settle by hand what has an unknown outcome.")
 @id_argument
-@click.option("--completed", "status", flag_value="completed", help="It was done.")
-@click.option("--failed", "status", flag_value="failed", help="It was not done.")
+@click.option("--completed", is_flag=True, help="It was done.")
+@click.option("--failed", is_flag=True, help="It was not done.")
 @click.option("--reason", required=True, metavar="TEXT", help="How that is known; it becomes an event.")
 @click.option("--by", metavar="NAME", help="Who says so. Default: the name you are logged in with.")
 @server_option
 @json_option
-def resolve(id: str, status: str | None, reason: str, by: str | None, server: Server, as_json: bool) -> None:
+def resolve(
+    id: str, completed: bool, failed: bool, reason: str, by: str | None, server: Server, as_json: bool
+) -> None:
     """Says how ID really ended, after somebody has looked: --completed or --failed, and why."""
-    if status is None:
-        raise click.UsageError("say --completed or --failed")
-    body = {"status": status, "reason": reason, "by": by or _me()}
+    if completed is failed:
+        raise click.UsageError("say --completed or --failed, one of them")
+    body = {"status": "completed" if completed else "failed", "reason": reason, "by": by or _me()}
     _tell(ask_about(server, "POST", id, "resolve", body=body).document("id", "status"), as_json=as_json)
 
 

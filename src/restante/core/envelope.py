@@ -4,6 +4,7 @@ Dropped are the hop-by-hop fields, the framing (it is made anew for the connecti
 everything that begins with `Restante-` (so that nobody can forge what the upstream sees from us).
 """
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -81,11 +82,35 @@ def open_envelope(headers: Sequence[tuple[bytes, bytes]]) -> Envelope:
             case b"requestid" if b"idempotency-key" not in found:
                 envelope.idempotency_key = value
                 envelope.idempotency_header = "RequestID"
-    for name, value in options:
-        _option(envelope, name, value)
+    if options:
+        seen: set[bytes] = set()
+        for name, value in options:
+            _option(envelope, name, value, seen)
     return envelope
 
 
+OPTIONS = {
+    b"restante-delay": "Restante-Delay",
+    b"restante-deadline": "Restante-Deadline",
+    b"restante-priority": "Restante-Priority",
+    b"restante-tracking-id": "Restante-Tracking-Id",
+    b"restante-callback-url": "Restante-Callback-Url",
+}
+
+TOLD = frozenset(
+    {
+        b"restante-attempt",
+        b"restante-completion",
+        b"restante-events-token",
+        b"restante-events-url",
+        b"restante-key",
+        b"restante-status",
+        b"restante-transaction",
+    }
+)
+"""Fields that another Restante adds, where one stands behind the other: they are dropped."""
+
+_WHOLE = re.compile(r"-?[0-9]{1,3}")
 _ONCE = {b"host": "Host", b"idempotency-key": "Idempotency-Key"}
 _UNFORWARDED = HOP_BY_HOP | {b"content-length", b"expect"}
 _NEVER_NAMED = frozenset({b"close", b"keep-alive", b"host", b"content-length"})
@@ -97,9 +122,17 @@ def _length(raw: bytes) -> int:
     return int(raw)
 
 
-def _option(envelope: Envelope, name: bytes, raw: bytes) -> None:
-    """Request options (contract, *Request options*); other fields of ours are dropped."""
+def _option(envelope: Envelope, name: bytes, raw: bytes, seen: set[bytes]) -> None:
+    """Request options (contract, *Request options*). Misspelt, one would be missed in silence."""
     text = raw.decode("latin-1").strip()
+    spelled = OPTIONS.get(name)
+    if spelled is None:
+        if name in TOLD:
+            return
+        raise BadRequest("There is no such request option.", field=name.decode("latin-1"))
+    if name in seen:
+        raise BadRequest(f"{spelled} must be given once", field=spelled)
+    seen.add(name)
     match name:
         case b"restante-delay":
             envelope.delay = _span("Restante-Delay", text)
@@ -132,10 +165,7 @@ def _span(field: str, text: str) -> int:
 
 def _priority(text: str) -> int:
     field = "Restante-Priority"
-    try:
-        priority = int(text)
-    except ValueError:
-        priority = MAX_PRIORITY + 1
+    priority = int(text) if _WHOLE.fullmatch(text) else MAX_PRIORITY + 1
     if not -MAX_PRIORITY <= priority <= MAX_PRIORITY:
         raise BadRequest(
             f"{field} must be a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}", field=field

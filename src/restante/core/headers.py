@@ -19,6 +19,10 @@ HOP_BY_HOP = frozenset(
 )
 
 
+WITHOUT_BODY = frozenset({204, 304})
+"""Codes of answers that never have a body (RFC 9110 §6.4.1)."""
+
+
 def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The fields that belong to the message, in order, untouched.
 

@@ -23,7 +23,7 @@ _PREFERENCE = re.compile(
 )
 _MEMBER = re.compile(rf'(?:{_QUOTED}|[^",])*')
 _ESCAPED = re.compile(r"\\(.)")
-_SECONDS = re.compile(r"[0-9]{1,18}")
+_SECONDS = re.compile(r"[0-9]+")
 
 
 class Preferences(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ def parse_prefer(fields: Iterable[bytes]) -> Preferences:
                 respond_async = True
             elif name == WAIT:
                 if wait is None and _SECONDS.fullmatch(value):
-                    wait = min(int(value), MAX_WAIT_SECONDS)
+                    wait = min(int(value[-18:]), MAX_WAIT_SECONDS) if len(value) < 19 else MAX_WAIT_SECONDS
             else:
                 others.append(member)
     return Preferences(respond_async, wait, ", ".join(others).encode("latin-1"))

@@ -22,6 +22,9 @@ from .status import EventKind, Interrupted, Outcome, Phase
 NOT_FOUND = 404
 NOTHING_THERE = "the look-up did not find it"
 
+UNASKABLE = frozenset({None, ".", ".."})
+"""No tracking id; and those that in a path, however they are escaped, name another resource."""
+
 DROPPED = frozenset(
     {
         b"accept-encoding",
@@ -42,7 +45,9 @@ def asks(transaction: Transaction, route: Route) -> bool:
         return False
     if transaction.method in IDEMPOTENT_METHODS:
         return False
-    return transaction.tracking_id is not None or "{tracking_id}" not in route.lookup.target
+    if "{tracking_id}" not in route.lookup.target:
+        return True
+    return transaction.tracking_id not in UNASKABLE
 
 
 def first_look(

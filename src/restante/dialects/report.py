@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ..core.errors import BadRequest
-from ..core.headers import HOP_BY_HOP
+from ..core.headers import HOP_BY_HOP, WITHOUT_BODY
 from ..core.model import Headers
 from ..core.pointer import NOTHING, decode
 from ..core.policy import Limits
@@ -112,6 +112,8 @@ def _told(value: object, status: Status) -> Told:
         )
     headers = _headers(value.get("headers") or {})
     body, kind = _body(value)
+    if body and code in WITHOUT_BODY:
+        raise BadRequest(f"A result with status {code} has no body (RFC 9110).", field="result.body")
     if kind is not None and not any(name.lower() == b"content-type" for name, _ in headers):
         headers = ((b"content-type", kind), *headers)
     return Told(code, headers, body)

@@ -1,7 +1,7 @@
 """What can be done to one transaction below `/-/`: retry, resolve, and the upstream's reports."""
 
 from ..core.envelope import open_envelope
-from ..core.errors import BodyTooLarge
+from ..core.errors import BadRequest, BodyTooLarge
 from ..core.headers import first
 from ..dialects.report import MAX_REPORT, read_report, read_resolution
 from ..service import reporting
@@ -15,8 +15,10 @@ from .shown import look, shown
 
 
 async def retry(desk: Desk, call: Call, id: str) -> Reply:
-    """The same request again, as a new transaction. The call's body says nothing."""
+    """The same request again, as a new transaction. It takes no body."""
     old = await look(desk, call, id)
+    if await _body(call):
+        raise BadRequest("A retry takes no body: the request is the old one.", field="body")
     accepted = await do_again(desk.service, old, open_envelope(call.headers))
     new = accepted.transaction
     more = [text(b"location", f"/-/transactions/{new.id}")]

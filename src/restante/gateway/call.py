@@ -18,6 +18,12 @@ FORGETTABLE = 64 * 1024
 LINGER_BYTES = 32 * 1024 * 1024
 LINGER_SECONDS = 3.0
 
+STALLED_SECONDS = 60.0
+"""How long a client may take nothing of an answer that is being sent."""
+
+CUT = "restante.cut"
+"""ASGI extension of our server: `cut()` ends the connection at once, with whatever was not sent."""
+
 UNBUFFERED = "restante.unbuffered"
 """ASGI extension of our server: `unbuffered(True)` makes every write wait until the one before it has
 left this process, `unbuffered(False)` ends that."""
@@ -127,14 +133,22 @@ class Call:
         self.started = True
         if not self.body_read and self._much_unread():
             self.unread = True
-            headers = [*headers, CLOSE]
+            headers = headers if CLOSE in headers else [*headers, CLOSE]
         if self.applied:
             headers = [*headers, *self.applied]
         await self.send({"type": "http.response.start", "status": code, "headers": headers})
 
     async def write(self, piece: bytes) -> None:
-        """A piece that is not the last; waits while the client is slower than we are."""
-        await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+        """A piece that is not the last; waits while the client is slower than we are. A client that takes
+        nothing for STALLED_SECONDS is given up, and its connection cut: raises `ClientGone`."""
+        try:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+        except TimeoutError:
+            cut = (self.scope.get("extensions") or {}).get(CUT)
+            if cut is not None:
+                cut()
+            raise ClientGone from None
 
     async def finish(self, piece: bytes = b"") -> None:
         """The last piece."""

@@ -9,7 +9,7 @@ twice (never nobody at all).
 import asyncio
 from collections.abc import AsyncIterator
 
-from ..core.headers import first
+from ..core.headers import WITHOUT_BODY, first
 from ..core.model import Result, Transaction
 from ..service import reading
 from .attended import Attended
@@ -31,8 +31,9 @@ async def give(desk: Desk, call: Call, transaction: Transaction, result: Result)
         announced = first(result.headers, b"content-length")
         size = int(announced) if announced and announced.isdigit() else None
     headers = verbatim(result.headers, result.status, size)
-    if result.body.inline is not None or call.method == "HEAD":
-        await call.answer(result.status, headers, result.body.inline or b"")
+    bare = call.method == "HEAD" or result.status in WITHOUT_BODY
+    if bare or result.body.inline is not None:
+        await call.answer(result.status, headers, b"" if bare else result.body.inline or b"")
         return
     async with Attended(call) as attended:
         attended.watch()
@@ -100,6 +101,8 @@ async def _settle(desk: Desk, transaction: Transaction, token: int, handed_over:
 async def _pieces(desk: Desk, transaction: Transaction, kept: Result | Reply) -> AsyncIterator[bytes]:
     if isinstance(kept, Reply):
         yield kept.body
+        return
+    if kept.status in WITHOUT_BODY:
         return
     try:
         async for piece in desk.service.read_result(transaction, kept):

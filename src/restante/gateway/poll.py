@@ -5,6 +5,7 @@ newer event; at the latest N seconds. Whoever leaves meanwhile is forgotten at o
 reserved or read for them.
 """
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from ..core.clock import SECOND
@@ -21,8 +22,13 @@ MAX_DIGITS = 18
 VARY = (b"vary", b"Prefer")
 
 
-async def look(desk: Desk, call: Call, tenant: str, id: str) -> Transaction | None:
-    """The tenant's transaction, waited for where that is preferred. Raises `ClientGone`, `BadRequest`."""
+async def look(
+    desk: Desk, call: Call, tenant: str, id: str, *, fits: Callable[[Transaction], bool] | None = None
+) -> Transaction | None:
+    """The tenant's transaction, waited for where that is preferred. Raises `ClientGone`, `BadRequest`.
+
+    What does not fit is not waited for: it is none of this caller's, and answered as one that never was.
+    """
     if call.method not in READS:
         return await desk.service.look(tenant, id)
     after = after_of(call)
@@ -30,6 +36,10 @@ async def look(desk: Desk, call: Call, tenant: str, id: str) -> Transaction | No
     if wait is None or _has_body(call):  # behind a body that nobody reads, a client is not seen to leave
         return await desk.service.look(tenant, id)
     await call.body()
+    if fits is not None:
+        found = await desk.service.look(tenant, id)
+        if found is None or not fits(found):
+            return None
     async with Attended(call) as attended:
         attended.watch()
         found = await desk.service.wait(tenant, id, span=wait * SECOND, after=after)

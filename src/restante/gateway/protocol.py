@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from ..core.headers import first
-from .call import CLOSE, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Scope, Send
+from .call import CLOSE, CUT, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Scope, Send
 from .direct import Direct
 from .problems import UNKNOWN, Problem, as_message
 from .reply import Reply
@@ -71,6 +71,7 @@ class Protocol(HttpToolsProtocol):
             LEAVING: self.leaving,
             UNBUFFERED: self.unbuffered,
             WHOLE: answer_whole,
+            CUT: self.cut,
         }
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -191,6 +192,10 @@ class Protocol(HttpToolsProtocol):
         """See `call.UNBUFFERED`."""
         if not self.transport.is_closing():
             self.transport.set_write_buffer_limits(0 if on else None)
+
+    def cut(self) -> None:
+        """See `call.CUT`."""
+        self.transport.abort()
 
     def leaving(self, told: Callable[[], None] | None) -> bool:
         """See `call.LEAVING`."""

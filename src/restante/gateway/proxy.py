@@ -7,14 +7,14 @@ from ..core.clock import SECOND
 from ..core.envelope import Envelope, open_envelope
 from ..core.errors import AnswerBroken, UpstreamError
 from ..core.forward import forward_headers, target
-from ..core.headers import first
+from ..core.headers import WITHOUT_BODY, first
 from ..core.policy import ANY_ROUTE, IDEMPOTENT_METHODS, Upstream
 from ..ports import Answer, Line
 from .attended import Attended
 from .call import BrokenOff, Call
 from .desk import Desk
 from .framing import announced
-from .reply import WITHOUT_BODY, verbatim
+from .reply import verbatim
 from .rooms import Place
 
 FRESH_SECONDS = 2.0

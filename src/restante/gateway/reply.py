@@ -4,15 +4,13 @@ from typing import Any
 
 import msgspec
 
-from ..core.headers import end_to_end
+from ..core.headers import WITHOUT_BODY, end_to_end
 from ..core.model import Headers
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", b"application/problem+json")
 NO_STORE = (b"cache-control", b"no-store")
 REPLAYED = (b"idempotent-replayed", b"true")
-
-WITHOUT_BODY = frozenset({204, 304})  # RFC 9110 §6.4.1
 
 encode = msgspec.json.Encoder().encode
 

@@ -18,7 +18,7 @@ from .call import Call
 from .desk import Desk
 from .poll import MAX_DIGITS, after_of
 from .problems import TooManyStreams, UnknownTransaction
-from .reply import NO_STORE, Reply, encode, word
+from .reply import JSON, NO_STORE, Reply, encode, word
 
 HEARTBEAT = 15 * SECOND
 """How long a stream is silent at most; proxies and clients take a longer silence for a dead connection."""
@@ -36,14 +36,26 @@ HEAD = [
 
 
 def wants_stream(call: Call) -> bool:
-    """Whether `Accept` names the media type (a `*/*` does not)."""
+    """Whether `Accept` names the media type (a `*/*` does not), and not JSON rather."""
+    liked = {STREAM: 0.0, JSON[1]: 0.0}
     for name, value in call.headers:
         if name == b"accept":
             for entry in value.lower().split(b","):
                 media, *parameters = [part.strip() for part in entry.split(b";")]
-                if media == STREAM and not any(part in (b"q=0", b"q=0.0", b"q=0.00") for part in parameters):
-                    return True
-    return False
+                if media in liked:
+                    liked[media] = _quality(parameters)
+    return liked[STREAM] > 0 and liked[STREAM] >= liked[JSON[1]]
+
+
+def _quality(parameters: list[bytes]) -> float:
+    """The weight of an entry (RFC 9110 §12.4.2); what is malformed counts as not given."""
+    for part in parameters:
+        if part.startswith(b"q="):
+            try:
+                return min(max(float(part[2:]), 0.0), 1.0)
+            except ValueError:
+                return 1.0
+    return 1.0
 
 
 async def stream(desk: Desk, call: Call, tenant: str, id: str) -> Reply | None:

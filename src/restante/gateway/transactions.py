@@ -16,8 +16,12 @@ from .rooms import Place
 async def one_transaction(desk: Desk, call: Call, place: Place) -> Reply:
     """`GET <transactions>/<id>`."""
     tenant = await desk.tenant(call)
-    transaction = await look(desk, call, tenant, place.rest[len(place.transactions) + 1 :])
-    if transaction is None or not belongs(desk.policy, transaction, place.transactions):
+
+    def fits(transaction: Transaction) -> bool:
+        return belongs(desk.policy, transaction, place.transactions)
+
+    transaction = await look(desk, call, tenant, place.rest[len(place.transactions) + 1 :], fits=fits)
+    if transaction is None or not fits(transaction):
         raise UnknownTransaction("There is no transaction with this id.")
     (events,) = await desk.service.events([transaction])
     return document(spelling.one(transaction, events), word(transaction.status))

@@ -10,13 +10,13 @@ from typing import NoReturn
 from httptools import HttpResponseParser
 
 from ..core.errors import AnswerBroken
+from ..core.headers import WITHOUT_BODY
 from ..core.model import Headers
 
 MAX_HEAD = 64 * 1024  # bytes of the header section, and of anything else that is not body
 MAX_INFORMATIONAL = 16  # 1xx answers before the final one
 PIECE_COST = 64  # what a piece costs in memory beside its bytes
 
-WITHOUT_BODY = frozenset({204, 304})  # RFC 9110 §6.4.1
 
 CONNECTION = b"connection"
 CONTENT_LENGTH = b"content-length"

@@ -79,8 +79,11 @@ def _deadline(envelope: Envelope, retention: int) -> int:
         if span > retention:
             raise BadRequest(f"{field} must not be longer than the retention of results", field=field)
     if envelope.delay >= deadline:
-        field = "Restante-Deadline"
-        raise BadRequest(f"{field} must be longer than Restante-Delay: it could never be run", field=field)
+        if envelope.deadline is None:
+            field, what = "Restante-Delay", "shorter than the retention of results"
+        else:
+            field, what = "Restante-Deadline", "longer than Restante-Delay"
+        raise BadRequest(f"{field} must be {what}: it could never be run", field=field)
     return deadline
 
 

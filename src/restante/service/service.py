@@ -287,7 +287,8 @@ class Service:
     async def _find_out(self, id: str) -> None:
         """Tells how a transaction stands once the writes that were begun before are done."""
         with suppress(RestanteError):
-            await self.store.ping()
+            with suppress(StoreUnavailable):  # it may take no new work
+                await self.store.ping()
             (found,) = await self.store.look([id])
             if found is not None:
                 self.waiting.tell(found)

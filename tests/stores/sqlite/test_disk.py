@@ -142,6 +142,8 @@ async def test_with_little_room_left_new_work_is_refused_and_old_work_ends(path:
         await store.accept([await a_submission(store)])
     with pytest.raises(StoreUnavailable, match="reserve"):
         await store.write_chunk(100, 0, 0, b"x")
+    with pytest.raises(StoreUnavailable, match="reserve"):
+        await store.ping()  # so that nobody sends it more
     begun = await applied(store, begin(old))
     await store.write_chunk(old.key, 1, 0, b"x")
     await applied(store, complete(begun))

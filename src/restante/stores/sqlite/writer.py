@@ -150,6 +150,7 @@ class Writer:
         keys, until = what
         database.run("renew", (until, numbers(keys)))
 
-    @staticmethod
-    def _probe(database: Database, what: None) -> None:
+    def _probe(self, database: Database, what: None) -> None:
         database.run("probe")
+        if (full := self._disk.full()) is not None:
+            raise full
