@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from restante.core.clock import DAY, HOUR, MINUTE
+from restante.core.clock import DAY, HOUR, MINUTE, SECOND
 from restante.core.policy import Route
 from restante.core.status import Dialect, Outcome
 
@@ -289,3 +289,24 @@ async def test_each_audience_lists_its_own(two: House) -> None:
         links = (await two.ask("GET", f"{audience}?_limit=2")).json["meta"]["links"]
         assert (links["next"] is None) == (len(expected) <= 2)
     await two.clock.advance(HOUR)
+
+
+@pytest.mark.parametrize("sort", ["created_at:desc", "created_at:asc"])
+async def test_who_follows_the_links_sees_all_however_long_the_list_is(
+    make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch, sort: str
+) -> None:
+    monkeypatch.setattr("restante.dialects.transaction.MAX_OFFSET", 4)
+    house = await make_house(routes=[TICKETS])
+    ids = []
+    for number in range(17):
+        if number % 3:
+            await house.clock.advance(SECOND)
+        ids.append(await house.submit("/channel/v0/tickets"))
+    seen: list[str] = []
+    link: str | None = f"?_limit=3&_sort={sort}"
+    while link is not None:
+        page = (await house.ask("GET", f"/seller/v0/transactions{link}")).json
+        seen += [row["id"] for row in page["results"]]
+        link = page["meta"]["links"]["next"]
+        assert len(seen) <= 17
+    assert seen == (ids if sort.endswith("asc") else ids[::-1])

@@ -94,7 +94,10 @@ def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
 
 
 def page(listed: Listing, results: list[dict[str, Any]], *, more: bool, max_limit: int) -> dict[str, Any]:
-    """A page: `count` is how many are on it, links are null where there is no such page."""
+    """A page: `count` is how many are on it, links are null where there is no such page.
+
+    Behind MAX_OFFSET the list goes on from the moment of its last row, so that who follows links sees all.
+    """
     limit, offset = listed.query.limit, listed.query.offset
     following = offset + limit
     return {
@@ -103,11 +106,21 @@ def page(listed: Listing, results: list[dict[str, Any]], *, more: bool, max_limi
             "links": {
                 "previous": _link(listed, max(0, offset - limit)) if offset else None,
                 "self": _link(listed, offset),
-                "next": _link(listed, following) if more and following <= MAX_OFFSET else None,
+                "next": _next(listed, following, results) if more else None,
             },
         },
         "results": results,
     }
+
+
+def _next(listed: Listing, offset: int, results: list[dict[str, Any]]) -> str:
+    if offset <= MAX_OFFSET:
+        return _link(listed, offset)
+    moment = results[-1]["created_at"]
+    bound = "created_at_gte" if listed.query.ascending else "created_at_lte"
+    kept = tuple((name, value) for name, value in listed.filters if name != bound)
+    seen = sum(row["created_at"] == moment for row in results)
+    return _link(msgspec.structs.replace(listed, filters=((bound, moment), *kept)), seen)
 
 
 def _link(listed: Listing, offset: int) -> str:
