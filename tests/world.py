@@ -45,13 +45,14 @@ class World:
         *,
         headers: dict[str, str] | None = None,
         dialect: Dialect = Dialect.TASK,
+        tenant: str = "default",
     ) -> Transaction:
         pairs = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
         route = self.policy.route(method, path)
         assert route is not None
         accepted = await self.service.submit(
             Draft(
-                tenant="default",
+                tenant=tenant,
                 method=method,
                 path=path,
                 query="",
@@ -64,7 +65,7 @@ class World:
         return accepted.transaction
 
     async def now(self, transaction: Transaction) -> Transaction:
-        found = await self.service.look("default", transaction.id)
+        found = await self.service.look(transaction.tenant, transaction.id)
         assert found is not None
         return found
 

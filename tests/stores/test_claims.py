@@ -1,6 +1,7 @@
-"""Whose turn it is: by priority, then by time, and never anybody's twice."""
+"""Whose turn it is: each tenant's in turn, by priority, then by time, and never anybody's twice."""
 
 import asyncio
+from collections import Counter
 from random import Random
 
 from restante.core import change
@@ -9,10 +10,22 @@ from restante.core.status import Phase
 from restante.ports import Store
 
 from .conftest import Opener
-from .samples import LEASE, NOW, accepted, applied, begin, claimed, complete, completed, delay, now_is
+from .samples import (
+    LEASE,
+    NOW,
+    a_submission,
+    accepted,
+    applied,
+    begin,
+    claimed,
+    complete,
+    completed,
+    delay,
+    now_is,
+)
 
 
-async def test_claims_come_by_priority_then_by_time_then_by_key(store: Store) -> None:
+async def test_the_claims_of_a_tenant_come_by_priority_then_by_time_then_by_key(store: Store) -> None:
     chance = Random(1)
     pending = [
         await accepted(store, priority=chance.choice([-5, 0, 0, 7]), due_at=NOW - chance.randrange(3))
@@ -23,6 +36,78 @@ async def test_claims_come_by_priority_then_by_time_then_by_key(store: Store) ->
     while keys := await claimed(store, limit=7):
         taken += keys
     assert taken == [one.key for one in wanted]
+
+
+async def shares(store: Store, limit: int) -> Counter[str]:
+    """How many each tenant was given by a claim."""
+    claims = await store.claim("default", limit, NOW)
+    return Counter(claim.transaction.tenant for claim in claims)
+
+
+async def test_a_claim_is_shared_over_the_tenants(store: Store) -> None:
+    for tenant, count in (("a", 40), ("b", 20), ("c", 40), ("d", 1)):
+        for number in range(count):
+            await accepted(store, tenant=tenant, priority=number % 3 if tenant == "a" else 0)
+    found = [await shares(store, 20) for _ in range(6)]
+    assert [sum(one.values()) for one in found] == [20, 20, 20, 20, 20, 1]
+    assert found[0]["d"] == 1
+    for count in range(1, 4):  # while all three have something, none is ahead by more than a round
+        given = [sum(one[tenant] for one in found[:count]) for tenant in "abc"]
+        assert max(given) - min(given) <= 2 or given[1] == 20
+    assert sum(found, Counter()) == {"a": 40, "b": 20, "c": 40, "d": 1}
+
+
+async def test_a_priority_does_not_reach_across_tenants(store: Store) -> None:
+    for _ in range(50):
+        await accepted(store, tenant="busy", priority=100)
+    modest = await accepted(store, tenant="modest", priority=-100)
+    assert modest.key in await claimed(store, limit=2)
+
+
+async def test_tenants_for_whom_there_is_no_place_are_the_first_in_the_next_claim(store: Store) -> None:
+    names = [f"t{number:02}" for number in range(20)]
+    for tenant in names:
+        for _ in range(2):
+            await accepted(store, tenant=tenant)
+    for _ in range(2):
+        seen: list[str] = []
+        for _ in range(5):
+            found = await shares(store, 4)
+            assert set(found.values()) == {1}
+            seen += found
+        assert sorted(seen) == names
+    assert await shares(store, 4) == {}
+
+
+async def test_what_tenants_have_that_is_not_due_takes_no_place(store: Store) -> None:
+    for number in range(40):
+        await accepted(store, tenant=f"later{number:02}", due_at=NOW + 1)
+        await accepted(store, tenant=f"held{number:02}", claim=True)
+    last = await accepted(store, tenant="z")
+    first = await accepted(store, tenant="a")
+    assert sorted(await claimed(store, limit=2)) == [last.key, first.key]
+    assert await store.next_due("default", NOW) == NOW + 1
+
+
+async def test_a_claim_that_is_not_full_has_left_nothing_that_is_due(store: Store) -> None:
+    chance = Random(2)
+    for number in range(300):
+        tenant = f"t{min(chance.randrange(40), chance.randrange(40))}"
+        await accepted(store, tenant=tenant, priority=chance.randrange(3), claim=not number % 5)
+    taken: list[int] = []
+    while len(keys := await claimed(store, limit=32)) == 32:
+        taken += keys
+    taken += keys
+    assert len(taken) == len(set(taken)) == 240
+
+
+async def test_a_tenant_with_a_long_queue_is_one_of_two(store: Store) -> None:
+    """Not behind what another has queued, but within the next claim: the law of the whole thing."""
+    for _ in range(50):
+        await store.accept([await a_submission(store, tenant="busy") for _ in range(100)])
+    assert await shares(store, 100) == {"busy": 100}
+    single = await accepted(store, tenant="single")
+    assert single.key in await claimed(store, limit=100)
 
 
 async def test_what_is_claimed_is_not_claimed_again(store: Store) -> None:

@@ -4,10 +4,13 @@ A fresh transaction comes straight from the accept that stored it, through a pla
 When the places are taken it waits in the store, and the lane claims pages of what is due as it drains;
 from then on fresh ones queue up behind. Nothing polls: the lane wakes by a delivery, by an attempt that
 ended, or by one timer set to the next moment at which something is due.
+
+Tenants take turns, in the store's claims and among what is ready here. Little is held ready beyond what may
+be under way: whoever comes into the store behind a long queue is reached by the next claim, and that is made
+as soon as half of what is ready has begun.
 """
 
 import asyncio
-import heapq
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -19,11 +22,17 @@ from ..core.policy import Limits, Upstream
 from ..ports import Clock, Store
 from ..service.reminder import Reminder
 from .rate import Rate
+from .ready import Ready
 
 log = logging.getLogger("restante.runner")
 
 STORE_PAUSE = SECOND
 """How long to wait before the store is asked again after it failed."""
+
+AHEAD = 4
+"""How many times as many as may be under way are held ready, and for how many seconds' rate."""
+
+LEAST_AHEAD = 2
 
 
 class Lane:
@@ -44,14 +53,28 @@ class Lane:
         self._limits = limits
         self._run = run
         self._rate = Rate(upstream.rate)
-        self._ready: list[tuple[int, int, Claim]] = []  # a heap: -priority, arrival, claim
-        self._arrivals = 0
+        self._ready = Ready()
         self._places = 0  # reserved, not yet delivered
         self._tasks: set[asyncio.Task[None]] = set()
         self._backlog = True  # the store may hold something that is due
         self._claiming: asyncio.Task[None] | None = None
         self._due = Reminder(clock, self._woken)
         self._stopped = False
+        self._slots = 0  # attempts that may be under way
+        self._returning: set[asyncio.Task[None]] = set()
+
+    def allow(self, slots: int) -> None:
+        """From now on so many attempts may be under way, of the upstream's `concurrency`, at that part of its
+        rate. None: what is ready goes back to the store; what runs is let finish in any case.
+        """
+        before, self._slots = self._slots, slots
+        if self.upstream.rate:
+            self._rate.set(self.upstream.rate * slots / self.upstream.concurrency)
+        if slots < before:  # others may have it, or it waits
+            self._give_back(self._ready.clear())
+        if slots != before:
+            self._backlog = True
+            self.pump()
 
     # -- the bell's side
 
@@ -59,7 +82,7 @@ class Lane:
         """A place for a fresh transaction; none while older ones wait in the store."""
         if self._backlog or self._claiming is not None or self._stopped:
             return False
-        if len(self._ready) + self._places >= self._limits.ready:
+        if len(self._ready) + self._places >= self._room:
             return False
         self._places += 1
         return True
@@ -68,7 +91,7 @@ class Lane:
         """Uses a reserved place, or gives it back."""
         self._places -= 1
         if claim is not None:
-            self._push(claim)
+            self._push([claim])
             self.pump()
 
     def ring(self, due_at: int) -> None:
@@ -85,20 +108,20 @@ class Lane:
 
     def pump(self) -> None:
         """Starts attempts while there is something ready, a slot and a token; then looks further."""
-        while self._ready and len(self._tasks) < self.upstream.concurrency and not self._stopped:
+        while self._ready and len(self._tasks) < self._slots and not self._stopped:
             wait_until = self._rate.take(self._clock.now())
             if wait_until is not None:
                 self._due.set(wait_until)
                 break
-            claim = heapq.heappop(self._ready)[2]
-            task = asyncio.get_running_loop().create_task(self._run(claim))
+            task = asyncio.get_running_loop().create_task(self._run(self._ready.pop()))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
         if (
             self._backlog
             and not self._stopped
             and self._claiming is None
-            and len(self._ready) < self._limits.ready // 2
+            and self._slots
+            and len(self._ready) < self._room // 2
         ):
             self._claiming = asyncio.get_running_loop().create_task(self._claim())
 
@@ -119,8 +142,8 @@ class Lane:
         self._due.clear()
         if self._claiming is not None:
             await asyncio.wait([self._claiming])
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._tasks or self._returning:
+            await asyncio.wait([*self._tasks, *self._returning])
 
     def abort(self) -> None:
         """Breaks off what still runs; its marks tell the next start what was under way."""
@@ -133,18 +156,43 @@ class Lane:
             log.error("an attempt ended with an unexpected error", exc_info=task.exception())
         self.pump()
 
-    def _push(self, claim: Claim) -> None:
-        self._arrivals += 1
-        heapq.heappush(self._ready, (-claim.transaction.priority, self._arrivals, claim))
+    @property
+    def _room(self) -> int:
+        """How many may be ready."""
+        room = AHEAD * self._slots
+        if self.upstream.rate:
+            room = min(room, int(AHEAD * self._rate.per_second))
+        return min(max(room, LEAST_AHEAD), self._limits.ready)
+
+    def _push(self, claims: list[Claim]) -> None:
+        if not self._slots:  # while these came, everything was stopped
+            self._give_back(claims)
+            self._backlog = True
+            return
+        for claim in claims:
+            self._ready.push(claim)
+
+    def _give_back(self, claims: list[Claim]) -> None:
+        if claims:
+            keys = [claim.transaction.key for claim in claims]
+            task = asyncio.get_running_loop().create_task(self._store.release(keys))
+            self._returning.add(task)
+            task.add_done_callback(self._returned)
+
+    def _returned(self, task: asyncio.Task[None]) -> None:
+        self._returning.discard(task)
+        self._backlog = True
+        if not task.cancelled() and task.exception() is not None:
+            log.error("what was ready could not be given back", exc_info=task.exception())
+        self.pump()
 
     async def _claim(self) -> None:
         try:
             self._backlog = False  # what is accepted from here on sets it again
-            room = self._limits.ready - len(self._ready)
+            room = max(self._room - len(self._ready), 1)
             now = self._clock.now()
             claims = await self._store.claim(self.upstream.name, room, now)
-            for claim in claims:
-                self._push(claim)
+            self._push(claims)
             if len(claims) >= room:
                 self._backlog = True
             else:

@@ -10,8 +10,13 @@ class Rate:
     """Gives out tokens; all moments in microseconds. Without a rate there is always one."""
 
     def __init__(self, per_second: float | None) -> None:
-        self._spacing = SECOND / per_second if per_second else 0.0
         self._next = 0.0
+        self.set(per_second or 0.0)
+
+    def set(self, per_second: float) -> None:
+        """From the next token on; 0 is without a rate."""
+        self.per_second = per_second
+        self._spacing = SECOND / per_second if per_second else 0.0
 
     def take(self, now: int) -> int | None:
         """Takes a token and returns None, or the moment from which one is there."""

@@ -37,7 +37,7 @@ class Runner:
                 run=attempts.run,
             )
             self._lanes[name] = lane
-            lane.pump()
+            lane.allow(upstream.concurrency)
 
     async def stop(self, grace_seconds: float) -> None:
         """Starts nothing new, lets what runs go on for `grace_seconds`, then breaks it off."""

@@ -200,30 +200,84 @@ WHERE key IN (SELECT value FROM json_each(?))
 -- name: chunk
 SELECT data FROM chunks WHERE key = ? AND attempt = ? AND position = ?
 
--- name: priorities
--- The priorities that anything unfinished of this upstream has, highest first: one index step each.
-WITH RECURSIVE level (priority) AS (
-    SELECT max(priority) FROM transactions WHERE upstream = ?1 AND status < 2
+-- name: is_paused
+SELECT count(*) FROM pauses WHERE upstream = ?
+
+-- name: paused
+SELECT json_group_array(upstream) FROM pauses
+
+-- name: pause
+INSERT OR IGNORE INTO pauses (upstream) VALUES (?)
+
+-- name: resume
+DELETE FROM pauses WHERE upstream = ?
+
+-- name: lines
+-- The next ?3 tenants behind ?2 that have anything unfinished at an upstream, each with its priorities, highest
+-- first, and whether anything is due there that is not held (?5): a few index steps for each.
+WITH RECURSIVE line (tenant) AS (
+    SELECT min(tenant) FROM transactions WHERE upstream = ?1 AND status < 2 AND tenant > ?2
     UNION ALL
-    SELECT (
+    SELECT (SELECT min(tenant) FROM transactions WHERE upstream = ?1 AND status < 2 AND tenant > line.tenant)
+    FROM line WHERE line.tenant IS NOT NULL
+    LIMIT ?3
+), level (tenant, priority) AS (
+    SELECT tenant, (
+        SELECT max(priority) FROM transactions WHERE upstream = ?1 AND status < 2 AND tenant = line.tenant
+    ) FROM line WHERE tenant IS NOT NULL
+    UNION ALL
+    SELECT tenant, (
         SELECT max(priority) FROM transactions
-        WHERE upstream = ?1 AND status < 2 AND priority < level.priority
+        WHERE upstream = ?1 AND status < 2 AND tenant = level.tenant AND priority < level.priority
     ) FROM level WHERE level.priority IS NOT NULL
 )
-SELECT json_group_array(priority) FROM level WHERE priority IS NOT NULL
+SELECT json_group_array(json_array(tenant, priority, EXISTS (
+    SELECT 1 FROM transactions INDEXED BY turns
+    WHERE upstream = ?1 AND status < 2 AND tenant = level.tenant AND priority = level.priority
+        AND due_at <= ?4 AND key NOT IN (SELECT value FROM json_each(?5))
+))) FROM level WHERE priority IS NOT NULL
 
 -- name: due
--- A page of what is due at one priority, behind (due_at, key).
-SELECT json_group_array(json_array(due_at, key)) FROM (
-    SELECT due_at, key FROM transactions INDEXED BY turns
-    WHERE upstream = ?1 AND status < 2 AND priority = ?2 AND due_at <= ?3 AND (due_at, key) > (?4, ?5)
-    ORDER BY due_at, key LIMIT ?6
+-- Asked for with arrays of tenant, priority: of each the first ?4 keys that are due and not held (?5).
+SELECT json_group_array(json(keys)) FROM (
+    SELECT (
+        SELECT json_group_array(key) FROM (
+            SELECT key FROM transactions INDEXED BY turns
+            WHERE upstream = ?1 AND status < 2 AND tenant = asked.value ->> 0 AND priority = asked.value ->> 1
+                AND due_at <= ?3 AND key NOT IN (SELECT value FROM json_each(?5))
+            ORDER BY due_at, key LIMIT ?4
+        )
+    ) AS keys FROM json_each(?2) AS asked
 )
 
 -- name: next_due
--- The earliest moment after ?3 at one priority.
-SELECT min(due_at) FROM transactions INDEXED BY turns
-WHERE upstream = ?1 AND status < 2 AND priority = ?2 AND due_at > ?3
+-- The earliest moment after ?2: a few index steps for each tenant and priority.
+WITH RECURSIVE line (tenant) AS (
+    SELECT min(tenant) FROM transactions WHERE upstream = ?1 AND status < 2
+    UNION ALL
+    SELECT (SELECT min(tenant) FROM transactions WHERE upstream = ?1 AND status < 2 AND tenant > line.tenant)
+    FROM line WHERE line.tenant IS NOT NULL
+), level (tenant, priority) AS (
+    SELECT tenant, (
+        SELECT max(priority) FROM transactions WHERE upstream = ?1 AND status < 2 AND tenant = line.tenant
+    ) FROM line WHERE tenant IS NOT NULL
+    UNION ALL
+    SELECT tenant, (
+        SELECT max(priority) FROM transactions
+        WHERE upstream = ?1 AND status < 2 AND tenant = level.tenant AND priority < level.priority
+    ) FROM level WHERE level.priority IS NOT NULL
+)
+SELECT min((
+    SELECT min(due_at) FROM transactions INDEXED BY turns
+    WHERE upstream = ?1 AND status < 2 AND tenant = level.tenant AND priority = level.priority AND due_at > ?2
+)) FROM level WHERE priority IS NOT NULL
+
+-- name: loads
+-- Of each upstream how many are not finished, and how many of these are being sent.
+SELECT json_group_array(json_array(upstream, unfinished, sending)) FROM (
+    SELECT upstream, count(*) AS unfinished, sum(phase = 1) AS sending
+    FROM transactions INDEXED BY turns WHERE status < 2 GROUP BY upstream
+)
 
 -- name: lapsed
 SELECT json_group_array(key) FROM (

@@ -39,6 +39,10 @@ CREATE TABLE meta (
 
 CREATE INDEX paths ON transactions (tenant, path, status, operation, dialect, created_at) WHERE status >= 2;
 
+CREATE TABLE pauses (
+    upstream TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE requests (
     key INTEGER PRIMARY KEY,
     headers BLOB NOT NULL,    -- msgpack: pairs of raw bytes
@@ -90,5 +94,5 @@ CREATE TABLE transactions (
     reading INTEGER NOT NULL
 , retry_of BLOB, reader INTEGER NOT NULL DEFAULT 0) STRICT;
 
-CREATE INDEX turns ON transactions (upstream, priority DESC, due_at, key, phase, status) WHERE status < 2;
+CREATE INDEX turns ON transactions (upstream, tenant, priority DESC, due_at, key, phase, status) WHERE status < 2;
 

@@ -1,11 +1,16 @@
 """Whose turn it is: what the runner and the sweeper ask, on a thread of their own.
 
-Claims are taken in memory, because one file has one server: a claimed key is held until its change says
-that it is no longer being sent. A stale view does no harm, since a change that starts from it is refused.
+A claim is shared over the tenants that have something due, in turn: those that it has no place for are the
+first in the next (docs/why/0009-fairness.md). Claims are taken in memory, because one file has one server: a
+claimed key is held until its change says that it is no longer being sent. A stale view does no harm, since a
+change that starts from it is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Set
+from itertools import chain, islice
 from typing import Any
+
+import msgspec
 
 from ...core.model import Claim, Transaction
 from .database import Database, wrong
@@ -19,8 +24,11 @@ from .worker import Job
 SMALL_BODY = 8 * 1024
 """Requests up to this size are read along with a claim."""
 
-PAGE = 256
-"""Index entries read at a time, beyond what is asked for: those in front may be held already."""
+LEAST_PAGE = 16
+"""Tenants looked at together, where fewer are asked for."""
+
+Lines = dict[str, list[int]]
+"""Tenants, in turn, and the priorities at which each has something due, highest first."""
 
 
 class Turns:
@@ -30,6 +38,7 @@ class Turns:
         self._database = database
         self._memory = memory
         self._held: frozenset[int] = frozenset()
+        self._served: dict[str, str] = {}  # upstream, the tenant that was given a share last
 
     def run(self, jobs: list[Job], turnstile: Turnstile) -> None:
         for job in jobs:
@@ -55,12 +64,11 @@ class Turns:
                 return self._lapsed(*what)
 
     def _claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
-        keys: list[int] = []
-        for key in self._due(upstream, limit, now):
-            if len(keys) == limit:
-                break
-            if key not in self._held and key not in self._memory.held:
-                keys.append(key)
+        if self._database.value("is_paused", (upstream,)):
+            return []
+        # The snapshot stands, by the read above: whoever is held now as well may be free in it.
+        held = self._held | self._memory.held
+        keys = self._due(upstream, limit, now, held)
         if not keys:
             return []
         found = transactions(self._database, keys)
@@ -69,30 +77,53 @@ class Turns:
         self._memory.hold(keys)
         return [Claim(found[key], requests.get(key)) for key in keys]
 
-    def _due(self, upstream: str, limit: int, now: int) -> Iterator[int]:
-        for priority in self._priorities(upstream):
-            last = (-(1 << 63), 0)
-            while True:
-                place = (upstream, priority, now, *last, limit + PAGE)
-                page = read_rows(self._database.value("due", place))
-                for _, key in page:
-                    yield key
-                if len(page) < limit + PAGE:
-                    break
-                last = (page[-1][0], page[-1][1])
+    def _due(self, upstream: str, limit: int, now: int, held: Set[int]) -> list[int]:
+        """The share of each tenant that has something due; what one leaves is shared by the others."""
+        keys: list[int] = []
+        lines = self._lines(upstream, limit, now, held)
+        while lines and len(keys) < limit:
+            left = limit - len(keys)
+            share = -(-left // len(lines))
+            places = [(tenant, priority) for tenant, priorities in lines.items() for priority in priorities]
+            asked = (upstream, msgspec.json.encode(places).decode(), now, share, numbers([*held, *keys]))
+            pages = iter(read_rows(self._database.value("due", asked)))
+            for tenant, priorities in list(lines.items()):
+                some = list(chain.from_iterable(islice(pages, len(priorities))))[:share]
+                if len(some) < share:
+                    del lines[tenant]
+                given = some[: limit - len(keys)]
+                if given and len(given) == len(some):  # whoever was given less is the first in the next claim
+                    self._served[upstream] = tenant
+                keys += given
+        return keys
+
+    def _lines(self, upstream: str, limit: int, now: int, held: Set[int]) -> Lines:
+        """The first tenants, at most `limit`, that have something due, behind the one served last."""
+        lines: Lines = {}
+        served = after = self._served.get(upstream, "")
+        size = max(limit, LEAST_PAGE)
+        around = not served
+        while True:
+            page = (upstream, after, size, now, numbers(list(held)))
+            walked: set[str] = set()
+            for tenant, priority, due in read_rows(self._database.value("lines", page)):
+                walked.add(tenant)
+                if due and not (around and served and tenant > served):
+                    lines.setdefault(tenant, []).append(priority)
+            if len(lines) >= limit:
+                return dict(islice(lines.items(), limit))
+            end = len(walked) < size
+            after = max(walked, default="")
+            if around and (end or (served and after >= served)):
+                return lines
+            if end:
+                around, after = True, ""
 
     def _next_due(self, upstream: str, now: int) -> int | None:
-        moments = [
-            self._database.value("next_due", (upstream, priority, now))
-            for priority in self._priorities(upstream)
-        ]
-        return min((moment for moment in moments if moment is not None), default=None)
+        moment: int | None = self._database.value("next_due", (upstream, now))
+        return moment
 
     def _lapsed(self, now: int, limit: int) -> list[Transaction]:
         (keys,) = read_rows("[" + self._database.value("lapsed", (now, limit)) + "]")
         found = transactions(self._database, keys)
         return [found[key] for key in keys]
-
-    def _priorities(self, upstream: str) -> list[int]:
-        (priorities,) = read_rows("[" + self._database.value("priorities", (upstream,)) + "]")
-        return priorities

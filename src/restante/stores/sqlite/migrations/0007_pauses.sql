@@ -1,0 +1,4 @@
+-- Upstreams whose turn does not come.
+CREATE TABLE pauses (
+    upstream TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;

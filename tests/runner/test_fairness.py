@@ -1,0 +1,93 @@
+"""A busy tenant does not starve another, wherever its queue stands."""
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from restante.core.clock import SECOND
+from restante.core.model import Claim
+from restante.core.policy import Limits
+from restante.runner.lane import AHEAD
+from restante.runner.ready import Ready
+from restante.stores.sqlite import SQLiteStore
+
+from ..e2e.harness import RecordingUpstream
+from ..stores.samples import a_submission
+from ..world import World, a_world, eventually
+
+CONCURRENCY = 4
+QUEUED = 5000
+
+
+async def queue(world: World, count: int, *, tenant: str, group: int = 500) -> None:
+    for _ in range(count // group):
+        await asyncio.gather(*[world.submit(tenant=tenant) for _ in range(group)])
+
+
+async def calls_before(world: World, upstream: RecordingUpstream, id: str) -> int:
+    """How many others the upstream was sent before this one."""
+
+    def ids() -> list[str]:
+        return [call.header("restante-transaction") for call in upstream.calls]
+
+    before = len(upstream.calls)
+    await eventually(lambda: id in ids())
+    return ids().index(id) - before
+
+
+@pytest.mark.parametrize("left_over", [True, False])
+async def test_a_long_queue_delays_another_tenants_single_one_by_a_claim_or_two(
+    left_over: bool, tmp_path: Path
+) -> None:
+    async with (
+        RecordingUpstream() as upstream,
+        a_world(tmp_path, upstream.url, concurrency=CONCURRENCY, run=False) as world,
+    ):
+        upstream.gate.clear()
+        if not left_over:
+            world.runner.start(world.service)
+        await queue(world, QUEUED, tenant="busy")
+        if left_over:
+            world.runner.start(world.service)
+        upstream.gate.set()
+        await eventually(lambda: len(upstream.calls) >= 20 * CONCURRENCY)
+        single = await world.submit(tenant="single")
+        assert await calls_before(world, upstream, single.id) <= 2 * AHEAD * CONCURRENCY
+        assert world.store.queued > QUEUED // 2
+
+
+async def test_a_slow_upstream_does_not_make_a_long_queue_longer(tmp_path: Path) -> None:
+    async with (
+        RecordingUpstream() as upstream,
+        a_world(tmp_path, upstream.url, rate=1.0, concurrency=64) as world,
+    ):
+        await asyncio.gather(*[world.submit(tenant="busy") for _ in range(200)])
+        single = await world.submit(tenant="single")
+        for _ in range(8):
+            await world.clock.advance(SECOND)
+            await eventually(lambda: not world.runner.running)
+        assert single.id in [call.header("restante-transaction") for call in upstream.calls]
+        assert len(upstream.calls) <= 9
+
+
+async def a_claim(store: SQLiteStore, tenant: str, priority: int = 0) -> Claim:
+    submission = await a_submission(store, tenant=tenant, priority=priority)
+    return Claim(submission.transaction, None)
+
+
+async def test_what_is_ready_goes_round_the_tenants_and_by_priority_within_one(tmp_path: Path) -> None:
+    store = await SQLiteStore.open(str(tmp_path / "restante.db"), limits=Limits())
+    ready, chance = Ready(), Random(3)
+    claims = [await a_claim(store, "busy", chance.randrange(3)) for _ in range(30)]
+    claims += [await a_claim(store, "single", -1), *[await a_claim(store, "few") for _ in range(3)]]
+    for claim in claims:
+        ready.push(claim)
+    assert len(ready) == len(claims)
+    order = [ready.pop().transaction for _ in claims]
+    assert [one.tenant for one in order[:6]] == ["busy", "single", "few", "busy", "few", "busy"]
+    busy = [one for one in order if one.tenant == "busy"]
+    assert busy == sorted(busy, key=lambda one: (-one.priority, one.key))
+    assert len(ready) == 0 and ready.clear() == []
+    await store.close()
