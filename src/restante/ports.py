@@ -134,8 +134,11 @@ class Store(Protocol):
     async def claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
         """Up to `limit` transactions of `upstream` that are due and that nobody holds; now held here.
 
-        By priority (higher first), then by `due_at`, then by key. A claimed transaction in phase
-        SENDING is one whose lease has lapsed.
+        The places are shared over the tenants that have something due, and what one leaves goes to the others.
+        Where there are more tenants than places, those that were given none, or less, are the first in this
+        process's next claim. Of one tenant they come by priority (higher first), then by `due_at`, then by
+        key; a priority does not reach across tenants. Fewer than `limit`: no more is due. A claimed transaction
+        in phase SENDING is one whose lease has lapsed. Of an upstream that is paused there are none.
         """
         ...
 

@@ -266,55 +266,120 @@ FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS w (key, attempt, posi
 JOIN restante.chunks AS c ON c.key = w.key AND c.attempt = w.attempt AND c.position = w.position
 
 -- name: claim
--- Due and nobody's: by priority, one index step each, then by time. What another claim is looking at is
--- skipped. Small requests come along.
-WITH RECURSIVE level (priority) AS (
+-- Due and nobody's, shared over the tenants that have something due: those behind the tenant $6 first, then from
+-- the beginning, a few index steps for each; of each by priority, one index step each, then by time. What
+-- another claim is looking at is skipped. Small requests come along, and with every row how many tenants shared.
+-- Nothing of an upstream that is paused. (Tenants are ordered by priority as well so that no other index will do.)
+WITH RECURSIVE behind (tenant) AS (
     (
-        SELECT priority FROM restante.ready WHERE upstream = $1 AND hold IS NULL
-        ORDER BY priority DESC LIMIT 1
+        SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant > $6
+            AND NOT EXISTS (SELECT 1 FROM restante.pauses WHERE upstream = $1)
+        ORDER BY tenant, priority DESC LIMIT 1
     )
     UNION ALL
-    SELECT (
-        SELECT priority FROM restante.ready
-        WHERE upstream = $1 AND hold IS NULL AND priority < level.priority
-        ORDER BY priority DESC LIMIT 1
-    ) FROM level WHERE level.priority IS NOT NULL
+    SELECT next.tenant FROM behind CROSS JOIN LATERAL (
+        SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant > behind.tenant
+        ORDER BY tenant, priority DESC LIMIT 1
+    ) AS next
+), before (tenant) AS (
+    (
+        SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant <= $6
+            AND NOT EXISTS (SELECT 1 FROM restante.pauses WHERE upstream = $1)
+        ORDER BY tenant, priority DESC LIMIT 1
+    )
+    UNION ALL
+    SELECT next.tenant FROM before CROSS JOIN LATERAL (
+        SELECT tenant FROM restante.ready
+        WHERE upstream = $1 AND hold IS NULL AND tenant > before.tenant AND tenant <= $6
+        ORDER BY tenant, priority DESC LIMIT 1
+    ) AS next
+), lines AS MATERIALIZED (
+    SELECT tenant, row_number() OVER () AS place
+    FROM (SELECT tenant FROM behind UNION ALL SELECT tenant FROM before) AS walk
+    WHERE EXISTS (
+        WITH RECURSIVE level (priority) AS (
+            (
+                SELECT priority FROM restante.ready
+                WHERE upstream = $1 AND hold IS NULL AND tenant = walk.tenant
+                ORDER BY priority DESC LIMIT 1
+            )
+            UNION ALL
+            SELECT next.priority FROM level CROSS JOIN LATERAL (
+                SELECT priority FROM restante.ready
+                WHERE upstream = $1 AND hold IS NULL AND tenant = walk.tenant AND priority < level.priority
+                ORDER BY priority DESC LIMIT 1
+            ) AS next
+        )
+        SELECT 1 FROM level CROSS JOIN LATERAL (
+            SELECT 1 FROM restante.ready
+            WHERE upstream = $1 AND hold IS NULL AND tenant = walk.tenant AND priority = level.priority
+                AND due_at <= $3
+            ORDER BY due_at LIMIT 1
+        ) AS one
+    )
+    LIMIT $2
 ), due AS MATERIALIZED (
-    SELECT turn.key FROM level CROSS JOIN LATERAL (
-        SELECT key FROM restante.ready
-        WHERE upstream = $1 AND hold IS NULL AND priority = level.priority AND due_at <= $3
-        ORDER BY due_at, key LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT turn.key, lines.place FROM lines CROSS JOIN LATERAL (
+        WITH RECURSIVE level (priority) AS (
+            (
+                SELECT priority FROM restante.ready
+                WHERE upstream = $1 AND hold IS NULL AND tenant = lines.tenant
+                ORDER BY priority DESC LIMIT 1
+            )
+            UNION ALL
+            SELECT next.priority FROM level CROSS JOIN LATERAL (
+                SELECT priority FROM restante.ready
+                WHERE upstream = $1 AND hold IS NULL AND tenant = lines.tenant AND priority < level.priority
+                ORDER BY priority DESC LIMIT 1
+            ) AS next
+        )
+        SELECT one.key FROM level CROSS JOIN LATERAL (
+            SELECT key FROM restante.ready
+            WHERE upstream = $1 AND hold IS NULL AND tenant = lines.tenant AND priority = level.priority
+                AND due_at <= $3
+            ORDER BY due_at, key LIMIT $2 FOR UPDATE SKIP LOCKED
+        ) AS one LIMIT (SELECT ceil($2 / greatest(count(*), 1)::float8)::bigint FROM lines)
     ) AS turn LIMIT $2
 ), taken AS (
     UPDATE restante.ready SET hold = $4 FROM due WHERE ready.key = due.key
-    RETURNING ready.key, ready.priority, ready.due_at
+    RETURNING ready.key, due.place, ready.priority, ready.due_at
 )
 SELECT
     t.key, t.id::text, t.tenant, t.created_at, t.updated_at, t.status, t.outcome, t.phase, t.sequence, t.attempt,
     t.doubtful, t.dialect, t.method, t.path, t.query, t.operation, t.upstream, t.priority, t.tracking_id, t.due_at,
     t.deadline, t.expires_at, t.sweep_at, t.result_status, t.reading, t.retry_of::text,
-    requests.headers, requests.size, requests.body
+    requests.headers, requests.size, requests.body, (SELECT count(*) FROM lines)
 FROM taken JOIN restante.transactions AS t ON t.key = taken.key
 LEFT JOIN restante.requests ON requests.key = taken.key AND requests.size <= $5 AND requests.body IS NOT NULL
-ORDER BY taken.priority DESC, taken.due_at, taken.key
+ORDER BY taken.place, taken.priority DESC, taken.due_at, taken.key
 
 -- name: next_due
--- The earliest moment after $2 at any priority.
-WITH RECURSIVE level (priority) AS (
+-- The earliest moment after $2, of any tenant, at any priority.
+WITH RECURSIVE line (tenant) AS (
     (
-        SELECT priority FROM restante.ready WHERE upstream = $1 AND hold IS NULL
-        ORDER BY priority DESC LIMIT 1
+        SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL
+        ORDER BY tenant, priority DESC LIMIT 1
     )
     UNION ALL
-    SELECT (
-        SELECT priority FROM restante.ready
-        WHERE upstream = $1 AND hold IS NULL AND priority < level.priority
+    SELECT next.tenant FROM line CROSS JOIN LATERAL (
+        SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant > line.tenant
+        ORDER BY tenant, priority DESC LIMIT 1
+    ) AS next
+), level (tenant, priority) AS (
+    SELECT line.tenant, first.priority FROM line CROSS JOIN LATERAL (
+        SELECT priority FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant = line.tenant
         ORDER BY priority DESC LIMIT 1
-    ) FROM level WHERE level.priority IS NOT NULL
+    ) AS first
+    UNION ALL
+    SELECT level.tenant, next.priority FROM level CROSS JOIN LATERAL (
+        SELECT priority FROM restante.ready
+        WHERE upstream = $1 AND hold IS NULL AND tenant = level.tenant AND priority < level.priority
+        ORDER BY priority DESC LIMIT 1
+    ) AS next
 )
 SELECT min(turn.due_at) FROM level CROSS JOIN LATERAL (
     SELECT due_at FROM restante.ready
-    WHERE upstream = $1 AND hold IS NULL AND priority = level.priority AND due_at > $2
+    WHERE upstream = $1 AND hold IS NULL AND tenant = level.tenant AND priority = level.priority AND due_at > $2
     ORDER BY due_at LIMIT 1
 ) AS turn
 
