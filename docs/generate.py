@@ -5,7 +5,7 @@ around is written by hand. A test compares.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -60,7 +60,7 @@ def commands() -> str:
     """Every command with its own flags."""
     known = {setting.name for setting in TOP.settings}
     parts = []
-    for name, command in restante.commands.items():
+    for name, command in _named(restante):
         arguments = [str(one.name).upper() for one in command.params if isinstance(one, click.Argument)]
         title = " ".join(["restante", name, *arguments])
         parts += [f"### `{title}`", "", " ".join((command.help or "").split()), ""]
@@ -75,6 +75,14 @@ def commands() -> str:
             )
         parts.append("")
     return "\n".join(parts)
+
+
+def _named(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command with the words that call it, a group before its own."""
+    for name, command in group.commands.items():
+        yield before + name, command
+        if isinstance(command, click.Group):
+            yield from _named(command, f"{before}{name} ")
 
 
 def _option(option: click.Option) -> str:

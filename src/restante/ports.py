@@ -4,7 +4,7 @@ Each is implemented once per technology (stores/, outbound/) and handed over by 
 take and give batches; what many callers ask at once is one commit or one read.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence, Set
 from typing import Protocol
 
 import msgspec
@@ -16,6 +16,7 @@ from .core.model import (
     Claim,
     Event,
     Headers,
+    Load,
     Query,
     Request,
     Result,
@@ -134,11 +135,12 @@ class Store(Protocol):
     async def claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
         """Up to `limit` transactions of `upstream` that are due and that nobody holds; now held here.
 
-        The places are shared over the tenants that have something due, and what one leaves goes to the others.
-        Where there are more tenants than places, those that were given none, or less, are the first in this
-        process's next claim. Of one tenant they come by priority (higher first), then by `due_at`, then by
-        key; a priority does not reach across tenants. Fewer than `limit`: no more is due. A claimed transaction
-        in phase SENDING is one whose lease has lapsed. Of an upstream that is paused there are none.
+        The places are shared over the tenants that have something due, and what one leaves goes to the
+        others. Where there are more tenants than places, those that were given none, or less, are the first
+        in this process's next claim. Of one tenant they come by priority (higher first), then by `due_at`,
+        then by key; a priority does not reach across tenants. Fewer than `limit`: no more is due. A claimed
+        transaction in phase SENDING is one whose lease has lapsed. Of an upstream that is paused there are
+        none.
         """
         ...
 
@@ -182,14 +184,33 @@ class Store(Protocol):
         """
         ...
 
+    async def pause(self, upstream: str) -> None:
+        """From now on nothing of it is claimed, by any process, until it is resumed. Again is no error."""
+        ...
+
+    async def resume(self, upstream: str) -> None: ...
+
+    async def paused(self) -> frozenset[str]:
+        """The upstreams that are paused."""
+        ...
+
+    async def loads(self) -> dict[str, Load]:
+        """What each upstream has to do, over all processes; none where there is nothing."""
+        ...
+
     def listen(
-        self, *, work: Callable[[str | None, int], None], changed: Callable[[str | None], None]
+        self,
+        *,
+        work: Callable[[str | None, int], None],
+        changed: Callable[[str | None], None],
+        pauses: Callable[[], None],
     ) -> None:
         """From now on, what other processes on the same data do is told here, on the event loop.
 
         `work(upstream, moment)`: something that nobody holds is due at that moment. `changed(id)`: a
-        transaction went on. Either may be told late, twice or never; so now and then both are called with
-        None: whoever cares looks for himself. A store that one process has alone tells nothing.
+        transaction went on. `pauses()`: an upstream was paused or resumed. Each may be told late, twice or
+        never; so now and then all are called, with None: whoever cares looks for himself. A store that one
+        process has alone tells nothing.
         """
         ...
 
@@ -280,6 +301,10 @@ class Bell(Protocol):
 
     def ring(self, upstream: str, due_at: int) -> None:
         """Something of `upstream` in the store is due at that moment."""
+        ...
+
+    def pause(self, upstreams: Set[str]) -> None:
+        """These, and no others, are paused from now on."""
         ...
 
 

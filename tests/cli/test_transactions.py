@@ -624,3 +624,29 @@ def test_a_result_on_a_terminal_is_text_and_ends_its_line(gateway: Gateway) -> N
     assert said == "restante: the answer is not plain text; use --output FILE or a pipe\n"
     *_, hint = on_a_terminal(gateway, "submit", "GET", "/bytes", "--wait").splitlines()
     assert "not plain text" in hint and "--output FILE" in hint
+
+
+def test_an_upstream_is_paused_listed_and_resumed(gateway: Gateway) -> None:
+    assert gateway.told("upstreams", "pause", "default") == "default is paused\n"
+    try:
+        id = gateway.submit("POST", "/work")
+        head, row = gateway.told("upstreams").splitlines()
+        assert head.split() == ["NAME", "URL", "RUNNING", "QUEUED", "PAUSED"]
+        assert row.split()[0] == "default" and row.split()[-1] == "true"
+        (one,) = json.loads(gateway.told("upstreams", "--json"))["upstreams"]
+        assert one["paused"] is True and one["queued"] >= 1
+        assert json.loads(gateway.told("show", id, "--json"))["status"] == "pending"
+    finally:
+        assert gateway.told("upstreams", "resume", "default") == "default is not paused\n"
+    assert gateway.run("watch", id).returncode == 0
+
+
+def test_an_upstream_that_is_not_there_is_one_line_and_exit_code_5(gateway: Gateway) -> None:
+    for what in ("pause", "resume"):
+        ended = gateway.run("upstreams", what, "none")
+        assert (ended.returncode, ended.stdout) == (5, b"")
+        assert ended.stderr.decode().splitlines() == [
+            f"restante: there is no upstream none on {gateway.url}; restante upstreams lists them"
+        ]
+    misplaced = gateway.run("upstreams", "--json", "pause", "default")
+    assert misplaced.returncode == 2 and b"flags go behind pause" in misplaced.stderr

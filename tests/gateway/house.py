@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class NoBell:
 
     def ring(self, upstream: str, due_at: int) -> None:
         self.rung += 1
+
+    def pause(self, upstreams: Set[str]) -> None: ...
 
 
 class House:

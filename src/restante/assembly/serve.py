@@ -104,6 +104,7 @@ async def start(
     store = await opened(settings.store, limits=policy.limits)
     one_of_several = listeners is not None
     try:
+        paused = await store.paused()
         listeners = listen_on(settings) if listeners is None else listeners
     except BaseException:
         await store.close()
@@ -111,6 +112,7 @@ async def start(
     runs = settings.role is not Role.GATEWAY
     runner = Runner(store=store, policy=policy, clock=clock, sender=sender)
     service = Service(store=store, policy=policy, clock=clock, chance=chance, bell=runner)
+    service.pauses.know(paused)
     sweeper = Sweeper(service)
     auth = OpenAuth()
 
@@ -139,7 +141,7 @@ async def start(
     if runs:  # a runner without lanes gives no places, so that everything waits in the store
         runner.start(service)
         sweeper.start()
-    store.listen(work=runner.work, changed=News(service).changed)
+    store.listen(work=runner.work, changed=News(service).changed, pauses=service.pauses.heard)
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)

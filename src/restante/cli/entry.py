@@ -24,6 +24,7 @@ from .result import result
 from .serve import serve
 from .submit import submit
 from .transactions import cancel, list_all, resolve, retry, show
+from .upstreams import upstreams
 from .watch import watch
 
 FAILED = 1
@@ -38,7 +39,21 @@ def restante() -> None:
     the background; its answer is kept until it is called for."""
 
 
-for command in (serve, check, migrate, demo, submit, show, result, list_all, watch, cancel, retry, resolve):
+for command in (
+    serve,
+    check,
+    migrate,
+    demo,
+    submit,
+    show,
+    result,
+    list_all,
+    watch,
+    cancel,
+    retry,
+    resolve,
+    upstreams,
+):
     restante.add_command(command)
 
 

@@ -29,9 +29,9 @@ ENDED = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
 PIECE = 64 * 1024
 _CODES = {400: MISUSED, 404: MISUSED, 409: NOT_NOW, 413: MISUSED, 422: MISUSED, 425: NOT_NOW}
 _PASSING = (502, 503, 504)
-_PROBLEM = "urn:restante:problem:"
-_UNKNOWN_TRANSACTION = _PROBLEM + "unknown-transaction"
-_NO_RESULT = _PROBLEM + "no-result"
+PROBLEM = "urn:restante:problem:"
+_UNKNOWN_TRANSACTION = PROBLEM + "unknown-transaction"
+_NO_RESULT = PROBLEM + "no-result"
 _SAFE = "!$&'()*+,-./:;=?@_~%"
 
 Pairs = list[tuple[str, str]]

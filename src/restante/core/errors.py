@@ -5,6 +5,7 @@
     ├── Refused              a request that cannot be accepted; says why and, where it helps, how long to wait
     │   ├── BadRequest           400  a header, option or parameter is wrong
     │   ├── NoRoute              404  no such path on this side
+    │   ├── UnknownUpstream      404  the configuration names no such upstream
     │   ├── BodyTooLarge         413
     │   ├── KeyReused            422  an idempotency key came with a different request
     │   ├── QueueFull            503  over `max_queued`
@@ -62,6 +63,13 @@ class NoRoute(Refused):
 
     status = 404
     title = "Not found"
+
+
+class UnknownUpstream(Refused):
+    """The configuration names no such upstream."""
+
+    status = 404
+    title = "Unknown upstream"
 
 
 class TooLate(Refused):

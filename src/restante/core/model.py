@@ -99,6 +99,13 @@ class Claim(msgspec.Struct, frozen=True):
     request: Request | None  # None where it was not read along: the store has it
 
 
+class Load(msgspec.Struct, frozen=True):
+    """What an upstream has to do: `running` attempts are under way, `queued` are all others not finished."""
+
+    running: int = 0
+    queued: int = 0
+
+
 class IdempotencyKey(msgspec.Struct, frozen=True):
     """`scope` is the digest of tenant, caller and key; `fingerprint` that of the request (32 bytes each)."""
 

@@ -11,7 +11,7 @@ from ..core.model import Query
 from ..dialects import native as spelling
 from ..dialects.task import wait_seconds
 from ..ports import EVENTS
-from . import actions
+from . import actions, upstreams
 from .call import Call
 from .desk import Desk
 from .handover import give
@@ -120,6 +120,9 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
     (("transactions", "{id}", "cancel"), {"POST": cancel}),
     (("transactions", "{id}", "retry"), {"POST": actions.retry}),
     (("transactions", "{id}", "resolve"), {"POST": actions.resolve}),
+    (("upstreams",), {"GET": upstreams.list_all}),
+    (("upstreams", "{id}", "pause"), {"POST": upstreams.pause}),
+    (("upstreams", "{id}", "resume"), {"POST": upstreams.resume}),
     (("healthz",), {"GET": healthz}),
     (("readyz",), {"GET": readyz}),
 )

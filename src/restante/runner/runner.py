@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Set
 
 from ..core.model import Claim
 from ..core.policy import Policy
@@ -23,6 +24,7 @@ class Runner:
         self._clock = clock
         self._sender = sender
         self._lanes: dict[str, Lane] = {}
+        self._paused: Set[str] = frozenset()
         self._leases = Leases(store=store, clock=clock, lease=policy.limits.lease)
 
     def start(self, service: Service) -> None:
@@ -37,7 +39,7 @@ class Runner:
                 run=attempts.run,
             )
             self._lanes[name] = lane
-            lane.allow(upstream.concurrency)
+            self._allow(lane)
 
     async def stop(self, grace_seconds: float) -> None:
         """Starts nothing new, lets what runs go on for `grace_seconds`, then breaks it off."""
@@ -66,6 +68,9 @@ class Runner:
         for name in self._lanes if upstream is None else (upstream,):
             self.ring(name, due_at)
 
+    def _allow(self, lane: Lane) -> None:
+        lane.allow(0 if lane.upstream.name in self._paused else lane.upstream.concurrency)
+
     # -- Bell
 
     def reserve(self, upstream: str) -> bool:
@@ -79,3 +84,8 @@ class Runner:
         lane = self._lanes.get(upstream)
         if lane is not None:
             lane.ring(due_at)
+
+    def pause(self, upstreams: Set[str]) -> None:
+        self._paused = upstreams
+        for lane in self._lanes.values():
+            self._allow(lane)

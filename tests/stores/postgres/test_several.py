@@ -210,6 +210,7 @@ class Heard:
         self.told: list[tuple[object, ...]] = []
         store.listen(
             work=lambda upstream, moment: self.told.append((upstream, moment)),
+            pauses=lambda: self.told.append(("pauses",)),
             changed=lambda id: self.told.append((id,)),
         )
 
@@ -308,3 +309,16 @@ async def test_a_closed_store_refuses_to_be_used(opening: Opener) -> None:
     await store.release([pending.key])
     with pytest.raises(StoreUnavailable):
         await store.claim("default", 1, NOW)
+
+
+async def test_a_pause_is_told_to_all(opening: Opener) -> None:
+    one, other = await opening(lease=SHORT), await opening(lease=SHORT)
+    heard = Heard(other)
+    await heard.until(None, 0)
+    heard.told.clear()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while ("pauses",) not in heard.told:  # told again until each knows of the other
+            await one.pause("default")
+            await asyncio.sleep(0.02)
+    assert await other.paused() == {"default"}
+    assert await claimed(other) == []

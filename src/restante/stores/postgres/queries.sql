@@ -383,6 +383,22 @@ SELECT min(turn.due_at) FROM level CROSS JOIN LATERAL (
     ORDER BY due_at LIMIT 1
 ) AS turn
 
+-- name: pause
+INSERT INTO restante.pauses (upstream) VALUES ($1) ON CONFLICT DO NOTHING
+
+-- name: resume
+DELETE FROM restante.pauses WHERE upstream = $1
+
+-- name: paused
+SELECT upstream FROM restante.pauses
+
+-- name: loads
+-- Of each upstream how many are not finished, and how many of these are being sent: those have a holder.
+SELECT upstream, count(*), coalesce((
+    SELECT count(*) FROM restante.ready AS held JOIN restante.transactions AS t ON t.key = held.key
+    WHERE held.hold IS NOT NULL AND held.upstream = ready.upstream AND t.phase = 1
+), 0) FROM restante.ready GROUP BY upstream
+
 -- name: release
 -- What is given up by its holder is due when its row says.
 UPDATE restante.ready SET hold = NULL, due_at = t.due_at

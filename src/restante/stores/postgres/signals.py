@@ -46,6 +46,7 @@ class Signal(msgspec.Struct, omit_defaults=True):
     node: int
     work: dict[str, int] = {}  # upstream, earliest moment
     ids: str | None = ""
+    pauses: bool = False  # an upstream was paused or resumed
 
 
 _encode = msgspec.json.Encoder().encode
@@ -61,14 +62,21 @@ class Signals:
         self._nodes = nodes
         self._work: dict[str, int] = {}
         self._ids: set[str] = set()
+        self._pauses = False
         self._sending: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._tell_work: Callable[[str | None, int], None] = lambda upstream, moment: None
         self._tell_changed: Callable[[str | None], None] = lambda id: None
+        self._tell_pauses: Callable[[], None] = lambda: None
 
-    def start(self, work: Callable[[str | None, int], None], changed: Callable[[str | None], None]) -> None:
+    def start(
+        self,
+        work: Callable[[str | None, int], None],
+        changed: Callable[[str | None], None],
+        pauses: Callable[[], None],
+    ) -> None:
         """From now on they are told what other processes say."""
-        self._tell_work, self._tell_changed = work, changed
+        self._tell_work, self._tell_changed, self._tell_pauses = work, changed, pauses
         if not self._tasks:
             loop = asyncio.get_running_loop()
             self._tasks.append(loop.create_task(self._poll()))
@@ -101,13 +109,19 @@ class Signals:
             self._ids.add(id)
             self._gather()
 
+    def pauses(self) -> None:
+        """An upstream was paused or resumed."""
+        if self._heeded:
+            self._pauses = True
+            self._gather()
+
     def _gather(self) -> None:
         if self._sending is None:
             self._sending = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
         try:
-            while self._work or self._ids:
+            while self._work or self._ids or self._pauses:
                 await asyncio.sleep(GATHER_SECONDS)
                 payloads = self._payloads()
                 await self._database.rows("notify", payloads, again=True)
@@ -128,6 +142,9 @@ class Signals:
             raw = b"".join(UUID(id).bytes for id in ids[place : place + IDS])
             signals.append(Signal(node, {}, b85encode(raw).decode()))
         signals += [Signal(node, {upstream: moment}) for upstream, moment in work.items()]
+        if self._pauses:
+            self._pauses = False
+            signals.append(Signal(node, pauses=True))
         return [_encode(signal).decode() for signal in signals]
 
     # -- being told
@@ -142,6 +159,7 @@ class Signals:
     def _look(self) -> None:
         self._tell_work(None, 0)
         self._tell_changed(None)
+        self._tell_pauses()
 
     async def _listen(self) -> None:
         pause = 0.1
@@ -182,6 +200,8 @@ class Signals:
         self._nodes.others = self._nodes.others or 1
         for upstream, moment in signal.work.items():
             self._tell_work(upstream, moment)
+        if signal.pauses:
+            self._tell_pauses()
         if signal.ids is None:
             self._tell_changed(None)
             return

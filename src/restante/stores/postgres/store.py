@@ -17,6 +17,7 @@ from ...core.model import (
     Change,
     Claim,
     Event,
+    Load,
     Query,
     Request,
     Result,
@@ -35,7 +36,7 @@ from .migrate import migrate
 from .nodes import Nodes
 from .pool import Pool
 from .reading import Reading
-from .rows import Entry, Step, entry_of, read_transaction, step_of
+from .rows import Entry, Step, entry_of, read_text, read_transaction, step_of, text
 from .search import find
 from .settling import Settling
 from .signals import Signals
@@ -128,10 +129,30 @@ class PostgresStore:
         return self._accepting.commits + self._changing.commits
 
     def listen(
-        self, *, work: Callable[[str | None, int], None], changed: Callable[[str | None], None]
+        self,
+        *,
+        work: Callable[[str | None, int], None],
+        changed: Callable[[str | None], None],
+        pauses: Callable[[], None],
     ) -> None:
         self._work = work
-        self._signals.start(work, changed)
+        self._signals.start(work, changed, pauses)
+
+    async def pause(self, upstream: str) -> None:
+        await self._database.rows("pause", text(upstream), again=True)
+        self._signals.pauses()
+
+    async def resume(self, upstream: str) -> None:
+        await self._database.rows("resume", text(upstream), again=True)
+        self._signals.pauses()
+
+    async def paused(self) -> frozenset[str]:
+        return frozenset(read_text(row[0]) for row in await self._database.rows("paused", again=True))
+
+    async def loads(self) -> dict[str, Load]:
+        async with self._searching:
+            rows = await self._database.rows("loads", again=True)
+        return {read_text(row[0]): Load(running=row[2], queued=row[1] - row[2]) for row in rows}
 
     async def reserve_keys(self, count: int) -> range:
         if count > KEY_BLOCK:

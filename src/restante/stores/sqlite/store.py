@@ -13,6 +13,7 @@ from ...core.model import (
     Change,
     Claim,
     Event,
+    Load,
     Query,
     Request,
     Result,
@@ -216,8 +217,26 @@ class SQLiteStore:
         found: list[Transaction] = await self._search.do("find", query)
         return found
 
+    async def pause(self, upstream: str) -> None:
+        await self._write.do("pause", ("pause", upstream))
+
+    async def resume(self, upstream: str) -> None:
+        await self._write.do("pause", ("resume", upstream))
+
+    async def paused(self) -> frozenset[str]:
+        found: frozenset[str] = await self._turn.do("paused", ())
+        return found
+
+    async def loads(self) -> dict[str, Load]:
+        found: dict[str, Load] = await self._search.do("loads", None)
+        return found
+
     def listen(
-        self, *, work: Callable[[str | None, int], None], changed: Callable[[str | None], None]
+        self,
+        *,
+        work: Callable[[str | None, int], None],
+        changed: Callable[[str | None], None],
+        pauses: Callable[[], None],
     ) -> None:
         """There is nobody to listen to: one file has one server."""
 

@@ -1,7 +1,7 @@
 """Whose turn it is: what the runner and the sweeper ask, on a thread of their own.
 
 A claim is shared over the tenants that have something due, in turn: those that it has no place for are the
-first in the next (docs/why/0009-fairness.md). Claims are taken in memory, because one file has one server: a
+first in the next (docs/why/0010-fairness.md). Claims are taken in memory, because one file has one server: a
 claimed key is held until its change says that it is no longer being sent. A stale view does no harm, since a
 change that starts from it is refused.
 """
@@ -32,7 +32,7 @@ Lines = dict[str, list[int]]
 
 
 class Turns:
-    """Answers claim, next_due, lapsed and next_lapse, one after the other."""
+    """Answers claim, next_due, paused, lapsed and next_lapse, one after the other."""
 
     def __init__(self, database: Database, memory: Memory) -> None:
         self._database = database
@@ -58,6 +58,9 @@ class Turns:
                 return self._claim(*what)
             case "next_due":
                 return self._next_due(*what)
+            case "paused":
+                (names,) = read_rows(f"[{self._database.value('paused')}]")
+                return frozenset(names)
             case "next_lapse":
                 return self._database.value("next_lapse", what)
             case _:

@@ -35,6 +35,7 @@ class Writer:
             "renew": self._alone(self._renew),
             "purge": self._alone(removing.purge),
             "probe": self._alone(self._probe),
+            "pause": self._alone(self._pause),
             "chunk": self._alone(self._write_chunk),
             "drop": self._alone(removing.drop_pieces),
         }
@@ -149,6 +150,11 @@ class Writer:
     def _renew(database: Database, what: tuple[list[int], int]) -> None:
         keys, until = what
         database.run("renew", (until, numbers(keys)))
+
+    @staticmethod
+    def _pause(database: Database, what: tuple[str, str]) -> None:
+        name, upstream = what
+        database.run(name, (upstream,))
 
     def _probe(self, database: Database, what: None) -> None:
         database.run("probe")
