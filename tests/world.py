@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from restante.assembly.store import open_store
 from restante.core.envelope import open_envelope
 from restante.core.machine import TERMINAL
 from restante.core.model import Event, Transaction
@@ -16,7 +17,6 @@ from restante.outbound import HTTPSender
 from restante.ports import Store
 from restante.runner import Runner, Sweeper
 from restante.service import Draft, Service
-from restante.stores.sqlite import SQLiteStore
 
 from .fakes import FakeClock, SeededChance
 
@@ -117,13 +117,14 @@ async def a_world(
     wrap: Callable[[Store], Any] = lambda store: store,
     run: bool = True,
     events_url: str | None = None,
+    database: str | None = None,
     **upstream: Any,
 ) -> AsyncIterator[World]:
-    """A world in front of the upstream at `url`, its store in `folder`."""
+    """A world in front of the upstream at `url`, its store in `folder` or in a PostgreSQL."""
     place = urlsplit(url)
     default = Upstream(host=place.hostname or "", port=place.port or 80, authority=place.netloc, **upstream)
     policy = Policy(upstreams={"default": default}, routes=routes, limits=limits, events_url=events_url)
-    store = await SQLiteStore.open(str(folder / "restante.db"), limits=limits)
+    store = await open_store(database or f"sqlite:///{folder}/restante.db", limits=limits)
     world = World(store=wrap(store), policy=policy, clock=clock or FakeClock())
     try:
         if run:

@@ -4,7 +4,7 @@ Each is implemented once per technology (stores/, outbound/) and handed over by 
 take and give batches; what many callers ask at once is one commit or one read.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from typing import Protocol
 
 import msgspec
@@ -22,6 +22,7 @@ from .core.model import (
     Result,
     Submission,
     Transaction,
+    Wanted,
 )
 from .core.policy import Upstream
 from .core.status import Reading
@@ -192,6 +193,21 @@ class Store(Protocol):
 
     async def paused(self) -> frozenset[str]:
         """The upstreams that are paused."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may be at work on the same data."""
+        ...
+
+    async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:
+        """Of each upstream how many attempts this process may have under way, until it asks again.
+
+        It is an even share among the processes that ask, as soon as the others have let go of it: what all of
+        them use and may begin is never more than `total`. Fewer than `used`: as many may end by themselves,
+        and nothing more be begun; until that was said in another call, nobody else is given them. Who has
+        not asked for as long as a lease has no share any more.
+        """
         ...
 
     async def loads(self) -> dict[str, Load]:

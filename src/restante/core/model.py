@@ -106,6 +106,18 @@ class Load(msgspec.Struct, frozen=True):
     queued: int = 0
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process says of an upstream that it would share with others.
+
+    `total` attempts may be under way there, in at most `processes` processes. `used` are under way in this
+    one, or may be begun at any moment.
+    """
+
+    total: int
+    processes: int
+    used: int
+
+
 class IdempotencyKey(msgspec.Struct, frozen=True):
     """`scope` is the digest of tenant, caller and key; `fingerprint` that of the request (32 bytes each)."""
 

@@ -6,6 +6,11 @@ BURST_SPAN = SECOND // 10
 """How far ahead of an even spread attempts may run."""
 
 
+def bunched(per_second: float) -> int:
+    """How many attempts may be made at the same moment: each of so many processes may make one."""
+    return max(int(per_second * BURST_SPAN / SECOND), 1)
+
+
 class Rate:
     """Gives out tokens; all moments in microseconds. Without a rate there is always one."""
 

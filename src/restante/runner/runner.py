@@ -11,6 +11,7 @@ from ..service import Service
 from .attempt import Attempts
 from .lane import Lane
 from .leases import Leases
+from .shares import Shares
 
 log = logging.getLogger("restante.runner")
 
@@ -25,6 +26,7 @@ class Runner:
         self._sender = sender
         self._lanes: dict[str, Lane] = {}
         self._paused: Set[str] = frozenset()
+        self._shares = Shares(store=store, clock=clock, lease=policy.limits.lease, changed=self._allow_all)
         self._leases = Leases(store=store, clock=clock, lease=policy.limits.lease)
 
     def start(self, service: Service) -> None:
@@ -39,10 +41,12 @@ class Runner:
                 run=attempts.run,
             )
             self._lanes[name] = lane
-            self._allow(lane)
+        self._allow_all()
+        self._shares.start(self._lanes)
 
     async def stop(self, grace_seconds: float) -> None:
         """Starts nothing new, lets what runs go on for `grace_seconds`, then breaks it off."""
+        await self._shares.stop()
         stopping = [asyncio.ensure_future(lane.stop()) for lane in self._lanes.values()]
         if stopping:
             _, late = await asyncio.wait(stopping, timeout=grace_seconds)
@@ -68,8 +72,9 @@ class Runner:
         for name in self._lanes if upstream is None else (upstream,):
             self.ring(name, due_at)
 
-    def _allow(self, lane: Lane) -> None:
-        lane.allow(0 if lane.upstream.name in self._paused else lane.upstream.concurrency)
+    def _allow_all(self) -> None:
+        for name, lane in self._lanes.items():
+            lane.allow(0 if name in self._paused else self._shares.of(lane))
 
     # -- Bell
 
@@ -87,5 +92,4 @@ class Runner:
 
     def pause(self, upstreams: Set[str]) -> None:
         self._paused = upstreams
-        for lane in self._lanes.values():
-            self._allow(lane)
+        self._allow_all()

@@ -392,6 +392,20 @@ DELETE FROM restante.pauses WHERE upstream = $1
 -- name: paused
 SELECT upstream FROM restante.pauses
 
+-- name: shares
+-- How these upstreams are divided, and which processes there are, at one moment.
+SELECT wanted.upstream, coalesce(version, 0), coalesce(nodes, '{}'), coalesce(slots, '{}'),
+    (SELECT array_agg(node) FROM restante.nodes)
+FROM unnest($1::text[]) AS wanted (upstream) LEFT JOIN restante.shares ON shares.upstream = wanted.upstream
+
+-- name: divide
+-- Only where nobody has divided it anew since.
+INSERT INTO restante.shares AS known (upstream, version, nodes, slots) VALUES ($1, $2 + 1, $3, $4)
+ON CONFLICT (upstream) DO UPDATE
+SET version = excluded.version, nodes = excluded.nodes, slots = excluded.slots
+WHERE known.version = $2
+RETURNING version
+
 -- name: loads
 -- Of each upstream how many are not finished, and how many of these are being sent: those have a holder.
 SELECT upstream, count(*), coalesce((

@@ -6,7 +6,7 @@ process was told is committed, every other sees.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...core.errors import KeyReused, RestanteError, StoreUnavailable
@@ -23,6 +23,7 @@ from ...core.model import (
     Result,
     Submission,
     Transaction,
+    Wanted,
 )
 from ...core.policy import Limits
 from ...core.status import Reading as ReadingState
@@ -39,6 +40,7 @@ from .reading import Reading
 from .rows import Entry, Step, entry_of, read_text, read_transaction, step_of, text
 from .search import find
 from .settling import Settling
+from .sharing import Sharing
 from .signals import Signals
 from .trouble import Unknown
 from .turning import Turning
@@ -82,6 +84,7 @@ class PostgresStore:
             adopted=lambda body: None if self._closed else self._abandon(body),
         )
         self._signals = Signals(database, pool.target, nodes)
+        self._sharing = Sharing(database, nodes)
         self._work: Callable[[str | None, int], None] = lambda upstream, moment: None
         self._accepting = Accepting(database, self._accepted)
         self._changing = Changing(database, self._applied)
@@ -148,6 +151,13 @@ class PostgresStore:
 
     async def paused(self) -> frozenset[str]:
         return frozenset(read_text(row[0]) for row in await self._database.rows("paused", again=True))
+
+    @property
+    def shared(self) -> bool:
+        return True
+
+    async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:
+        return await self._sharing.divide(wanted)
 
     async def loads(self) -> dict[str, Load]:
         async with self._searching:

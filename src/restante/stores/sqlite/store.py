@@ -4,7 +4,7 @@ What is written is spelled as rows here, on the caller's side; the threads only 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...core.errors import KeyReused, StoreUnavailable
 from ...core.identity import key_of
@@ -19,6 +19,7 @@ from ...core.model import (
     Result,
     Submission,
     Transaction,
+    Wanted,
 )
 from ...core.policy import Limits
 from ...core.status import Reading
@@ -226,6 +227,13 @@ class SQLiteStore:
     async def paused(self) -> frozenset[str]:
         found: frozenset[str] = await self._turn.do("paused", ())
         return found
+
+    @property
+    def shared(self) -> bool:
+        return False
+
+    async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:
+        return {upstream: one.total for upstream, one in wanted.items()}
 
     async def loads(self) -> dict[str, Load]:
         found: dict[str, Load] = await self._search.do("loads", None)
