@@ -144,3 +144,31 @@ async def test_what_a_killed_server_was_doing_another_takes_up(
             assert sequences == list(range(1, len(sequences) + 1))
         finally:
             await other.kill()
+
+
+async def test_a_pause_holds_at_all_servers_and_those_that_are_started_later(
+    tmp_path: Path, database: str
+) -> None:
+    async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+        servers = [serving(upstream.url, tmp_path, "--store", database) for _ in range(2)]
+        one, other = [await server.ready() for server in servers]
+        try:
+            assert (await client.post(f"{one.url}/-/upstreams/default/pause")).json()["paused"] is True
+            for _ in range(100):  # told at once where they know of each other, and else found by looking
+                if (await client.get(f"{other.url}/-/upstreams")).json()["upstreams"][0]["paused"]:
+                    break
+            servers.append(serving(upstream.url, tmp_path, "--store", database))
+            late = await servers[-1].ready()
+            ids = [
+                (await client.post(url + "/async/work", json={})).json()["request_id"]
+                for url in (one.url, late.url)
+            ]
+            seen = [await client.get(f"{other.url}/async/status/{id}") for id in ids]
+            assert [answer.headers["restante-status"] for answer in seen] == ["pending"] * 2
+            assert not upstream.calls
+            assert (await client.post(f"{late.url}/-/upstreams/default/resume")).json()["paused"] is False
+            for id in ids:
+                assert (await settled(client, other.url, id))["status"] == "completed"
+        finally:
+            for server in servers:
+                await server.kill()

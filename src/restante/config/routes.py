@@ -155,7 +155,10 @@ INTERRUPTED = Setting(
     "fail",
 )
 PRIORITY = Setting(
-    "priority", whole(-MAX_PRIORITY, MAX_PRIORITY), "whose turn it is: higher numbers come first", 0
+    "priority",
+    whole(-MAX_PRIORITY, MAX_PRIORITY),
+    "whose turn it is among its tenant's: higher numbers come first",
+    0,
 )
 TRACKING_ID = Setting(
     "tracking_id",

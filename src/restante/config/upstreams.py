@@ -93,9 +93,13 @@ def _retry_on(value: object) -> tuple[bool, frozenset[int]]:
 URL = Setting(
     "url", Kind("URL", _target), "where the API is: scheme, host, port, and a base path if it has one"
 )
-CONCURRENCY = Setting("concurrency", whole(1, 10_000), "how many attempts may run at once", 64)
+CONCURRENCY = Setting(
+    "concurrency", whole(1, 10_000), "how many attempts may run at once, over all servers", 64
+)
 RATE_LIMIT = Setting(
-    "rate", RATE, "how many attempts may begin per second (`/s`), minute (`/m`) or hour (`/h`)"
+    "rate",
+    RATE,
+    "how many attempts may begin per second (`/s`), minute (`/m`) or hour (`/h`), over all servers",
 )
 TIMEOUT = Setting(
     "timeout",

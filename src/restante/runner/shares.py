@@ -20,6 +20,9 @@ log = logging.getLogger("restante.runner")
 BEATS = 4
 """How often it is asked for in a lease."""
 
+HUNGRY_BEATS = 4 * BEATS
+"""The same for a process that has no share of something."""
+
 ROUNDS = 2
 """Questions in a row: what was given up in the first is the others' after the second."""
 
@@ -78,7 +81,8 @@ class Shares:
                 self._changed()
         finally:
             self._asking = None
-            self._next.set(self._clock.now() + self._lease // BEATS)
+            beats = BEATS if all(self._slots.values()) else HUNGRY_BEATS
+            self._next.set(self._clock.now() + self._lease // beats)
 
     def _wanted(self) -> dict[str, Wanted]:
         wanted = {}
