@@ -2,9 +2,9 @@
 
     python bench/fairness.py [--store URL] [--queued 100000] [--tenants 1] [--limit 100] [--claims 200]
 
-The queue is accepted, of as many tenants, and claims of `--limit` are made, of which the last three stay held. Then
-one of another tenant is accepted, and claims go on until it is in one. With a PostgreSQL, `--store` names an
-empty database.
+The queue is accepted, of as many tenants, and claims of `--limit` are made, of which the last three stay
+held. Then one of another tenant is accepted, and claims go on until it is in one. With a PostgreSQL,
+`--store` names an empty database.
 """
 
 import argparse

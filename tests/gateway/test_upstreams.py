@@ -25,12 +25,14 @@ async def test_while_an_upstream_is_paused_everything_goes_on_being_accepted(hou
         seen = await house.ask("POST", f"/-/upstreams/{name}/pause")
         assert (seen.code, seen.json["paused"]) == (200, True)
     id = await house.submit("/async/payments")
-    assert (await house.ask("GET", f"/-/transactions/{id}")).json["status"] == "pending"
+    shown = (await house.ask("GET", f"/-/transactions/{id}")).json
+    assert (shown["status"], shown["waiting"]) == ("pending", "the upstream is paused")
     (one,) = (await house.ask("GET", "/-/upstreams")).json["upstreams"]
     assert (one["paused"], one["queued"]) == (True, 1)
     for _ in range(2):
         seen = await house.ask("POST", f"/-/upstreams/{name}/resume")
         assert (seen.code, seen.json["paused"]) == (200, False)
+    assert (await house.ask("GET", f"/-/transactions/{id}")).json["waiting"] is None
 
 
 async def test_an_upstream_that_is_not_there_is_a_problem(house: House) -> None:

@@ -37,6 +37,7 @@ SHOWN = (
     "created_at",
     "updated_at",
     "due_at",
+    "waiting",
     "deadline",
     "expires_at",
 )

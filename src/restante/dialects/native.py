@@ -1,12 +1,14 @@
 """The native API's spelling: every public field, times in RFC 3339 with `Z`, lists with a cursor."""
 
+from collections.abc import Set
 from typing import Any
 
 import msgspec
 
+from ..core.machine import TERMINAL
 from ..core.model import Event, Query, Transaction
 from ..core.retention import has_result
-from ..core.status import Reading
+from ..core.status import Phase, Reading
 from .moments import zulu
 from .parameters import Parameters
 
@@ -34,8 +36,8 @@ class Listing(msgspec.Struct, frozen=True):
     foreign: bool
 
 
-def one(transaction: Transaction, *, now: int) -> dict[str, Any]:
-    """A transaction without its events."""
+def one(transaction: Transaction, *, now: int, paused: Set[str]) -> dict[str, Any]:
+    """A transaction without its events. `paused` are the upstreams that are."""
     return {
         "id": transaction.id,
         "code": transaction.code,
@@ -57,15 +59,16 @@ def one(transaction: Transaction, *, now: int) -> dict[str, Any]:
         "created_at": zulu(transaction.created_at),
         "updated_at": zulu(transaction.updated_at),
         "due_at": None if transaction.due_at is None else zulu(transaction.due_at),
+        "waiting": _waiting(transaction, paused),
         "deadline": zulu(transaction.deadline),
         "expires_at": zulu(transaction.expires_at),
         "result": _result(transaction, now),
     }
 
 
-def full(transaction: Transaction, events: list[Event], *, now: int) -> dict[str, Any]:
+def full(transaction: Transaction, events: list[Event], *, now: int, paused: Set[str]) -> dict[str, Any]:
     """A transaction with its events."""
-    return {**one(transaction, now=now), "events": [event_of(event) for event in events]}
+    return {**one(transaction, now=now, paused=paused), "events": [event_of(event) for event in events]}
 
 
 def event_of(event: Event) -> dict[str, Any]:
@@ -97,6 +100,12 @@ def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
         given.text("after"),
         given.text("tenant") not in (None, tenant),
     )
+
+
+def _waiting(transaction: Transaction, paused: Set[str]) -> str | None:
+    """Why its turn does not come, where that is not a matter of time."""
+    turn = transaction.status not in TERMINAL and transaction.phase in (Phase.WAITING, Phase.LOOKING)
+    return "the upstream is paused" if turn and transaction.upstream in paused else None
 
 
 def _result(transaction: Transaction, now: int) -> dict[str, Any] | None:

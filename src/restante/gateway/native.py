@@ -51,10 +51,10 @@ async def list_all(desk: Desk, call: Call, _: str) -> Reply:
             raise BadRequest("after must be the next of an earlier page", field="after")
         query = msgspec.structs.replace(query, after_key=key)
     found = [] if listing.foreign else await desk.service.find(_one_more(query))
-    page, now = found[: query.limit], desk.clock.now()
+    page, now, paused = found[: query.limit], desk.clock.now(), desk.service.pauses.names
     return document(
         {
-            "transactions": [spelling.one(transaction, now=now) for transaction in page],
+            "transactions": [spelling.one(transaction, now=now, paused=paused) for transaction in page],
             "next": page[-1].id if len(found) > len(page) else None,
         }
     )

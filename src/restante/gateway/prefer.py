@@ -54,7 +54,7 @@ async def submit_prefer(desk: Desk, call: Call, place: Place) -> Reply | None:
 def _later(desk: Desk, transaction: Transaction, origin: str) -> Reply:
     now = desk.clock.now()
     return document(
-        native.one(transaction, now=now),
+        native.one(transaction, now=now, paused=desk.service.pauses.names),
         text(b"location", prefer.transaction_url(origin, transaction.id)),
         retry_after(wait_seconds(transaction, now)),
         word(transaction.status),

@@ -21,5 +21,5 @@ async def look(desk: Desk, call: Call, id: str) -> Transaction:
 async def shown(desk: Desk, transaction: Transaction, *more: tuple[bytes, bytes], code: int = 200) -> Reply:
     """Its native form, with its events."""
     (log,) = await desk.service.events([transaction])
-    content = spelling.full(transaction, log, now=desk.clock.now())
+    content = spelling.full(transaction, log, now=desk.clock.now(), paused=desk.service.pauses.names)
     return document(content, word(transaction.status), *more, code=code)
