@@ -119,12 +119,9 @@ async def test_what_a_killed_server_was_doing_another_takes_up(
     async with RecordingUpstream() as upstream, httpx.AsyncClient() as client:
         ports = [free_port(), free_port()]
         paths = [configured(tmp_path, upstream.url, database, port) for port in ports]
-        victim, other = (
-            Process(str(VICTIM), what, path, port=port, cwd=tmp_path)
-            for what, path, port in zip((step, "never"), paths, ports, strict=True)
-        )
-        await victim.ready()
-        await other.ready()
+        victim = await Process(str(VICTIM), step, paths[0], port=ports[0], cwd=tmp_path).ready()
+        # It is there first, and has all of the upstream until it has let go of half.
+        other = await Process(str(VICTIM), "never", paths[1], port=ports[1], cwd=tmp_path).ready()
         try:
             answer = None
             with contextlib.suppress(httpx.TransportError):  # it may die before it can answer

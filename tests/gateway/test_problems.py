@@ -23,6 +23,7 @@ SECRET = "secret-in-a-traceback"
 FAILURES: dict[str, tuple[Exception, int]] = {
     "BadRequest": (errors.BadRequest("X must be y", field="X"), 400),
     "NoRoute": (errors.NoRoute("No."), 404),
+    "UnknownUpstream": (errors.UnknownUpstream("None."), 404),
     "TooLate": (errors.TooLate("It is too late."), 409),
     "NotNow": (errors.NotNow("It has ended."), 409),
     "Gone": (errors.Gone("Past its retention."), 410),

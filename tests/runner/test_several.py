@@ -44,6 +44,11 @@ class Several:
                 await eventually(lambda shares=shares: shares._asking is None)  # type: ignore[misc]
 
 
+def hear(world: World) -> None:
+    """As assembly joins them, but for those who wait for news."""
+    world.store.listen(work=world.runner.work, changed=lambda id: None, pauses=world.service.pauses.heard)
+
+
 async def test_no_more_than_concurrency_run_at_once_over_all(tmp_path: Path, database: str) -> None:
     async with (
         RecordingUpstream() as upstream,
@@ -77,7 +82,7 @@ async def test_what_one_has_no_share_for_another_runs(tmp_path: Path, database: 
         Several(tmp_path, database, upstream, concurrency=1) as several,
     ):
         one, other = await several.add(), await several.add()
-        one.store.listen(work=one.runner.work, changed=lambda id: None, pauses=lambda: None)
+        hear(one)
         await several.beats(2)
         sent = [await other.submit() for _ in range(5)]
         for transaction in sent:
@@ -119,3 +124,21 @@ async def test_a_long_queue_delays_another_tenants_single_one_by_a_claim_or_two(
         ids = [call.header("restante-transaction") for call in upstream.calls]
         assert ids.index(single.id) - before <= 32
         assert one.store.queued > 1000
+
+
+async def test_what_one_pauses_the_other_stops_and_what_one_resumes_the_other_runs(
+    tmp_path: Path, database: str
+) -> None:
+    async with RecordingUpstream() as upstream, Several(tmp_path, database, upstream) as several:
+        one, other = await several.add(), await several.add()
+        hear(one)
+        await one.service.pauses.pause("default")
+        hear(other)
+        await eventually(lambda: other.service.pauses.names == {"default"})
+        sent = [await world.submit() for world in (one, other) * 3]
+        await several.beats(2)
+        assert not upstream.calls and one.store.queued + other.store.queued
+        await other.service.pauses.resume("default")
+        await eventually(lambda: not one.service.pauses.names)
+        for transaction in sent:
+            assert (await one.ended(transaction)).status is Status.COMPLETED
