@@ -146,6 +146,8 @@ async def test_an_end_that_was_reported_is_kept_or_reported_again(
         async with story.process(step):
             assert await story.report(DONE) is None
     async with story.process():
+        if early and step == END[0]:  # before the runner has looked at it the report would still count
+            await settled(story.client, story.url, (await story.one())["id"])
         again = await story.report(DONE)
         found = await settled(story.client, story.url, (await story.one())["id"])
         assert len(story.upstream.calls) == 1
