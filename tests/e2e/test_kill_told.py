@@ -146,13 +146,13 @@ async def test_an_end_that_was_reported_is_kept_or_reported_again(
         async with story.process(step):
             assert await story.report(DONE) is None
     async with story.process():
-        if early and step == END[0]:  # before the runner has looked at it the report would still count
-            await settled(story.client, story.url, (await story.one())["id"])
         again = await story.report(DONE)
         found = await settled(story.client, story.url, (await story.one())["id"])
         assert len(story.upstream.calls) == 1
         if early and step == END[0]:  # an attempt that was cut off, and has ended as such
-            assert (found["status"], found["outcome"], code(again)) == ("failed", "interrupted", 409)
+            # Unless the report was faster than the runner, which finds it cut off.
+            ends = {409: ("failed", "interrupted"), 200: ("completed", "answered")}
+            assert (found["status"], found["outcome"]) == ends[code(again)]
             return
         assert code(again) == (200 if step == END[0] else 409)
         assert (found["status"], found["attempt"]) == ("completed", 1)

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import socket
 from pathlib import Path
 
 import httpx
+import pytest
 
 from .harness import PAUSE_SECONDS, START_SECONDS, Process, RecordingUpstream, free_port, serving, settled
 
@@ -52,10 +54,18 @@ async def test_workers_are_replaced_one_by_one_and_no_request_is_refused(
         assert not any(Path(f"/proc/{child}").exists() for child in before)
 
 
-async def test_a_worker_that_dies_is_followed_by_another(database: str, tmp_path: Path) -> None:
+async def test_a_worker_that_dies_is_followed_by_another(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notices.bind(str(tmp_path / "notices"))
+    notices.settimeout(START_SECONDS)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notices"))
     async with RecordingUpstream() as upstream:
-        server = await serving_on(database, upstream.url, tmp_path, "--workers", "2").ready()
+        server = serving_on(database, upstream.url, tmp_path, "--workers", "2")
         try:
+            with notices:
+                assert await asyncio.to_thread(notices.recv, 64) == b"READY=1"  # all of them
             before = children(server)
             os.kill(min(before), signal.SIGKILL)
             await until(lambda: len(children(server) - before) == 1 and len(children(server)) == 2)
