@@ -20,7 +20,8 @@ from ...postgres import Server
 SCANS_ALLOWED = {
     "secret": "one row",
     "probe": "one row",
-    "survey": "a count, with every renewal of a lease",
+    "survey": "as many rows as there are servers",
+    "count_ready": "a count, in a hundredth of the time",
     "bury": "as many rows as there are servers",
     "void_holds": "over the index of what is held",
     "void_readings": "over the index of what is being read",

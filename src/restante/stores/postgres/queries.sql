@@ -362,11 +362,14 @@ WHERE node = $1
 RETURNING node
 
 -- name: survey
--- How many are not finished, how many other processes there are, and in how many microseconds the first
--- of their leases ends.
-SELECT (SELECT count(*) FROM restante.ready), count(*),
+-- How many other processes there are, and in how many microseconds the first of their leases ends.
+SELECT count(*),
     coalesce((extract(epoch FROM min(lease_until) - clock_timestamp()) * 1000000)::bigint, 0)
 FROM restante.nodes WHERE node <> $1
+
+-- name: count_ready
+-- How many are not finished. It reads them all, in an index.
+SELECT count(*) FROM restante.ready
 
 -- name: bury
 DELETE FROM restante.nodes WHERE lease_until <= clock_timestamp() RETURNING node

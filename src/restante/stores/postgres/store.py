@@ -119,7 +119,7 @@ class PostgresStore:
 
     @property
     def queued(self) -> int:
-        """As counted at the last renewal of the lease, and what this process has written since."""
+        """As counted last, and what this process has written since."""
         return max(self._nodes.queued, 0)
 
     @property
