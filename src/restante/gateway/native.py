@@ -11,7 +11,7 @@ from ..core.model import Query
 from ..dialects import native as spelling
 from ..dialects.task import wait_seconds
 from ..ports import EVENTS
-from . import actions
+from . import actions, health
 from .call import Call
 from .desk import Desk
 from .handover import give
@@ -120,6 +120,7 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
     (("transactions", "{id}", "cancel"), {"POST": cancel}),
     (("transactions", "{id}", "retry"), {"POST": actions.retry}),
     (("transactions", "{id}", "resolve"), {"POST": actions.resolve}),
+    (("store",), {"GET": health.show}),
     (("healthz",), {"GET": healthz}),
     (("readyz",), {"GET": readyz}),
 )

@@ -8,8 +8,8 @@ held under the old one it cannot begin any more.
 After the database was away all leases may have lapsed at once. So nobody is taken for dead by a process that
 has not itself been seen by the database for a while: first all get a chance to come back.
 
-How much is queued is counted beside the beats, in a small part of the time: a short queue at every beat, a long
-one more seldom, and in between it is the last count and what this process has written since.
+How much is queued is counted beside the beats, in a small part of the time: a short queue at every beat, a
+long one more seldom, and in between it is the last count and what this process has written since.
 """
 
 import asyncio
