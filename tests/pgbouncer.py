@@ -1,4 +1,4 @@
-"""A real pgbouncer in transaction mode for `make check-all`, where it is installed; started and ended here."""
+"""A real pgbouncer in transaction mode, where it is installed, for `make check-all`; begun and ended here."""
 
 import contextlib
 import os

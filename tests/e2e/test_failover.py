@@ -16,6 +16,8 @@ import asyncpg
 import httpx
 import pytest
 
+from restante.stores.postgres.pool import COMMAND_SECONDS
+
 from ..postgres import STANDBY, Server
 from .harness import Process, RecordingUpstream, serving
 
@@ -23,6 +25,9 @@ pytestmark = pytest.mark.all
 
 CLIENTS = 12
 PATIENCE_SECONDS = 60
+STUCK_SECONDS = COMMAND_SECONDS + 2
+"""Long enough that commits which wait for the standby are cancelled; the server then says all is well."""
+
 ENDED = ("completed", "failed", "cancelled")
 
 
@@ -163,7 +168,7 @@ async def test_what_was_accepted_outlives_the_primary_with_a_synchronous_standby
                 if synchronous:
                     await asyncio.sleep(1)
                     stuck = len(load.accepted)
-                    await asyncio.sleep(1)
+                    await asyncio.sleep(STUCK_SECONDS)
                     assert len(load.accepted) == stuck  # nobody is told what only the primary has
                 else:
                     await load.more(100)

@@ -46,7 +46,7 @@ def _pooled(request: pytest.FixtureRequest) -> Opener:
 
 
 BACK_ENDS = {"sqlite": _sqlite, "postgres": _postgres, "pooled": _pooled}
-"""`pooled`: PostgreSQL behind a pooler in transaction mode, a real one where there is one; `make check-all`."""
+"""`pooled`: PostgreSQL behind a pooler in transaction mode, a real one where there is one; `check-all`."""
 
 
 @pytest.fixture(params=["sqlite", "postgres", pytest.param("pooled", marks=pytest.mark.all)])
