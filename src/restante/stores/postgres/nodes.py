@@ -104,7 +104,7 @@ class Nodes:
         await self._register()
         self._void_in = 0
         await self._beat()
-        await self.count()
+        await self._count_quietly()
         self._task = asyncio.get_running_loop().create_task(self._live())
 
     async def leave(self) -> None:
