@@ -106,7 +106,7 @@ class Load:
         gateway = self._gateways[place % len(self._gateways)]
         while not self._stopped:
             self._number += 1
-            path = f"/work/{self._number}"
+            path = f"/orders/{self._number}"
             answer = await self._client.post(f"{gateway.url}/async{path}", json={})
             if answer.status_code == 202:
                 self.accepted[answer.json()["request_id"]] = path
