@@ -6,9 +6,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CHECKED := src tests bench docs
 
-.PHONY: check test format lint types floors install run bench docs
+.PHONY: check check-all test format lint types floors install run bench docs
 
 check: format lint types floors test
+
+check-all: check
+	$(BIN)/pytest -m all tests
 
 format: $(INSTALLED)
 	$(BIN)/ruff format --check $(CHECKED)

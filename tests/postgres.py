@@ -23,8 +23,10 @@ from restante.stores.postgres.migrate import migrate
 from restante.stores.postgres.url import read_url
 
 USER = "restante"
+STANDBY = "standby"
 PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.01
+READY = ("ready", "standby")
 
 SETTINGS = {
     "listen_addresses": "",
@@ -59,9 +61,12 @@ def _die_with_the_tests() -> None:
 
 
 class Server:
-    """One server. `fsync` stays on where a test is about what survives."""
+    """One server. `fsync` stays on where a test is about what survives.
 
-    def __init__(self, *, fsync: bool = False, **settings: str) -> None:
+    `primary`: this one is its standby, named `STANDBY`, and what it has to begin with is a copy of it.
+    """
+
+    def __init__(self, *, fsync: bool = False, primary: "Server | None" = None, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="restante-pg-"))
         self._settings = {**SETTINGS, "fsync": "on" if fsync else "off", **settings}
         self._programs = programs()
@@ -74,7 +79,11 @@ class Server:
             self._user = entry.pw_uid
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
             self._make_readable()
-        self._run("initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        if primary is None:
+            self._run("initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        else:
+            where = f"host={primary.folder} user={USER} application_name={STANDBY}"
+            self._run("pg_basebackup", "-D", str(self.data), "-d", where, "-c", "fast", "--no-sync", "-R")
         self.start()
 
     @property
@@ -122,7 +131,7 @@ class Server:
             assert self._child.poll() is None, (self.folder / "log").read_text()
             with contextlib.suppress(OSError):
                 lines = (self.data / "postmaster.pid").read_text().splitlines()
-                if len(lines) >= 8 and lines[7].strip() == "ready" and int(lines[0]) == self._child.pid:
+                if len(lines) >= 8 and lines[7].strip() in READY and int(lines[0]) == self._child.pid:
                     return
             time.sleep(PAUSE_SECONDS)
         raise AssertionError("PostgreSQL did not start")
@@ -133,6 +142,17 @@ class Server:
             self._child.send_signal(how)
             self._child.wait(PATIENCE_SECONDS)
             self._child = None
+
+    def kill(self) -> None:
+        """kill -9 of all its processes at once, as when the machine loses its power."""
+        assert self._child is not None
+        self._child.send_signal(signal.SIGSTOP)  # it starts no other meanwhile
+        children = Path(f"/proc/{self._child.pid}/task/{self._child.pid}/children").read_text().split()
+        for process in (self._child.pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self._child.wait(PATIENCE_SECONDS)
+        self._child = None
 
     def close(self) -> None:
         self.stop(how=signal.SIGQUIT)

@@ -62,6 +62,28 @@ class Chance(Protocol):
         ...
 
 
+class Measure(msgspec.Struct, frozen=True):
+    """One number about a store; its unit is the name's last word. Alarming past its limit, if it has one:
+    over it, or, of what there must be at least, under it."""
+
+    name: str
+    value: int
+    limit: int | None = None
+    least: bool = False
+
+    @property
+    def alarming(self) -> bool:
+        if self.limit is None:
+            return False
+        return self.value < self.limit if self.least else self.value > self.limit
+
+
+class StoreHealth(msgspec.Struct, frozen=True):
+    """What whoever runs a store should know of it. Which measures there are is the store's."""
+
+    measures: tuple[Measure, ...]
+
+
 class Store(Protocol):
     """What remembers. Every write that returns is on disk; a write that raises did not happen.
 
@@ -232,6 +254,10 @@ class Store(Protocol):
 
     async def ping(self) -> None:
         """Raises `StoreUnavailable` where new work would be refused now, or nothing could be written."""
+        ...
+
+    async def health(self) -> StoreHealth:
+        """A cheap look, now. Raises `StoreUnavailable`."""
         ...
 
     async def close(self) -> None: ...

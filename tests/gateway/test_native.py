@@ -270,6 +270,7 @@ async def test_head_works_where_get_does(house: House) -> None:
         f"transactions/{id}",
         f"transactions/{id}/result",
         f"transactions/{id}/events",
+        "store",
         "healthz",
         "readyz",
     ):
@@ -315,6 +316,15 @@ async def test_health_is_life_and_readiness_is_accepting(house: House) -> None:
     seen = await house.ask("GET", "/-/readyz")
     assert is_problem(seen, 503)
     assert seen.header("retry-after") == "5"
+
+
+async def test_how_the_store_is(house: House) -> None:
+    seen = (await house.ask("GET", "/-/store")).json
+    assert seen["queued"] == 0
+    assert seen["seen_at"] == "2024-11-08T11:49:35.938000Z"
+    assert seen["alarms"] == []
+    assert seen["measures"]["file_bytes"]["value"] > 0
+    assert seen["measures"]["free_on_disk_bytes"]["limit"] == 2 * house.policy.limits.reserve
 
 
 async def test_a_store_that_takes_no_writes_is_not_ready(house: House) -> None:

@@ -1,6 +1,6 @@
 """Every law of `ports.Store` is tested on every back end; a back end is how its store is opened."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,10 @@ from restante.core.policy import Limits
 from restante.ports import Store
 from restante.stores.postgres import PostgresStore
 from restante.stores.sqlite import SQLiteStore
+
+from ..pgbouncer import Bouncer, installed
+from ..postgres import Server
+from .postgres.pooler import Pooler
 
 Opener = Callable[..., Awaitable[Store]]
 
@@ -32,12 +36,41 @@ def _postgres(request: pytest.FixtureRequest) -> Opener:
     return open
 
 
-BACK_ENDS = {"sqlite": _sqlite, "postgres": _postgres}
+def _pooled(request: pytest.FixtureRequest) -> Opener:
+    url: str = request.getfixturevalue("pooled")
+
+    async def open(**limits: Any) -> Store:
+        return await PostgresStore.open(url, limits=Limits(**limits))
+
+    return open
 
 
-@pytest.fixture(params=BACK_ENDS)
+BACK_ENDS = {"sqlite": _sqlite, "postgres": _postgres, "pooled": _pooled}
+"""`pooled`: PostgreSQL behind a pooler in transaction mode, a real one where there is one; `check-all`."""
+
+
+@pytest.fixture(params=["sqlite", "postgres", pytest.param("pooled", marks=pytest.mark.all)])
 def opener(request: pytest.FixtureRequest) -> Opener:
     return BACK_ENDS[request.param](request)
+
+
+@pytest.fixture(scope="session")
+def bouncer(postgres: Server) -> Iterator[Bouncer | None]:
+    """One for all tests of a process; None where it is not installed."""
+    bouncer = Bouncer(postgres) if installed() else None
+    yield bouncer
+    if bouncer is not None:
+        bouncer.close()
+
+
+@pytest.fixture
+async def pooled(database: str, bouncer: Bouncer | None) -> AsyncIterator[str]:
+    """The test's database behind a pooler."""
+    if bouncer is not None:
+        yield bouncer.url(database)
+        return
+    async with Pooler(database) as pooler:
+        yield pooler.url + "&pooler=on"
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ class Running:
         await asyncio.gather(*self._serving, self._runner.stop(grace), return_exceptions=False)
         self._service.drain()
         await self._sweeper.stop()
+        await self._service.health.stop()
         await self._sender.close()
         await self._store.close()
 
@@ -142,6 +143,7 @@ async def start(
         runner.start(service)
         sweeper.start()
     store.listen(work=runner.work, changed=News(service).changed, pauses=service.pauses.heard)
+    service.health.start()
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)

@@ -11,7 +11,7 @@ from ..core.model import Query
 from ..dialects import native as spelling
 from ..dialects.task import wait_seconds
 from ..ports import EVENTS
-from . import actions, upstreams
+from . import actions, health, upstreams
 from .call import Call
 from .desk import Desk
 from .handover import give
@@ -123,6 +123,7 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
     (("upstreams",), {"GET": upstreams.list_all}),
     (("upstreams", "{id}", "pause"), {"POST": upstreams.pause}),
     (("upstreams", "{id}", "resume"), {"POST": upstreams.resume}),
+    (("store",), {"GET": health.show}),
     (("healthz",), {"GET": healthz}),
     (("readyz",), {"GET": readyz}),
 )

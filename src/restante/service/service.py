@@ -31,6 +31,7 @@ from ..core.retention import has_result
 from ..ports import EVENTS, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from .bodies import Intake, read_body, take_request
 from .draft import Draft, submission_of
+from .health import Health
 from .pauses import Pauses
 from .reminder import Reminder
 from .waiting import Waiting
@@ -57,6 +58,7 @@ class Service:
         self.accepting = True
         self.waiting = Waiting(clock)
         self.pauses = Pauses(store=store, bell=bell)
+        self.health = Health(store=store, clock=clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
         self._keys: list[int] = []
         self._under_way: set[asyncio.Task[None]] = set()

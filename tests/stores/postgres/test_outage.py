@@ -126,7 +126,7 @@ async def test_a_server_that_goes_away_under_load_takes_nothing_with_it(
     there = await store.look([one.transaction.id for one in load.refused])
     assert set(there) <= {None}  # what was refused is not there
     await store.ping()
-    await store._nodes._beat()
+    await store._nodes.count()
     kept = await store.look([one.transaction.id for one in load.unknown])
     assert store.queued == sum(one is not None for one in kept)
 

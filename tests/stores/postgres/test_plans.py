@@ -20,8 +20,9 @@ from ...postgres import Server
 SCANS_ALLOWED = {
     "secret": "one row",
     "probe": "one row",
-    "survey": "a count, with every renewal of a lease",
     "loads": "a count, when somebody asks",
+    "survey": "as many rows as there are servers",
+    "count_ready": "a count, in a hundredth of the time",
     "bury": "as many rows as there are servers",
     "void_holds": "over the index of what is held",
     "void_readings": "over the index of what is being read",
@@ -181,3 +182,21 @@ async def test_a_search_walks_the_index_of_its_filter(
         steps = watched.plans[-1]
         assert f"using {index}" in steps or f"on {index}" in steps, steps
         assert not any("Seq Scan" in plan for plan in watched.plans), watched.plans
+
+
+async def test_every_table_that_grows_is_vacuumed_before_it_is_much_larger_than_what_is_in_it(
+    connection: Any,
+) -> None:
+    rows = await connection.fetch(
+        """
+        SELECT c.relname, coalesce(c.reloptions, '{}') || coalesce(t.reloptions, '{}') FROM pg_class AS c
+        LEFT JOIN pg_class AS t ON t.oid = c.reltoastrelid
+        WHERE c.relnamespace = 'restante'::regnamespace AND c.relkind = 'r'
+        """
+    )
+    options = {row[0]: list(row[1]) for row in rows}
+    every_twentieth = "autovacuum_vacuum_scale_factor=0.05"
+    for table in set(TABLES) - {"ready"}:
+        with_bodies = table in ("events", "requests", "results", "chunks")
+        assert options[table].count(every_twentieth) == 1 + with_bodies, table
+    assert "autovacuum_vacuum_threshold=2000" in options["ready"]

@@ -8,6 +8,7 @@ from restante.core.clock import SECOND
 from restante.core.errors import KeyReused, MoveRefused, StoreUnavailable
 from restante.core.status import Phase, Reading
 from restante.stores.postgres import PostgresStore
+from restante.stores.postgres.nodes import LONGEST_COUNT_REST_SECONDS, rest_after
 
 from ..samples import (
     LEASE,
@@ -193,14 +194,20 @@ async def test_pieces_of_a_dead_servers_uploads_are_dropped(opening: Opener, dat
     assert await fresh.read_chunk(mine, 0, 0) == b"mine"
 
 
-async def test_how_many_wait_is_known_everywhere_with_the_next_beat(opening: Opener) -> None:
+async def test_how_many_wait_is_known_everywhere_with_the_next_count(opening: Opener) -> None:
     one, other = await opening(), await opening()
     for _ in range(5):
         await accepted(one)
     await completed(one)
     assert (one.queued, other.queued) == (5, 0)
-    await other._nodes._beat()
+    await other._nodes.count()
     assert other.queued == 5
+
+
+async def test_counting_takes_a_hundredth_of_the_time_and_never_ceases() -> None:
+    assert rest_after(0.001) == pytest.approx(0.1)  # less than a beat: counted at every one
+    assert rest_after(0.2) == pytest.approx(20)
+    assert rest_after(15.0) == LONGEST_COUNT_REST_SECONDS
 
 
 class Heard:

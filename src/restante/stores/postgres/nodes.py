@@ -7,6 +7,9 @@ held under the old one it cannot begin any more.
 
 After the database was away all leases may have lapsed at once. So nobody is taken for dead by a process that
 has not itself been seen by the database for a while: first all get a chance to come back.
+
+How much is queued is counted beside the beats, in a small part of the time: a short queue at every beat, a
+long one more seldom, and in between it is the last count and what this process has written since.
 """
 
 import asyncio
@@ -29,6 +32,12 @@ DOUBT_BEATS = 4 * BEATS
 VOID_BEATS = 12 * BEATS
 """Every so many beats it is looked for holds that nobody's are."""
 
+COUNT_SHARE = 0.01
+"""The part of the time that is spent on counting what is queued."""
+
+LONGEST_COUNT_REST_SECONDS = 300.0
+"""It is counted that often in any case, also where a count was given up."""
+
 _NUMBERS = 1 << 32
 
 
@@ -44,7 +53,7 @@ class Nodes:
         adopted: Callable[[tuple[int, int]], object],
     ) -> None:
         self.node = 0
-        self.queued = 0  # not finished; counted at every beat, and kept up by what is written here
+        self.queued = 0  # not finished; as of the last count, and kept up by what is written here
         self.others = 0  # other processes on this database, as of the last beat
         self._database = database
         self._lease = lease
@@ -57,7 +66,9 @@ class Nodes:
         self._seen = 0.0  # when the last beat was, by the loop's clock
         self._void_in = VOID_BEATS
         self._next_seconds = 0.0
+        self._count_at = 0.0  # by the loop's clock
         self._task: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
 
     # -- holds
 
@@ -93,22 +104,34 @@ class Nodes:
         await self._register()
         self._void_in = 0
         await self._beat()
+        await self._count_quietly()
         self._task = asyncio.get_running_loop().create_task(self._live())
 
     async def leave(self) -> None:
         """Gives everything back at once."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in (self._task, self._counting):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         try:
             await self._database.rows("leave", self.node, again=True)
             await self._void()
         except RestanteError as error:
             log.warning("what this process held is free when its lease ends: %s", error)
 
+    async def count(self) -> None:
+        """Counts what is queued; when it is next done depends on how long that took."""
+        loop = asyncio.get_running_loop()
+        began, before = loop.time(), self.queued
+        try:
+            self.queued += await self._database.value("count_ready", again=True) - before
+        finally:
+            self._count_at = loop.time() + rest_after(loop.time() - began)
+
     async def _live(self) -> None:
         while True:
             await asyncio.sleep(self._next_seconds)
+            self._count_if_due()
             try:
                 await self._beat()
             except RestanteError as error:
@@ -117,6 +140,18 @@ class Nodes:
             except Exception as error:  # ours to mend; without a lease all work of this process would be lost
                 log.error("the lease was not renewed: %s", type(error).__name__)
                 log.debug("the lease was not renewed", exc_info=error)
+
+    def _count_if_due(self) -> None:
+        """In a task of its own: a lease is not to wait for it."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._count_at and (self._counting is None or self._counting.done()):
+            self._counting = loop.create_task(self._count_quietly())
+
+    async def _count_quietly(self) -> None:
+        try:
+            await self.count()
+        except RestanteError as error:
+            log.debug("what is queued was not counted: %r", error)
 
     async def _register(self) -> None:
         self.node = await self._database.value("register", self._lease, again=True)
@@ -131,9 +166,7 @@ class Nodes:
             await self._database.rows("keep_loose", former, self.node, again=True)
         self._seen = loop.time()
         await self._give_back()
-        before = self.queued
-        count, self.others, ends_in = (await self._database.rows("survey", self.node, again=True))[0]
-        self.queued += count - before
+        self.others, ends_in = (await self._database.rows("survey", self.node, again=True))[0]
         if present and self.others and ends_in <= 0:
             await self._bury()
         self._void_in -= 1
@@ -167,3 +200,8 @@ class Nodes:
         await self._database.rows("void_readings", again=True)
         for row in await self._database.rows("adopt_loose", self.node, again=True):
             self._adopted((row[0], row[1]))
+
+
+def rest_after(seconds: float) -> float:
+    """How long nothing is counted after a count that took so long."""
+    return min(seconds / COUNT_SHARE, LONGEST_COUNT_REST_SECONDS)

@@ -457,11 +457,38 @@ WHERE node = $1
 RETURNING node
 
 -- name: survey
--- How many are not finished, how many other processes there are, and in how many microseconds the first
--- of their leases ends.
-SELECT (SELECT count(*) FROM restante.ready), count(*),
+-- How many other processes there are, and in how many microseconds the first of their leases ends.
+SELECT count(*),
     coalesce((extract(epoch FROM min(lease_until) - clock_timestamp()) * 1000000)::bigint, 0)
 FROM restante.nodes WHERE node <> $1
+
+-- name: health
+-- Name, number, and of a table how many rows live. What this very statement sees does not count.
+SELECT relname || '_dead_rows', n_dead_tup, n_live_tup FROM pg_stat_user_tables
+WHERE schemaname = 'restante' AND relname IN (
+    'ready', 'transactions', 'endings', 'events', 'requests', 'results', 'chunks', 'idempotency'
+)
+UNION ALL SELECT 'oldest_transaction_seconds', coalesce(extract(epoch FROM clock_timestamp() - least(
+    (
+        SELECT min(xact_start) FROM pg_stat_activity
+        WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
+    ),
+    (SELECT min(prepared) FROM pg_prepared_xacts)
+))::bigint, 0), 0
+UNION ALL SELECT 'oldest_snapshot_transactions', greatest(
+    (
+        SELECT max(age(backend_xmin)) FROM pg_stat_activity
+        WHERE pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'
+    ),
+    (SELECT max(age(transaction)) FROM pg_prepared_xacts),
+    (SELECT max(age(xmin)) FROM pg_replication_slots),
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+        - pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+), 0
+
+-- name: count_ready
+-- How many are not finished. It reads them all, in an index.
+SELECT count(*) FROM restante.ready
 
 -- name: bury
 DELETE FROM restante.nodes WHERE lease_until <= clock_timestamp() RETURNING node

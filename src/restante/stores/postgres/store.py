@@ -27,11 +27,12 @@ from ...core.model import (
 )
 from ...core.policy import Limits
 from ...core.status import Reading as ReadingState
-from ...ports import EVENTS, Told
+from ...ports import EVENTS, StoreHealth, Told
 from .accepting import Accepting
 from .bodies import Bodies
 from .changing import Changing
 from .database import Database
+from .health import health_of
 from .lane import BULK_GROUP, ROW, Job, Lane
 from .migrate import migrate
 from .nodes import Nodes
@@ -123,7 +124,7 @@ class PostgresStore:
 
     @property
     def queued(self) -> int:
-        """As counted at the last renewal of the lease, and what this process has written since."""
+        """As counted last, and what this process has written since."""
         return max(self._nodes.queued, 0)
 
     @property
@@ -321,6 +322,9 @@ class PostgresStore:
     async def find(self, query: Query) -> list[Transaction]:
         async with self._searching:
             return await find(self._database, query)
+
+    async def health(self) -> StoreHealth:
+        return await health_of(self._database)
 
     # -- the end
 

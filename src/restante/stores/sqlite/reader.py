@@ -7,6 +7,7 @@ import msgspec
 
 from ...core.model import Event, Request, Result, Transaction
 from .database import Database, wrong
+from .health import health_of
 from .queries import numbers
 from .rows import read_event, read_request, read_result, read_rows, read_transaction
 from .turnstile import Turnstile
@@ -26,6 +27,9 @@ class Reader:
             "requests": lambda keys: _requests(database, keys),
             "results": lambda keys: _results(database, keys),
             "events": lambda asked: _events(database, asked),
+            "health": lambda reserves: {
+                reserve: health_of(database, reserve=reserve) for reserve in reserves
+            },
             "chunks": lambda places: {place: database.value("chunk", place) for place in places},
         }
 

@@ -23,7 +23,7 @@ from ...core.model import (
 )
 from ...core.policy import Limits
 from ...core.status import Reading
-from ...ports import EVENTS, Told
+from ...ports import EVENTS, StoreHealth, Told
 from .disk import Disk
 from .opening import OpenFile, open_file
 from .reader import Reader
@@ -55,6 +55,7 @@ class SQLiteStore:
         self._writer = Writer(write, memory, Disk(opened.lock, write, reserve=limits.reserve))
         self._abandoned: set[tuple[int, int]] = set()
         self._piece = limits.chunk
+        self._reserve = limits.reserve
         waiting = limits.max_waiting
         self._write = Worker("restante-write", self._writer.run, max_waiting=waiting)
         self._read = Worker("restante-read", Reader(read).run, max_waiting=waiting)
@@ -238,6 +239,10 @@ class SQLiteStore:
     async def loads(self) -> dict[str, Load]:
         found: dict[str, Load] = await self._search.do("loads", None)
         return found
+
+    async def health(self) -> StoreHealth:
+        found: list[StoreHealth] = await self._read.do("health", [self._reserve])
+        return found[0]
 
     def listen(
         self,

@@ -2,6 +2,8 @@
 -- What changes with a transaction's life (status, phase, due_at …) has no index, so that a change rewrites
 -- a row in its page and touches nothing else (HOT); whose turn it is and what has ended stand apart.
 -- Text has collation "C": compared as bytes, nowhere by a language.
+-- What is written once and deleted at its end is vacuumed for every twentieth row, so that a table stays about as
+-- large as what is in it.
 
 CREATE TABLE restante.meta (
     secret bytea NOT NULL,          -- this store's own 16 bytes, for ids
@@ -48,7 +50,7 @@ CREATE TABLE restante.transactions (
     reading smallint NOT NULL,
     retry_of uuid,
     reader bigint                   -- the token of the last reservation, with its process's number
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX sweeps ON restante.transactions (sweep_at, key);
 CREATE INDEX lists ON restante.transactions (tenant, created_at, key);
 CREATE INDEX trackings ON restante.transactions (tenant, tracking_id, created_at, key)
@@ -84,7 +86,7 @@ CREATE TABLE restante.endings (
     created_at bigint NOT NULL,
     key bigint NOT NULL,
     PRIMARY KEY (tenant, status, created_at, key)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE TABLE restante.events (
     key bigint NOT NULL,
@@ -95,6 +97,8 @@ CREATE TABLE restante.events (
     status smallint NOT NULL,
     created_at bigint NOT NULL,
     PRIMARY KEY (key, sequence)
+) WITH (
+    autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_scale_factor = 0.05
 );
 
 CREATE TABLE restante.requests (
@@ -103,6 +107,8 @@ CREATE TABLE restante.requests (
     size bigint NOT NULL,
     body bytea,                     -- NULL: in chunks
     scope bytea                     -- its entry in idempotency
+) WITH (
+    autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_scale_factor = 0.05
 );
 
 CREATE TABLE restante.results (
@@ -112,6 +118,8 @@ CREATE TABLE restante.results (
     size bigint NOT NULL,
     body bytea,                     -- NULL: in chunks
     attempt integer NOT NULL
+) WITH (
+    autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_scale_factor = 0.05
 );
 
 CREATE TABLE restante.chunks (
@@ -120,6 +128,8 @@ CREATE TABLE restante.chunks (
     position integer NOT NULL,
     data bytea NOT NULL,
     PRIMARY KEY (key, attempt, position)
+) WITH (
+    autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_scale_factor = 0.05
 );
 ALTER TABLE restante.chunks ALTER COLUMN data SET STORAGE EXTERNAL;
 
@@ -138,4 +148,4 @@ CREATE TABLE restante.idempotency (
     fingerprint bytea NOT NULL,
     created_at bigint NOT NULL,
     expires_at bigint NOT NULL
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.05);

@@ -1,0 +1,70 @@
+"""How the store is, looked at once a minute: a number that passes its limit is told in the log, once.
+
+Nothing is decided by it. It is for people, and for what watches for them: `GET /-/store` shows the last look.
+"""
+
+import asyncio
+import logging
+
+from ..core.clock import MINUTE
+from ..core.errors import RestanteError
+from ..ports import Clock, Measure, Store, StoreHealth, Timer
+
+log = logging.getLogger("restante.store")
+
+EVERY = MINUTE
+"""How often it is looked, and how old what is shown may be."""
+
+
+class Health:
+    """`start` and `stop` it; `last` is what `seen_at` was seen."""
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self.last: StoreHealth | None = None
+        self.seen_at = 0
+        self._store = store
+        self._clock = clock
+        self._alarming: frozenset[str] = frozenset()
+        self._looking = asyncio.Lock()
+        self._timer: Timer | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._look_again())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def fresh(self) -> StoreHealth:
+        """As seen within the last minute, however many ask. Raises `StoreUnavailable`."""
+        async with self._looking:
+            if self.last is None or self._clock.now() - self.seen_at >= EVERY:
+                return await self._look()
+            return self.last
+
+    async def _look(self) -> StoreHealth:
+        health = await self._store.health()
+        self.last, self.seen_at = health, self._clock.now()
+        for measure in health.measures:
+            if measure.alarming != (measure.name in self._alarming):
+                log.warning("%s", _sentence(measure))
+        self._alarming = frozenset(measure.name for measure in health.measures if measure.alarming)
+        return health
+
+    async def _look_again(self) -> None:
+        try:
+            await self.fresh()
+        except RestanteError as error:
+            log.debug("the store was not looked at: %s", error)
+        finally:
+            self._timer = self._clock.call_at(self._clock.now() + EVERY, self.start)
+
+
+def _sentence(measure: Measure) -> str:
+    side = "under" if measure.least == measure.alarming else "over"
+    again = "" if measure.alarming else "again "
+    return f"{measure.name} is {again}{side} {measure.limit}: {measure.value}"
