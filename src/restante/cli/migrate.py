@@ -32,20 +32,31 @@ SHOWN_SECONDS = 0.2
     metavar="URL",
     help="Move this store, sqlite:///PATH, into the PostgreSQL, which is unused.",
 )
-def migrate(store: str | None, config: str | None, show_sql: bool, source: str | None) -> None:
+@click.option(
+    "--restored",
+    is_flag=True,
+    help="After a restore: what is due in the store may have been sent since, and counts as interrupted.",
+)
+def migrate(
+    store: str | None, config: str | None, show_sql: bool, source: str | None, restored: bool
+) -> None:
     """Brings the store up to this version, each step in a transaction of its own; a server does the same
     when it starts. Servers of the version before can go on working on a PostgreSQL meanwhile; an SQLite
     file must not be in use."""
-    if show_sql and source is not None:
-        raise click.UsageError("--show-sql and --from do not go together")
+    if show_sql + restored + (source is not None) > 1:
+        raise click.UsageError("--show-sql, --from and --restored do not go together")
     sources = gather({"store": store, CONFIG: config}, os.environ, Path.cwd())
     raw = {name: value for name, value in sources.raw.items() if name == STORE_URL.name}
     url = Table(raw, "", TOP).get(STORE_URL)
     # Only here, so that the other commands start in no time.
     from ..assembly.moving import move_store
+    from ..assembly.restored import doubt_restored
     from ..assembly.store import migrate_store, migration_sql
 
-    if source is not None:
+    if restored:
+        marked = asyncio.run(doubt_restored(sources.read()))
+        click.echo(f"{marked:,} transactions may have been sent; the next server treats them as interrupted")
+    elif source is not None:
         progress = Progress()
         click.echo(progress.end(asyncio.run(move_store(source, url, told=progress.show))))
     elif show_sql:
