@@ -2,15 +2,14 @@
 
     python bench/size.py [--count 20000] [--body 300] [--store postgresql://…]
 
-Runs whole lives (accept, begin, complete; body and answer of `--body` bytes each) into a file or, with `--store`,
-into an empty PostgreSQL, and prints what one of them takes when it is over, and what is left of it once its
-result is past its retention. The memory is this process's: store, driver and interpreter.
+Runs whole lives (accept, begin, complete; body and answer of `--body` bytes each) into a file or, with
+`--store`, into an empty PostgreSQL, and prints what one of them takes when it is over, and what is left of it
+once its result is past its retention.
 """
 
 import argparse
 import asyncio
 import os
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -93,10 +92,7 @@ async def main(arguments: argparse.Namespace) -> None:
             await store.purge(ended[place : place + PURGED], [])
         await store.close()
         rest = await left(url, path)
-        print(
-            f"history   {(rest - empty) / len(ended):8,.0f} bytes per transaction, of which the result is gone"
-        )
-        print(f"memory    {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8,.0f} MiB at most")
+        print(f"history   {(rest - empty) / len(ended):8,.0f} bytes per transaction, when the result is gone")
 
 
 async def left(url: str, path: Path) -> int:

@@ -24,7 +24,7 @@ from .reader import events, requests, results, transactions
 CACHE_KIB = 16 * 1024
 
 RECORDS = 200
-"""Transactions that are read at once: with small bodies of 128 KiB each, 50 MB at most."""
+"""Transactions that are read at once: with bodies of 64 KiB each way, 25 MB at most."""
 
 FIRST_EVENTS = 20
 """Events that are read along with a transaction; few have more."""
