@@ -109,11 +109,12 @@ class PostgresStore:
             await store._nodes.enter()
             # Not before: nobody moves a store, and its secret, into a database that a server has entered.
             store._secret = await store._database.value("secret", again=True)
-        except StoreUnavailable as error:
-            await store.close()
-            raise SettingError("store", f"{target.shown}: {error}") from error
-        except BaseException:
-            await store.close()
+        except BaseException as error:
+            if store._nodes.node:
+                await store.close()
+            await pool.close()
+            if isinstance(error, StoreUnavailable):
+                raise SettingError("store", f"{target.shown}: {error}") from error
             raise
         return store
 
