@@ -83,9 +83,15 @@ def fail(transaction: Transaction, *, now: int = NOW) -> Change:
     )
 
 
-def delay(transaction: Transaction, *, until: int) -> Change:
+def delay(transaction: Transaction, *, until: int, lookup: int | None = None) -> Change:
     return change.delay(
-        transaction, attempt=transaction.attempt, now=NOW, until=until, reason="a test", doubtful=True
+        transaction,
+        attempt=transaction.attempt,
+        now=NOW,
+        until=until,
+        reason="a test",
+        doubtful=True,
+        lookup=lookup,
     )
 
 

@@ -151,6 +151,20 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     result: Result | None = None
 
 
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept of one transaction, for another store to take over; pieces of large bodies go apart.
+
+    `events` are the first ones; where the last is not number `transaction.sequence`, more are to follow.
+    `request` is None past the retention.
+    """
+
+    transaction: Transaction
+    events: tuple[Event, ...]
+    request: Request | None = None
+    result: Result | None = None
+    idempotency: IdempotencyKey | None = None
+
+
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Which transactions to list. `after` and `before` are row keys (exclusive); moments inclusive."""
 

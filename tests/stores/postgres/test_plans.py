@@ -19,6 +19,10 @@ from ...postgres import Server
 
 SCANS_ALLOWED = {
     "secret": "one row",
+    "keep_servers_out": "a lock",
+    "usage": "whether there is any row at all, before a move",
+    "replace_secret": "one row, at the end of a move",
+    "restart_keys": "a definition, at the end of a move",
     "probe": "one row",
     "loads": "a count, when somebody asks",
     "survey": "as many rows as there are servers",

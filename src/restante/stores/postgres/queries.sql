@@ -233,6 +233,23 @@ SELECT DISTINCT key, attempt, $5::integer, true FROM restante.chunks WHERE key =
 ON CONFLICT (key, attempt) DO UPDATE SET node = excluded.node, dropping = true
 RETURNING key, attempt
 
+-- name: keep_servers_out
+-- Nobody can enter until this transaction is over.
+LOCK TABLE restante.nodes IN SHARE ROW EXCLUSIVE MODE
+
+-- name: usage
+-- How many servers are here, and whether a key was ever given out.
+SELECT (SELECT count(*) FROM restante.nodes), is_called OR last_value > 1
+    OR EXISTS (SELECT 1 FROM restante.transactions)
+FROM restante.keys
+
+-- name: replace_secret
+UPDATE restante.meta SET secret = $1
+
+-- name: restart_keys
+-- Unlike setval(), this is undone with its transaction.
+ALTER SEQUENCE restante.keys RESTART WITH {first}
+
 -- name: secret
 SELECT secret FROM restante.meta
 

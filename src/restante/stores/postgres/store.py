@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
-from ...core.errors import KeyReused, RestanteError, StoreUnavailable
+from ...core.errors import KeyReused, RestanteError, SettingError, StoreUnavailable
 from ...core.identity import key_of
 from ...core.machine import TERMINAL
 from ...core.model import (
@@ -67,9 +67,9 @@ SETTLING_PATIENCE = 2
 class PostgresStore:
     """One process's way to the database that all of them share. Made by `open`, ended by `close`."""
 
-    def __init__(self, pool: Pool, secret: bytes, limits: Limits) -> None:
+    def __init__(self, pool: Pool, limits: Limits) -> None:
         self._pool = pool
-        self._secret = secret
+        self._secret = b""
         self._piece = limits.chunk
         self._closed = False
         self._keys = range(0)
@@ -109,12 +109,17 @@ class PostgresStore:
         target = read_url(url)
         await migrate(target)
         pool = Pool(target, size=CONNECTIONS)
+        store = cls(pool, limits)
         try:
-            secret = await Database(pool).value("secret", again=True)
-            store = cls(pool, secret, limits)
             await store._nodes.enter()
-        except BaseException:
+            # Not before: nobody moves a store, and its secret, into a database that a server has entered.
+            store._secret = await store._database.value("secret", again=True)
+        except BaseException as error:
+            if store._nodes.node:
+                await store.close()
             await pool.close()
+            if isinstance(error, StoreUnavailable):
+                raise SettingError("store", f"{target.shown}: {error}") from error
             raise
         return store
 

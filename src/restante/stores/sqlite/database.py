@@ -35,8 +35,11 @@ PRAGMA cache_size = -{cache_kib};
 class Database:
     """One connection, used by one thread at a time."""
 
-    def __init__(self, path: str, *, cache_kib: int, vfs: str | None, create: bool = False) -> None:
-        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+    def __init__(
+        self, path: str, *, cache_kib: int, vfs: str | None = None, create: bool = False, look: bool = False
+    ) -> None:
+        flags = apsw.SQLITE_OPEN_READONLY if look else apsw.SQLITE_OPEN_READWRITE
+        flags |= apsw.SQLITE_OPEN_CREATE if create else 0
         self.connection = apsw.Connection(path, flags, vfs, statementcachesize=200)
         self.connection.set_busy_timeout(10_000)
         self._cursor = self.connection.cursor()

@@ -41,7 +41,7 @@ def open_file(path: str, *, vfs: str | None) -> OpenFile:
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise SettingError("store", f"{path} cannot be opened: there is no folder {folder}")
-    lock = _lock(path)
+    lock = take_file(path, create=True)
     databases: list[Database] = []
     try:
         writer = Database(path, cache_kib=WRITER_CACHE_KIB, vfs=vfs, create=True)
@@ -59,19 +59,25 @@ def open_file(path: str, *, vfs: str | None) -> OpenFile:
         )
     except BaseException as error:
         _close(databases, lock)
-        raise _refused(path, error) from None
+        raise refused(path, error) from None
 
 
 def _close(databases: list[Database], lock: int) -> None:
     for database in reversed(databases):  # the writer last: it puts the log into the file
         with suppress(apsw.Error):  # everything is on disk; a log that cannot be put away now is read later
             database.close()
+    leave_file(lock)
+
+
+def leave_file(lock: int) -> None:
+    """Lets others take it. All connections must be closed before."""
     _ours.discard(_number(os.fstat(lock)))
     os.close(lock)
 
 
-def _lock(path: str) -> int:
-    """Takes the file itself, created where there is none, for this process; the descriptor that holds it.
+def take_file(path: str, *, create: bool) -> int:
+    """Takes the file itself for this process; the descriptor that holds it. Without `create` it must be
+    there, and is only to be looked at.
 
     A file that this very process has open is told by its number before it is touched: closing another
     descriptor of it would end the locks that SQLite holds on it (POSIX, fcntl).
@@ -79,7 +85,8 @@ def _lock(path: str) -> int:
     try:
         if os.path.exists(path) and _number(os.stat(path)) in _ours:
             raise _in_use(path)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingError("store", f"{path} cannot be opened: {error.strerror}") from None
     try:
@@ -118,7 +125,7 @@ def _take_over(database: Database) -> int:
     return int(unfinished)
 
 
-def _refused(path: str, error: BaseException) -> BaseException:
+def refused(path: str, error: BaseException) -> BaseException:
     """What went wrong while opening, as a `SettingError` where it is about the file."""
     match error:
         case apsw.NotADBError() | apsw.CorruptError():

@@ -150,6 +150,18 @@ INSERT INTO meta (secret, probes) VALUES (?, 0)
 SELECT max(ifnull((SELECT max(key) FROM transactions), 0), ifnull((SELECT max(key) FROM chunks), 0),
     ifnull((SELECT max(key) FROM loose), 0))
 
+-- name: count_transactions
+SELECT count(*) FROM transactions
+
+-- name: keys_after
+SELECT json_group_array(key) FROM (SELECT key FROM transactions WHERE key > ? ORDER BY key LIMIT ?)
+
+-- name: scopes_of
+-- Idempotency entries that lead to these transactions.
+SELECT requests.key, idempotency.scope, idempotency.fingerprint
+FROM requests JOIN idempotency ON idempotency.scope = requests.scope AND idempotency.key = requests.key
+WHERE requests.key IN (SELECT value FROM json_each(?))
+
 -- name: count_unfinished
 -- How many are not finished, and how many of these were being sent.
 SELECT count(*), ifnull(sum(phase = 1), 0) FROM transactions INDEXED BY turns WHERE status < 2

@@ -24,9 +24,9 @@ class Reader:
         self._database = database
         self._works: dict[str, Callable[[list[Any]], dict[Any, Any]]] = {
             "look": lambda keys: transactions(database, keys),
-            "requests": lambda keys: _requests(database, keys),
-            "results": lambda keys: _results(database, keys),
-            "events": lambda asked: _events(database, asked),
+            "requests": lambda keys: requests(database, keys),
+            "results": lambda keys: results(database, keys),
+            "events": lambda asked: events(database, asked),
             "health": lambda reserves: {
                 reserve: health_of(database, reserve=reserve) for reserve in reserves
             },
@@ -55,15 +55,15 @@ def transactions(database: Database, keys: Iterable[int]) -> dict[int, Transacti
     return {row[0]: read_transaction(row) for row in rows}
 
 
-def _requests(database: Database, keys: Sequence[int]) -> dict[int, Request]:
+def requests(database: Database, keys: Sequence[int]) -> dict[int, Request]:
     return {row[0]: read_request(row) for row in database.rows("requests", (numbers(keys),))}
 
 
-def _results(database: Database, keys: Sequence[int]) -> dict[int, Result]:
+def results(database: Database, keys: Sequence[int]) -> dict[int, Result]:
     return {row[0]: read_result(row) for row in database.rows("results", (numbers(keys),))}
 
 
-def _events(database: Database, asked: Sequence[Ask]) -> dict[Ask, list[Event]]:
+def events(database: Database, asked: Sequence[Ask]) -> dict[Ask, list[Event]]:
     logs: dict[Ask, list[Event]] = {}
     for row in read_rows(database.value("events", (msgspec.json.encode(asked).decode(),))):
         logs.setdefault(asked[row[0]], []).append(read_event(row))

@@ -1,0 +1,46 @@
+"""A store that was restored from a copy: what waits in it may have been sent since the copy was made.
+
+Nobody but the upstreams knows. So everything that is due by now gets the mark of an attempt, as if the
+server had been killed while sending it: what its route says about interrupted attempts then decides. What is
+due only later was sent by nobody.
+"""
+
+from collections.abc import Iterable
+
+from ..config import Settings
+from ..core import change
+from ..core.model import Change, Transaction
+from ..core.status import Phase
+from ..outbound import SystemClock
+from ..ports import Clock, Store
+from .store import open_store
+
+BATCH = 2000
+"""Transactions that are marked in one commit."""
+
+MESSAGE = "Restored from a copy: this may have been sent since the copy was made"
+
+
+async def doubt_restored(settings: Settings) -> int:
+    """Marks what waits in the store of `settings`, which no server may use; how many these were."""
+    store = await open_store(settings.store, limits=settings.policy.limits)
+    try:
+        return await doubt(store, settings.policy.upstreams, clock=SystemClock())
+    finally:
+        await store.close()
+
+
+async def doubt(store: Store, upstreams: Iterable[str], *, clock: Clock) -> int:
+    """Marks whatever of these upstreams is due and was not being sent."""
+    marked, now = 0, clock.now()
+    for upstream in upstreams:
+        # What is marked stays held, and is not met again.
+        while claims := await store.claim(upstream, BATCH, now):
+            waiting = [claim.transaction for claim in claims if claim.transaction.phase is Phase.WAITING]
+            marked += sum(await store.apply([_doubted(transaction, now) for transaction in waiting]))
+    return marked
+
+
+def _doubted(transaction: Transaction, now: int) -> Change:
+    begun = change.begin(transaction, attempt=transaction.attempt + 1, now=now, lease=0)
+    return change.join(begun, change.inform(begun.after, now=now, message=MESSAGE, data={}))
