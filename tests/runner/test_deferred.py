@@ -110,7 +110,7 @@ async def test_a_deadline_ends_deferred_work_with_an_unknown_outcome(tmp_path: P
         a_world(tmp_path, upstream.url, routes=ROUTES, events_url=ORIGIN) as world,
     ):
         transaction = await put_off(world, await world.submit(headers={"Restante-Deadline": "2m"}))
-        await world.clock.advance(2 * MINUTE)
+        await world.later(2 * MINUTE)
         done = await world.ended(transaction)
         assert (done.status, done.outcome, done.doubtful) == (Status.FAILED, Outcome.EXPIRED, 1)
         assert (await world.events(done))[-1].data["outcome_unknown"] is True

@@ -7,7 +7,8 @@ import msgspec
 from ..core.errors import SettingError
 from ..core.machine import TERMINAL
 from ..core.model import Record
-from ..ports import REQUEST_CHUNKS, Arrival, Departure
+from ..ports import REQUEST_CHUNKS
+from ..ports.moving import Arrival, Departure
 from .store import POSTGRESQL, SQLITE
 
 PIECES = 8

@@ -47,14 +47,9 @@ from .trouble import Unknown
 from .turning import Turning
 from .url import read_url
 
-CONNECTIONS = 10
-"""How many one process has at most, beside the one it listens on."""
-
-SEARCHES = 2
-"""Lists that are read at the same time."""
-
-KEY_BLOCK = 1024
-"""Row keys per number of the sequence `keys`."""
+CONNECTIONS = 10  # of one process at most, beside the one it listens on
+SEARCHES = 2  # lists that are read at the same time
+KEY_BLOCK = 1024  # row keys per number of the sequence `keys`
 
 DROP_BYTES = 256 * 1024
 BODY_BYTES = 16 * 1024
@@ -90,11 +85,7 @@ class PostgresStore:
         self._accepting = Accepting(database, self._accepted)
         self._changing = Changing(database, self._applied)
         settling = Settling(database, self._changing)
-        waiting = limits.max_waiting
-
-        def away() -> bool:
-            return pool.away
-
+        waiting, away = limits.max_waiting, lambda: pool.away
         self._accept = Lane(self._accepting.run, max_waiting=waiting, away=away)
         self._settle = Lane(settling.run, max_waiting=waiting, away=away)
         bodies = Bodies(database, lambda: nodes.node)

@@ -4,13 +4,13 @@ Each is implemented once per technology (stores/, outbound/) and handed over by 
 take and give batches; what many callers ask at once is one commit or one read.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from typing import Protocol
 
 import msgspec
 
-from .core.errors import KeyReused
-from .core.model import (
+from ..core.errors import KeyReused
+from ..core.model import (
     Accepted,
     Change,
     Claim,
@@ -18,15 +18,14 @@ from .core.model import (
     Headers,
     Load,
     Query,
-    Record,
     Request,
     Result,
     Submission,
     Transaction,
     Wanted,
 )
-from .core.policy import Upstream
-from .core.status import Reading
+from ..core.policy import Upstream
+from ..core.status import Reading
 
 REQUEST_CHUNKS = 0
 """The attempt number under which a request's own large body is kept in chunks."""
@@ -259,61 +258,6 @@ class Store(Protocol):
 
     async def health(self) -> StoreHealth:
         """A cheap look, now. Raises `StoreUnavailable`."""
-        ...
-
-    async def close(self) -> None: ...
-
-
-class Departure(Protocol):
-    """A store that nobody serves, read from its first transaction to its last. It is left as it was.
-
-    What was being sent is told as lapsed, what was being read as unread: as after a crash.
-    """
-
-    @property
-    def secret(self) -> bytes: ...
-
-    @property
-    def last_key(self) -> int:
-        """The largest row key that anything is kept under; 0 where there is nothing."""
-        ...
-
-    @property
-    def count(self) -> int:
-        """How many transactions there are."""
-        ...
-
-    def records(self) -> Iterator[list[Record]]:
-        """All of them by key, so many at a time as fit into memory."""
-        ...
-
-    def events(self, key: int, after: int) -> list[Event]:
-        """Some events behind sequence `after`, in order; none where there are no more."""
-        ...
-
-    def piece(self, key: int, attempt: int, position: int) -> bytes | None: ...
-
-    def close(self) -> None: ...
-
-
-class Arrival(Protocol):
-    """A store that was never used and takes over another one: wholly, once `finish` returns, or not at all.
-
-    Raises `SettingError`; then, and where it is closed before, it is as unused as it was.
-    """
-
-    async def take_pieces(self, pieces: Sequence[tuple[int, int, int, bytes]]) -> None:
-        """Pieces of bodies (key, attempt, position, data), before the record that they belong to."""
-        ...
-
-    async def take(self, records: Sequence[Record]) -> None: ...
-
-    async def take_events(self, transaction: Transaction, events: Sequence[Event]) -> None:
-        """More events of a transaction that was taken."""
-        ...
-
-    async def finish(self, *, secret: bytes, last_key: int) -> None:
-        """Commits. From then on ids made with `secret` are good here, and keys go on behind `last_key`."""
         ...
 
     async def close(self) -> None: ...
