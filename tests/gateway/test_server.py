@@ -122,7 +122,7 @@ async def test_what_does_not_end_within_the_grace_time_is_told_so(house: House) 
 
 
 async def test_requests_leave_no_rings_for_the_collector(house: House) -> None:
-    """Garbage in rings costs an accept an eighth of its processor time, and the caches with it."""
+    """Garbage in rings costs every accept processor time, and room in the caches."""
     wire = await house.wire()
     count = 200
 
