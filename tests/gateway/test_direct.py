@@ -9,6 +9,7 @@ from restante.core.policy import Limits, Route
 from restante.core.status import Dialect
 from restante.service import Service
 
+from ..world import eventually
 from .conftest import MakeHouse
 from .house import House
 from .wire import Seen
@@ -154,7 +155,7 @@ async def test_what_is_being_stored_at_the_end_is_answered_and_closed(house: Hou
     wire.write(b"POST /async/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{")
     await (await house.wire()).ask("GET", "/-/healthz")
     house.servers[0].stop()
-    await asyncio.sleep(0.01)
+    await eventually(lambda: all(one.last for one in house.servers[0].server_state.connections))
     wire.write(b"}")
     seen = await wire.answer()
     assert (seen.code, seen.header("connection")) == (202, "close")
