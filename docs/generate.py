@@ -15,6 +15,7 @@ from restante.config.routes import ROUTE
 from restante.config.settings import AUTH, TOP
 from restante.config.table import Section, Setting
 from restante.config.upstreams import RETRY, UPSTREAM
+from restante.config.webhooks import WEBHOOKS
 from restante.core.machine import TABLE, TERMINAL
 
 DOCS = Path(__file__).parent
@@ -23,7 +24,7 @@ BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def settings() -> str:
     """Every setting, by section."""
-    return "\n".join(_section(section) for section in (TOP, UPSTREAM, RETRY, ROUTE, AUTH))
+    return "\n".join(_section(section) for section in (TOP, UPSTREAM, RETRY, ROUTE, WEBHOOKS, AUTH))
 
 
 def _section(section: Section) -> str:

@@ -34,6 +34,9 @@ MATCH = 'expected a method (or *) and a path, such as "POST /channel/v0/tickets"
 RATE = "expected a rate such as 100/s, 600/m or 50/h, more than 0"
 PATH = "expected a path such as /seller/v0/transactions, not below /-/ or /async/"
 TRACKING = "expected a JSON pointer into the body, such as /request/tracking_id, or a header's name"
+PORTS = 'expected a list of 1 to 100 ports and ranges, such as [443, "8000-8999"]'
+PORT = 'expected a port such as 443 or a range such as "8000-8999"'
+SOME_TEXT = "expected text: at least one character, no control characters"
 OPEN = (
     "can be reached by others and auth.mode is open; use a loopback address such as 127.0.0.1, "
     "or set insecure = true"
@@ -371,7 +374,22 @@ REFUSALS = [
     (UP + "[auth]\nmode = 'passthrough'", f'auth.mode: passthrough is {LATER}; expected "open"'),
     (UP + "[auth]\ninsecure = 'yes'", "auth.insecure: expected true or false"),
     ("auth = 'open'\n" + UP, "auth: expected a table"),
-    (UP + "[webhooks]\nallow = []", f"webhooks: {LATER}"),
+    # where webhooks may go
+    (UP + "[webhooks]\nalow = []", f"webhooks.alow: {NO_SUCH}; did you mean allow?"),
+    (
+        UP + "[webhooks]\nallow = '10.0.0.0/8'",
+        'webhooks.allow: expected a list of networks, such as ["10.0.0.0/8"]',
+    ),
+    (
+        UP + "[webhooks]\nallow = ['10.0.0.0/8', 'localhost']",
+        "webhooks.allow[1]: expected a network such as 10.0.0.0/8 or an address",
+    ),
+    (UP + "[webhooks]\nports = 443", f"webhooks.ports: {PORTS}"),
+    (UP + "[webhooks]\nports = []", f"webhooks.ports: {PORTS}"),
+    (UP + "[webhooks]\nports = [443, 0]", f"webhooks.ports[1]: {PORT}"),
+    (UP + "[webhooks]\nports = [443, '90-80']", f"webhooks.ports[1]: {PORT}"),
+    (UP + "[webhooks]\nports = [true]", f"webhooks.ports[0]: {PORT}"),
+    (UP + "[webhooks]\nca_file = ''", f"webhooks.ca_file: {SOME_TEXT}"),
 ]
 
 

@@ -22,6 +22,7 @@ SECRET = "secret-in-a-traceback"
 
 FAILURES: dict[str, tuple[Exception, int]] = {
     "BadRequest": (errors.BadRequest("X must be y", field="X"), 400),
+    "AddressRefused": (errors.AddressRefused("The address is not public."), 400),
     "NoRoute": (errors.NoRoute("No."), 404),
     "UnknownUpstream": (errors.UnknownUpstream("None."), 404),
     "TooLate": (errors.TooLate("It is too late."), 409),

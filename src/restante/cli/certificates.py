@@ -1,4 +1,4 @@
-"""The PEM files that upstreams name, tried before anything is started."""
+"""The PEM files that the settings name, tried before anything is started."""
 
 import ssl
 from collections.abc import Callable
@@ -19,6 +19,8 @@ def check_certificates(settings: Settings) -> None:
                 f"{place}.client_cert",
                 partial(_certificate, client_cert, client_key),
             )
+    if settings.policy.webhooks.ca_file is not None:
+        _try("webhooks.ca_file", partial(_authorities, settings.policy.webhooks.ca_file))
 
 
 def _authorities(file: str) -> None:

@@ -3,6 +3,7 @@
 from ..core.policy import Lookup, Retry, Route, Upstream
 from .kinds import spell_duration, spell_size
 from .settings import Settings
+from .webhooks import describe_webhooks
 
 HIDDEN = "…"
 """What stands for a header's value, which may be a secret."""
@@ -34,6 +35,7 @@ def describe(settings: Settings) -> dict[str, object]:
         role=settings.role.value,
         workers=settings.workers,
         auth={"mode": settings.auth_mode, "insecure": settings.insecure},
+        webhooks=describe_webhooks(policy.webhooks),
         upstreams={name: _upstream(upstream) for name, upstream in policy.upstreams.items()},
         routes=[_route(route) for route in policy.routes],
     )

@@ -12,6 +12,7 @@ from .kinds import FLAG, SIZE, choice, code, span, spell_duration, whole
 from .routes import read_routes
 from .table import Section, Setting, Table
 from .upstreams import read_upstreams
+from .webhooks import read_webhooks
 
 
 class Role(StrEnum):
@@ -173,8 +174,7 @@ TOP = Section(
         ROLE,
         WORKERS,
     ),
-    tables=("upstream", "upstreams", "routes", "auth"),
-    later=("webhooks",),
+    tables=("upstream", "upstreams", "routes", "auth", "webhooks"),
 )
 
 
@@ -206,6 +206,7 @@ def _policy(table: Table) -> Policy:
     top = Policy(
         upstreams={},
         limits=_limits(table),
+        webhooks=read_webhooks(table.raw.get("webhooks", {})),
         strict=table.get(STRICT),
         accept_status=table.get(ACCEPT_STATUS),
         public_url=table.find(PUBLIC_URL),

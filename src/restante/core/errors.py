@@ -4,6 +4,7 @@
     ├── MoveRefused          the state table has no such entry, or the attempt is not the current one
     ├── Refused              a request that cannot be accepted; says why and, where it helps, how long to wait
     │   ├── BadRequest           400  a header, option or parameter is wrong
+    │   ├── AddressRefused       400  webhooks do not go to this URL
     │   ├── NoRoute              404  no such path on this side
     │   ├── UnknownUpstream      404  the configuration names no such upstream
     │   ├── BodyTooLarge         413
@@ -56,6 +57,12 @@ class Refused(RestanteError):
 
 class BadRequest(Refused):
     """A header, option or parameter is wrong; `field` names it."""
+
+
+class AddressRefused(Refused):
+    """Webhooks do not go to this URL: it cannot be used, or its address is not public and not allowed."""
+
+    title = "Address refused"
 
 
 class NoRoute(Refused):

@@ -111,12 +111,21 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     streams: int = 5000  # live event streams at once
 
 
+class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
+    """Where webhooks may be sent."""
+
+    allow: tuple[str, ...] = ()  # networks that are not public and may be sent to
+    ports: tuple[tuple[int, int], ...] = ((80, 80), (443, 443), (1024, 65535))  # first and last of each range
+    ca_file: str | None = None  # authorities that are trusted beside the system's
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """All of it: routes in order, upstreams by name, limits."""
 
     upstreams: dict[str, Upstream]
     routes: tuple[Route, ...] = ()
     limits: Limits = Limits()
+    webhooks: Webhooks = Webhooks()
     strict: bool = False  # what no route matches is refused at accept
     accept_status: int = 202
     public_url: str | None = None  # the origin callers use, without a trailing slash; None: their Host

@@ -48,10 +48,11 @@ class Pool:
 
     def put_back(self, connection: Connection) -> None:
         """Keeps a connection that was taken and not used: it has been idle since it was."""
-        idle = self._idle.setdefault(connection.key, [])
+        idle = self._idle.get(connection.key, [])
         if self.is_closed or len(idle) >= self._idle_count:
             connection.close()
             return
+        self._idle[connection.key] = idle
         if idle and idle[-1].idle_since > connection.idle_since:
             insort(idle, connection, key=lambda other: other.idle_since)
         else:

@@ -3,24 +3,21 @@
 Nothing here repeats a request, follows a redirect, decodes a body or adds a header but the framing.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
-from ..core.errors import OutOfHandles, Unreachable
+from ..core.errors import Unreachable
 from ..core.model import Headers
 from ..core.policy import Upstream
-from .connection import Connection
+from .connection import Connection, Key
 from .exchange import Exchange
 from .head import request_head
+from .opening import SHUTTING_DOWN, open_connection
 from .pool import Pool
 from .tls import context_for
-from .trouble import NO_FILES, in_words
 
 IDLE_SECONDS = 30.0
 IDLE_COUNT = 256  # per upstream
-
-SHUTTING_DOWN = "this side is shutting down"
 
 
 class HTTPSender:
@@ -62,45 +59,20 @@ class HTTPSender:
         """Closes every connection; answers still under way end as `AnswerBroken`."""
         await self._pool.close()
 
-    async def _open(
-        self,
-        upstream: Upstream,
-        key: tuple[str, str, int, str | None, str | None, str | None],
-        timeout_seconds: float,
-    ) -> Connection:
-        loop = asyncio.get_running_loop()
+    async def _open(self, upstream: Upstream, key: Key, timeout_seconds: float) -> Connection:
         try:
             context = context_for(upstream)
         except OSError as error:
             raise Unreachable("the upstream's TLS files could not be used") from error
-        made: list[Connection] = []
-
-        def make() -> Connection:
-            made.append(Connection(key, self._pool, loop))
-            return made[-1]
-
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                _, connection = await loop.create_connection(
-                    make,
-                    upstream.host,
-                    upstream.port,
-                    ssl=context,
-                    server_hostname=upstream.host if context is not None else None,
-                )
-        except OSError as error:
-            phrase = in_words(error, secure=context is not None, timeout_seconds=timeout_seconds)
-            raise (OutOfHandles if phrase is NO_FILES else Unreachable)(phrase) from error
-        except UnicodeError as error:
-            raise Unreachable("the upstream's name is not a host name") from error
-        except asyncio.CancelledError:
-            for connection in made:  # it may have been made at just this moment, and nobody takes it
-                connection.give_up()
-            raise
-        if self._pool.is_closed:  # meanwhile
-            connection.drop()
-            raise Unreachable(SHUTTING_DOWN)
-        return connection
+        return await open_connection(
+            self._pool,
+            key,
+            upstream.host,
+            upstream.port,
+            context=context,
+            server_name=upstream.host,
+            timeout_seconds=timeout_seconds,
+        )
 
 
 class HTTPLine:

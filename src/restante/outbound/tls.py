@@ -14,6 +14,19 @@ def context_for(upstream: Upstream) -> ssl.SSLContext | None:
 
 
 @functools.cache
+def public_context(ca_file: str | None) -> ssl.SSLContext:
+    """How to speak TLS with anybody: trusted are the system's authorities and those of `ca_file`.
+
+    Raises `OSError` where the file cannot be used.
+    """
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+@functools.cache
 def _context(ca_file: str | None, client_cert: str | None, client_key: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
