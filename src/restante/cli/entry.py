@@ -18,6 +18,7 @@ from .. import __version__
 from ..config import SettingError
 from .check import check
 from .demo import demo
+from .listen import listen
 from .migrate import migrate
 from .remote import Trouble
 from .result import result
@@ -53,6 +54,7 @@ for command in (
     retry,
     resolve,
     upstreams,
+    listen,
 ):
     restante.add_command(command)
 
