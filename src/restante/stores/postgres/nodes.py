@@ -8,6 +8,9 @@ held under the old one it cannot begin any more.
 After the database was away all leases may have lapsed at once. So nobody is taken for dead by a process that
 has not itself been seen by the database for a while: first all get a chance to come back.
 
+A database that failed over to a standby may have forgotten what it was told last: that something ended, or
+was given back. So what it says is held by this process, and is not, is freed once in a lease.
+
 How much is queued is counted beside the beats, in a small part of the time: a short queue at every beat, a
 long one more seldom, and in between it is the last count and what this process has written since.
 """
@@ -28,6 +31,9 @@ BEATS = 4
 
 DOUBT_BEATS = 4 * BEATS
 """For how many beats an acquisition of which nobody knows whether it was made is given back again."""
+
+DISOWN_BEATS = BEATS
+"""Every so many beats this process gives up what it is said to hold and does not."""
 
 VOID_BEATS = 12 * BEATS
 """Every so many beats it is looked for holds that nobody's are."""
@@ -61,10 +67,12 @@ class Nodes:
         self._adopted = adopted
         self._held: dict[int, int] = {}  # key, hold
         self._number = 0
+        self._acquiring = 0  # the number of a claim whose answer has not come yet
         self._doubtful: dict[int, int] = {}  # hold, beats left
         self._owed: set[tuple[int, int]] = set()
         self._seen = 0.0  # when the last beat was, by the loop's clock
         self._void_in = VOID_BEATS
+        self._disown_in = DISOWN_BEATS
         self._next_seconds = 0.0
         self._count_at = 0.0  # by the loop's clock
         self._task: asyncio.Task[None] | None = None
@@ -76,6 +84,10 @@ class Nodes:
         """For one acquisition, or one reading."""
         self._number = (self._number + 1) % _NUMBERS
         return self.node * _NUMBERS + self._number
+
+    def acquiring(self, hold: int) -> None:
+        """From now on, until the next one, rows may come that are held by this number; 0: none may."""
+        self._acquiring = hold
 
     def hold(self, keys: Iterable[int], hold: int) -> None:
         for key in keys:
@@ -169,6 +181,9 @@ class Nodes:
         self.others, ends_in = (await self._database.rows("survey", self.node, again=True))[0]
         if present and self.others and ends_in <= 0:
             await self._bury()
+        self._disown_in -= 1
+        if self._disown_in <= 0:
+            await self._disown()
         self._void_in -= 1
         if self._void_in <= 0:
             await self._void()
@@ -186,6 +201,16 @@ class Nodes:
             await self._database.rows("release_holds", list(self._doubtful), again=True)
             await self._database.rows("release_readings", list(self._doubtful), again=True)
             self._doubtful = {hold: left - 1 for hold, left in self._doubtful.items() if left > 1}
+
+    async def _disown(self) -> None:
+        self._disown_in = DISOWN_BEATS
+        first, last = self.node * _NUMBERS, self.node * _NUMBERS + self._number
+        held = list(self._held)
+        rows = await self._database.rows("disown", first, last, self._acquiring, held, again=True)
+        if rows:
+            log.warning("the database had forgotten what was given back or ended; it is taken up again")
+        for (upstream,) in rows:
+            self._freed(upstream)
 
     async def _bury(self) -> None:
         gone = await self._database.rows("bury", again=True)

@@ -522,6 +522,16 @@ WITH freed AS (
 )
 SELECT DISTINCT upstream FROM freed
 
+-- name: disown
+-- What the process with the numbers from $1 to $2 is said to hold and does not, other than by a claim ($3) that is
+-- being answered.
+WITH freed AS (
+    UPDATE restante.ready SET hold = NULL
+    WHERE hold >= $1 AND hold <= $2 AND hold <> $3 AND key <> ALL($4::bigint[])
+    RETURNING upstream
+)
+SELECT DISTINCT upstream FROM freed
+
 -- name: void_readings
 -- Answers that were being handed over by processes that are gone.
 UPDATE restante.transactions SET reading = 0, reader = NULL
