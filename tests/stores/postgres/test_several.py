@@ -213,8 +213,12 @@ async def test_how_many_wait_is_known_everywhere_with_the_next_count(opening: Op
         await accepted(one)
     await completed(one)
     assert (one.queued, other.queued) == (5, 0)
+    counting = asyncio.ensure_future(other._nodes.count())
+    await accepted(other, tenant="b")  # in between, or not: it is counted once, or twice until the next time
+    await counting
+    assert other.queued_of("default") == 5
     await other._nodes.count()
-    assert other.queued == 5
+    assert (other.queued, other.queued_of("default"), other.queued_of("b")) == (6, 5, 1)
 
 
 async def test_counting_takes_a_hundredth_of_the_time_and_never_ceases() -> None:

@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterable
 
 from ...core.clock import SECOND
 from ...core.errors import RestanteError
+from ..queued import Queued
 from .database import Database
-from .rows import columns
+from .rows import columns, read_text
 
 log = logging.getLogger("restante.stores")
 
@@ -44,6 +45,9 @@ COUNT_SHARE = 0.01
 LONGEST_COUNT_REST_SECONDS = 300.0
 """It is counted that often in any case, also where a count was given up."""
 
+TENANTS = 10_000
+"""How many tenants are counted apart, those with the most."""
+
 _NUMBERS = 1 << 32
 
 
@@ -59,7 +63,7 @@ class Nodes:
         adopted: Callable[[tuple[int, int]], object],
     ) -> None:
         self.node = 0
-        self.queued = 0  # not finished; as of the last count, and kept up by what is written here
+        self.queued = Queued({})  # as of the last count, and what this process has written since
         self.others = 0  # other processes on this database, as of the last beat
         self._database = database
         self._lease = lease
@@ -134,9 +138,12 @@ class Nodes:
     async def count(self) -> None:
         """Counts what is queued; when it is next done depends on how long that took."""
         loop = asyncio.get_running_loop()
-        began, before = loop.time(), self.queued
+        began = loop.time()
+        self.queued.begin_count()
         try:
-            self.queued += await self._database.value("count_ready", again=True) - before
+            rows = await self._database.rows("count_ready", TENANTS, again=True)
+            counts = {read_text(row[0]): row[1] for row in rows}
+            self.queued.counted(counts, int(rows[0][2]) if rows else 0)
         finally:
             self._count_at = loop.time() + rest_after(loop.time() - began)
 

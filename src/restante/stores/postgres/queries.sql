@@ -504,8 +504,10 @@ UNION ALL SELECT 'oldest_snapshot_transactions', greatest(
 ), 0
 
 -- name: count_ready
--- How many are not finished. It reads them all, in an index.
-SELECT count(*) FROM restante.ready
+-- Of the $1 tenants with the most how many are not finished, and of all together. It reads them all, in an index.
+SELECT tenant, queued, sum(queued) OVER ()
+FROM (SELECT tenant, count(*) AS queued FROM restante.ready GROUP BY tenant) AS each
+ORDER BY queued DESC LIMIT $1
 
 -- name: bury
 DELETE FROM restante.nodes WHERE lease_until <= clock_timestamp() RETURNING node

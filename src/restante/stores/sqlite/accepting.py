@@ -7,6 +7,7 @@ first submits, in one group or in two, are one transaction.
 from ...core.errors import KeyReused
 from ...core.model import Accepted
 from .database import Database
+from .memory import Memory
 from .queries import numbers
 from .rows import Entry, Row, read_rows, read_transaction
 from .worker import Job
@@ -46,13 +47,11 @@ def accept_together(database: Database, jobs: list[Job]) -> bool:
     return True
 
 
-def count_fresh(job: Job) -> int:
-    """How many of a job's entries became transactions."""
-    count = 0
+def remember(job: Job, memory: Memory) -> None:
+    """After the commit: what became a transaction is queued."""
     for answer in job.value:
         if isinstance(answer, Accepted) and not answer.replayed:
-            count += 1
-    return count
+            memory.queued.add(answer.transaction.tenant)
 
 
 def _known(database: Database, jobs: list[Job]) -> Known:

@@ -65,7 +65,7 @@ def remember(job: Job, memory: Memory) -> None:
     for step, applied in zip(job.what, job.value, strict=True):
         if applied:
             if step.finishes:
-                memory.queued -= 1
+                memory.queued.end(step.tenant)
             if not step.holds:
                 memory.let_go((step.key,))
 

@@ -11,6 +11,7 @@ import apsw
 import msgspec
 
 from ...core.errors import SettingError
+from ..queued import Queued
 from .database import Database
 from .memory import Memory
 from .migrate import migrate
@@ -54,7 +55,7 @@ def open_file(path: str, *, vfs: str | None) -> OpenFile:
             lock=lock,
             databases=databases,
             secret=writer.value("secret"),
-            memory=Memory(queued=queued, next_key=writer.value("last_key") + 1),
+            memory=Memory(queued=Queued(queued), next_key=writer.value("last_key") + 1),
             loose=[(row[0], row[1]) for row in writer.rows("all_loose")],
         )
     except BaseException as error:
@@ -110,19 +111,19 @@ _ours: set[tuple[int, int]] = set()
 """The files that this process has open, by device and inode."""
 
 
-def _take_over(database: Database) -> int:
+def _take_over(database: Database) -> dict[str, int]:
     """Cleans up after the process before this one: what it was sending has lapsed, what it was handing
-    over may be read again. The number of transactions that are not finished."""
+    over may be read again. How many transactions of each tenant are not finished."""
     database.run("begin")
     try:
-        unfinished, sending = database.rows("count_unfinished")[0]
-        if sending:
+        unfinished = database.rows("count_unfinished")
+        if any(sending for _, _, sending in unfinished):
             database.run("lapse_all")
         database.run("unreserve_all")
         database.run("commit")
     finally:
         database.roll_back()
-    return int(unfinished)
+    return {tenant: count for tenant, count, _ in unfinished}
 
 
 def refused(path: str, error: BaseException) -> BaseException:

@@ -47,6 +47,7 @@ class Step(msgspec.Struct):
     """A change as rows. `start` is what it is checked against, `end` what the row becomes."""
 
     key: int
+    tenant: str
     start: tuple[int, int]  # sequence, attempt
     end: Row  # as in apply_changes
     reached: tuple[int, int]
@@ -104,6 +105,7 @@ def step_of(change: Change) -> Step:
     status = STATUS[after.status]
     return Step(
         before.key,
+        before.tenant,
         (before.sequence, before.attempt),
         (
             status,

@@ -77,7 +77,10 @@ class SQLiteStore:
 
     @property
     def queued(self) -> int:
-        return self._memory.queued
+        return self._memory.queued.total
+
+    def queued_of(self, tenant: str) -> int:
+        return self._memory.queued.of(tenant)
 
     @property
     def commits(self) -> int:

@@ -66,7 +66,7 @@ class Writer:
         self.commits += 1
         for job in kinds.get("accept", ()):
             if job.error is None:
-                self._memory.queued += accepting.count_fresh(job)
+                accepting.remember(job, self._memory)
         for job in kinds.get("apply", ()):
             if job.error is None:
                 changing.remember(job, self._memory)
