@@ -5,6 +5,7 @@ Whatever is wrong with the path or the file is a `SettingError` of one line, nam
 
 import fcntl
 import os
+import time
 from contextlib import suppress
 
 import apsw
@@ -19,6 +20,10 @@ from .migrate import migrate
 WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB = 8 * 1024
 READERS = 3
+
+LOCK_SECONDS = 2.0
+LOCK_LOOK_SECONDS = 0.01
+"""How long the lock of a server that was killed is waited for: its writing process ends its commit."""
 
 
 class OpenFile(msgspec.Struct, kw_only=True):
@@ -90,13 +95,22 @@ def take_file(path: str, *, create: bool) -> int:
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingError("store", f"{path} cannot be opened: {error.strerror}") from None
+    patience = time.monotonic() + LOCK_SECONDS
+    while not _locked(descriptor):
+        if time.monotonic() > patience:
+            os.close(descriptor)
+            raise _in_use(path)
+        time.sleep(LOCK_LOOK_SECONDS)
+    _ours.add(_number(os.fstat(descriptor)))
+    return descriptor
+
+
+def _locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        os.close(descriptor)
-        raise _in_use(path) from None
-    _ours.add(_number(os.fstat(descriptor)))
-    return descriptor
+        return False
+    return True
 
 
 def _in_use(path: str) -> SettingError:
