@@ -48,4 +48,5 @@ class Thread:
                     job.error = job.error or wrong(error)
             with suppress(RuntimeError):  # the loop may be gone, and everybody who waited with it
                 self._loop.call_soon_threadsafe(done, group)
+            del given, group  # else they are kept for as long as nothing more comes
             self._turnstile.sleep()
