@@ -4,12 +4,15 @@ One run, interleaved rounds, medians. Printed are
 
     constant   the same server answering the same bytes without storing anything (the limit)
     accept     durable accepts: POST /async/echo, 300-byte body, 64 connections, SQLite; the upstream
-               is silent, so that accepting is all that is done
+               is silent, so that accepting is all that is done. The server has both cores, as it has
+               where nobody pins it, and writes on the second one
+    one core   the same with the server on one core, where a thread writes
     life       accept → upstream (answers at once) → result stored, per second from the first submit to
                the last result
     latency    one client, one at a time: submit → result in hand
 
-The server runs on one core; the load and the upstream on the other. Needs `wrk` on the PATH.
+The load and the upstream run on the second core; the server on the first one, or wherever it likes. Needs
+`wrk` on the PATH.
 """
 
 import argparse
@@ -41,16 +44,18 @@ wrk.headers["Content-Type"] = "application/json"
 """
 
 
-def pinned(core: int, command: list[str]) -> list[str]:
-    """The command on one core, where the machine has more than one and lets us choose."""
+def pinned(core: int | None, command: list[str]) -> list[str]:
+    """The command on one core, where the machine has more than one and lets us choose. None: on any."""
     cores = os.cpu_count() or 1
+    if core is None:
+        return command
     return ["taskset", "-c", str(core), *command] if cores > 1 and shutil.which("taskset") else command
 
 
 class Process:
     """A child that is ended when the block ends."""
 
-    def __init__(self, core: int, *command: str) -> None:
+    def __init__(self, core: int | None, *command: str) -> None:
         self.command = pinned(core, list(command))
 
     def __enter__(self) -> subprocess.Popen:
@@ -91,9 +96,9 @@ def wrk(path: str, seconds: float, script: str, connections: int = CONNECTIONS) 
     return rate, " ".join(match[0] for match in (bad, errors) if match)
 
 
-def restante(store: str) -> Process:
+def restante(store: str, core: int | None = None) -> Process:
     return Process(
-        0,
+        core,
         sys.executable,
         "-m",
         "restante",
@@ -108,8 +113,10 @@ def restante(store: str) -> Process:
 
 
 def resident_mib(process: subprocess.Popen) -> float:
-    text = Path(f"/proc/{process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
+    """Of the process and its children."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    texts = [Path(f"/proc/{number}/status").read_text() for number in (process.pid, *children)]
+    return sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in texts) / 1024
 
 
 def upstream(*flags: str) -> Process:
@@ -124,8 +131,8 @@ def measure_constant(seconds: float, script: str) -> float:
     return rate
 
 
-def measure_accept(seconds: float, script: str, folder: str) -> tuple[float, float]:
-    with upstream("--silent"), restante(f"{folder}/accept.db") as server:
+def measure_accept(seconds: float, script: str, folder: str, core: int | None) -> tuple[float, float]:
+    with upstream("--silent"), restante(f"{folder}/accept.db", core) as server:
         wait_for(UPSTREAM_PORT)
         wait_for(SERVER_PORT)
         idle = resident_mib(server)
@@ -223,21 +230,24 @@ def main() -> None:
     chosen = options.parse_args()
     if not shutil.which("wrk"):
         raise SystemExit("bench/accept.py needs wrk (apt-get install wrk)")
-    constant, accept, ratio, life, latency, idle = [], [], [], [], [], []
+    constant, accept, ratio, one_core, one_ratio, life, latency, idle = [], [], [], [], [], [], [], []
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         script = f"{folder}/post.lua"
         Path(script).write_text(SCRIPT)
         for number in range(chosen.rounds):
             constant.append(measure_constant(chosen.seconds, script))
-            rate, resident = measure_accept(chosen.seconds, script, folder)
+            rate, resident = measure_accept(chosen.seconds, script, folder, None)
             accept.append(rate)
             idle.append(resident)
             ratio.append(rate / constant[-1])
+            one_core.append(measure_accept(chosen.seconds, script, folder, 0)[0])
+            one_ratio.append(one_core[-1] / constant[-1])
             life.append(measure_life(chosen.seconds, script, folder))
             latency += measure_latency(folder, 300)
             print(
                 f"round {number + 1}: constant {constant[-1]:.0f}/s  accept {rate:.0f}/s "
-                f"({ratio[-1]:.2f})  life {life[-1]:.0f}/s",
+                f"({ratio[-1]:.2f})  one core {one_core[-1]:.0f}/s ({one_ratio[-1]:.2f})  "
+                f"life {life[-1]:.0f}/s",
                 file=sys.stderr,
             )
     latency.sort()
@@ -245,6 +255,9 @@ def main() -> None:
     print(f"httptools {httptools.__version__}, SQLite {apsw.sqlite_lib_version()}, {os.cpu_count()} cores")
     print(f"constant   {statistics.median(constant):9.0f} /s")
     print(f"accept     {statistics.median(accept):9.0f} /s   {statistics.median(ratio):.2f} of constant")
+    print(
+        f"one core   {statistics.median(one_core):9.0f} /s   {statistics.median(one_ratio):.2f} of constant"
+    )
     print(f"life       {statistics.median(life):9.0f} /s")
     print(f"latency    {quantile(latency, 0.5):9.2f} ms p50   {quantile(latency, 0.99):.2f} ms p99")
     print(f"idle       {statistics.median(idle):9.0f} MiB resident")

@@ -87,6 +87,7 @@ GIVEN = {
     "max_body": "1KiB",
     "max_result": "2KiB",
     "max_queued": "7",
+    "max_queued_per_tenant": "5",
     "max_waiting": "8",
     "max_events": "10",
     "max_streams": "7",

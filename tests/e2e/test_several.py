@@ -2,71 +2,14 @@
 
 import asyncio
 import contextlib
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
 from ..postgres import Server
-from .harness import OK, Call, Process, RecordingUpstream, free_port, serving, settled
+from .harness import Process, RecordingUpstream, free_port, serving, settled
 from .test_kill import BODY, ONCE, VICTIM
-
-WAIT = {"Prefer": "wait=15"}
-
-
-def refusing(call: Call) -> bytes:
-    """An error, which is handed out once."""
-    if call.target == "/refused":
-        return b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 2\r\n\r\n{}"
-    return OK
-
-
-async def test_any_server_answers_for_what_another_runs(tmp_path: Path, database: str) -> None:
-    async with RecordingUpstream(refusing) as upstream, httpx.AsyncClient(timeout=30) as client:
-        servers = [serving(upstream.url, tmp_path, "--store", database) for _ in range(2)]
-        one, other = [await server.ready() for server in servers]
-        try:
-            for _ in range(2):  # by the second time each knows of the other
-                upstream.gate.clear()
-                upstream.arrived.clear()
-                accepted = (await client.post(one.url + "/async/work", json={})).json()
-                url = f"{other.url}/async/result/{accepted['request_id']}"
-                early = await client.get(url)
-                assert (early.status_code, early.json()["status"]) == (425, "processing")
-                held = asyncio.create_task(client.get(url, headers=WAIT))
-                await upstream.arrived.wait()
-                await client.get(url, headers={"Prefer": "wait=1"})
-                assert not held.done()
-                began = time.monotonic()
-                upstream.gate.set()
-                answer = await held
-                assert (answer.status_code, answer.json()) == (200, {"done": True})
-            assert time.monotonic() - began < 3  # told, not found by looking now and then
-
-            events = f"{other.url}/-/transactions/{accepted['request_id']}/events"
-            assert [e["status"] for e in (await client.get(events)).json()["events"]][-1] == "completed"
-
-            refused = (await client.post(one.url + "/async/refused", json={})).json()["request_id"]
-            await settled(client, other.url, refused)
-            asked = [
-                client.get(f"{server.url}/async/result/{refused}") for server in servers for _ in range(10)
-            ]
-            codes = [answer.status_code for answer in await asyncio.gather(*asked)]
-            assert sorted(codes) == [404] * 19 + [422]  # one reader, whichever server was asked
-
-            key = {"Idempotency-Key": "order-1"}
-            racing = [
-                client.post(f"{server.url}/async/once", json={}, headers=key)
-                for server in servers
-                for _ in range(5)
-            ]
-            answers = await asyncio.gather(*racing)
-            assert {answer.status_code for answer in answers} == {202}
-            assert len({answer.json()["request_id"] for answer in answers}) == 1
-        finally:
-            for server in servers:
-                await server.kill()
 
 
 async def test_while_the_database_is_away_it_says_when_to_come_again(tmp_path: Path) -> None:

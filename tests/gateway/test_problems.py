@@ -30,6 +30,7 @@ FAILURES: dict[str, tuple[Exception, int]] = {
     "Gone": (errors.Gone("Past its retention."), 410),
     "BodyTooLarge": (errors.BodyTooLarge("Too large."), 413),
     "KeyReused": (errors.KeyReused("Reused."), 422),
+    "TooManyQueued": (errors.TooManyQueued("Too many.", retry_after_seconds=30), 429),
     "QueueFull": (errors.QueueFull("Full.", retry_after_seconds=30), 503),
     "StoreUnavailable": (errors.StoreUnavailable("Away.", retry_after_seconds=5), 503),
     "MoveRefused": (errors.MoveRefused(Status.PENDING, Move.DELAY), 409),
@@ -91,6 +92,9 @@ class FailingStore:
         self.failure = failure
         self.queued = 0
         self.secret = bytes(16)
+
+    def queued_of(self, tenant: str) -> int:
+        return 0
 
     async def ping(self) -> None:
         raise self.failure

@@ -11,6 +11,7 @@ from restante.core.policy import Limits, Route
 from restante.core.status import Dialect
 from restante.ports import REQUEST_CHUNKS
 
+from ..stores.samples import accepted
 from .conftest import MakeHouse
 from .house import House
 
@@ -159,6 +160,21 @@ async def test_a_full_queue_is_refused_with_a_time_to_wait(make_house: MakeHouse
     seen = await wire.answer()
     assert (seen.code, list(seen.json), seen.header("retry-after")) == (503, ["message"], "30")
     assert (await house.ask("POST", "/async/x")).code == 503
+
+
+async def test_a_tenant_over_its_limit_is_refused_and_no_other(make_house: MakeHouse) -> None:
+    house = await make_house(limits=Limits(max_queued_per_tenant=2))
+    for _ in range(3):
+        await accepted(house.store, tenant="another")
+    first, _ = [await house.submit() for _ in range(2)]
+    wire = await house.wire()
+    large = {"Content-Length": "100000", "Expect": "100-continue"}
+    wire.request("POST", "/async/x", large)  # before its body is asked for
+    for seen in (await wire.answer(), await house.ask("POST", "/async/x")):
+        assert (seen.code, list(seen.json), seen.header("retry-after")) == (429, ["message"], "30")
+        assert "max_queued_per_tenant" in seen.json["message"]
+    await house.end(first)
+    await house.submit()
 
 
 async def test_while_it_shuts_down_nothing_is_accepted(house: House) -> None:

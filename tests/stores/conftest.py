@@ -27,6 +27,15 @@ def _sqlite(request: pytest.FixtureRequest) -> Opener:
     return open
 
 
+def _apart(request: pytest.FixtureRequest) -> Opener:
+    folder: Path = request.getfixturevalue("tmp_path")
+
+    async def open(**limits: Any) -> Store:
+        return await SQLiteStore.open(str(folder / "restante.db"), limits=Limits(**limits), apart=True)
+
+    return open
+
+
 def _postgres(request: pytest.FixtureRequest) -> Opener:
     url: str = request.getfixturevalue("database")
 
@@ -45,11 +54,12 @@ def _pooled(request: pytest.FixtureRequest) -> Opener:
     return open
 
 
-BACK_ENDS = {"sqlite": _sqlite, "postgres": _postgres, "pooled": _pooled}
-"""`pooled`: PostgreSQL behind a pooler in transaction mode, a real one where there is one; `check-all`."""
+BACK_ENDS = {"sqlite": _sqlite, "apart": _apart, "postgres": _postgres, "pooled": _pooled}
+"""`apart`: SQLite, written by a process of its own. `pooled`: PostgreSQL behind a pooler in transaction
+mode, a real one where there is one; `check-all`."""
 
 
-@pytest.fixture(params=["sqlite", "postgres", pytest.param("pooled", marks=pytest.mark.all)])
+@pytest.fixture(params=["sqlite", "apart", "postgres", pytest.param("pooled", marks=pytest.mark.all)])
 def opener(request: pytest.FixtureRequest) -> Opener:
     return BACK_ENDS[request.param](request)
 

@@ -139,10 +139,11 @@ async def test_a_call_with_one_bad_submission_writes_nothing(store: Store) -> No
 
 async def test_what_is_not_finished_is_counted(opened: Opener) -> None:
     store = await opened()
-    for _ in range(3):
-        await accepted(store)
-    assert store.queued == 3
-    assert (await opened()).queued == 3
+    for tenant in ("a", "b", "b"):
+        await accepted(store, tenant=tenant)
+    for each in (store, await opened()):
+        assert each.queued == 3
+        assert [each.queued_of(tenant) for tenant in ("a", "b", "c")] == [1, 2, 0]
 
 
 async def test_keys_are_given_once_and_grow(opened: Opener) -> None:

@@ -160,12 +160,12 @@ async def test_what_is_finished_is_not_counted(opened: Opener) -> None:
     store = await opened()
     await completed(store)
     pending = await accepted(store)
-    assert store.queued == 1
+    assert (store.queued, store.queued_of(pending.tenant)) == (1, 1)
     cancelled = change.cancel(pending, now=NOW)
     assert cancelled
     await applied(store, cancelled)
-    assert store.queued == 0
-    assert (await opened()).queued == 0
+    for each in (store, await opened()):
+        assert (each.queued, each.queued_of(pending.tenant)) == (0, 0)
 
 
 async def test_sweep_at_moves_with_the_end(store: Store) -> None:

@@ -141,6 +141,9 @@ async def test_everything_is_as_before_but_what_a_crash_ends(path: Path, databas
     kept = await fill(store)
     before = await told(store, kept)
     secret = store.secret
+    for upstream in ("default", "bank"):
+        await store.pause(upstream)
+    await store.resume("default")
     await store.close()
     file = content(path.parent)
     moved = await moving(path, database)
@@ -152,6 +155,7 @@ async def test_everything_is_as_before_but_what_a_crash_ends(path: Path, databas
     arrived = await PostgresStore.open(database, limits=Limits())
     try:
         assert arrived.secret == secret
+        assert await arrived.paused() == {"bank"}
         for name in ("sending", "of many words"):
             before[name][0] = msgspec.structs.replace(before[name][0], due_at=0)
         before["failed, being read"][0] = msgspec.structs.replace(

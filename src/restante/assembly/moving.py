@@ -73,7 +73,7 @@ async def move(source: Departure, target: Arrival, *, told: Told) -> Moved:
         told(moved)
     if moved.transactions != moved.count:
         raise SettingError("from", "it changed while it was read; nothing was moved")
-    await target.finish(secret=source.secret, last_key=source.last_key)
+    await target.finish(secret=source.secret, last_key=source.last_key, paused=source.paused)
     return moved
 
 

@@ -24,7 +24,7 @@ from ..runner import Runner, Sweeper
 from ..service import Service
 from ..service.news import News
 from .handles import max_connections, raise_limit
-from .store import open_store
+from .store import open_served, open_store
 
 log = logging.getLogger("restante")
 
@@ -187,7 +187,7 @@ async def serve(
         loop.add_signal_handler(number, signalled)
     if leash is not None:
         loop.add_reader(leash, slackened)
-    running = await start(settings, listeners=listeners)
+    running = await start(settings, opened=open_served, listeners=listeners)
     announce(running.addresses)
     await asked.wait()
     log.info("draining: nothing new is accepted")

@@ -1,5 +1,7 @@
 """Which store a URL means. A store's driver is imported only where that store is meant."""
 
+import os
+
 from ..core.errors import SettingError
 from ..core.policy import Limits
 from ..ports import Store
@@ -8,21 +10,27 @@ SQLITE = "sqlite:///"
 POSTGRESQL = ("postgresql://", "postgres://")
 
 
-async def open_store(url: str, *, limits: Limits) -> Store:
+async def open_store(url: str, *, limits: Limits, apart: bool = False) -> Store:
     """Opens the store behind `url`: `sqlite:///relative.db`, `sqlite:////absolute.db` or
     `postgresql://user@host/database`. What is of an older version is brought up.
 
+    With `apart`, what is written to a file is written by a process of its own, which ends with this one.
     Raises `SettingError` where it cannot be used.
     """
     if url.startswith(SQLITE) and len(url) > len(SQLITE):
         from ..stores.sqlite import SQLiteStore
 
-        return await SQLiteStore.open(url.removeprefix(SQLITE), limits=limits)
+        return await SQLiteStore.open(url.removeprefix(SQLITE), limits=limits, apart=apart)
     if url.startswith(POSTGRESQL):
         from ..stores.postgres import PostgresStore
 
         return await PostgresStore.open(url, limits=limits)
     raise SettingError("store", "expected sqlite:///PATH or postgresql://USER@HOST/DATABASE")
+
+
+async def open_served(url: str, *, limits: Limits) -> Store:
+    """The same for a server that has its process to itself: it writes on a second core, where it has one."""
+    return await open_store(url, limits=limits, apart=len(os.sched_getaffinity(0)) > 1)
 
 
 async def migrate_store(url: str) -> str:

@@ -24,6 +24,7 @@ def describe(settings: Settings) -> dict[str, object]:
         max_body=spell_size(limits.max_body),
         max_result=spell_size(limits.max_result),
         max_queued=limits.max_queued,
+        max_queued_per_tenant=limits.max_queued_per_tenant,
         max_waiting=limits.max_waiting,
         max_events=limits.events,
         max_streams=limits.streams,

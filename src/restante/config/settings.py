@@ -89,6 +89,11 @@ MAX_RESULT = Setting("max_result", SIZE, "the largest answer kept; a larger one 
 MAX_QUEUED = Setting(
     "max_queued", whole(1, 1_000_000_000), "how many transactions may be unfinished; then 503", 1_000_000
 )
+MAX_QUEUED_PER_TENANT = Setting(
+    "max_queued_per_tenant",
+    whole(1, 1_000_000_000),
+    "how many transactions of one tenant may be unfinished; then 429. Without it, as many as `max_queued`",
+)
 MAX_WAITING = Setting(
     "max_waiting",
     whole(1, 1_000_000),
@@ -161,6 +166,7 @@ TOP = Section(
         MAX_BODY,
         MAX_RESULT,
         MAX_QUEUED,
+        MAX_QUEUED_PER_TENANT,
         MAX_WAITING,
         MAX_EVENTS,
         MAX_STREAMS,
@@ -235,6 +241,7 @@ def _limits(table: Table) -> Limits:
         max_body=table.get(MAX_BODY),
         max_result=table.get(MAX_RESULT),
         max_queued=table.get(MAX_QUEUED),
+        max_queued_per_tenant=table.find(MAX_QUEUED_PER_TENANT),
         max_waiting=table.get(MAX_WAITING),
         events=table.get(MAX_EVENTS),
         streams=table.get(MAX_STREAMS),

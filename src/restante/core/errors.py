@@ -9,6 +9,7 @@
     │   ├── UnknownUpstream      404  the configuration names no such upstream
     │   ├── BodyTooLarge         413
     │   ├── KeyReused            422  an idempotency key came with a different request
+    │   ├── TooManyQueued        429  the tenant is over `max_queued_per_tenant`
     │   ├── QueueFull            503  over `max_queued`
     │   ├── StoreUnavailable     503  disk full, too many waiting writes, shutting down
     │   ├── TooLate              409  no longer to be cancelled
@@ -112,6 +113,13 @@ class KeyReused(Refused):
 
     status = 422
     title = "Idempotency key reused"
+
+
+class TooManyQueued(Refused):
+    """More than `max_queued_per_tenant` transactions of one tenant are waiting."""
+
+    status = 429
+    title = "Too many queued"
 
 
 class QueueFull(Refused):

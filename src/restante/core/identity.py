@@ -14,21 +14,18 @@ KEY_BITS = 48
 RANDOM_BYTES = 10  # 74 of these 80 bits are used
 
 _TAIL = (1 << 42) - 1
+_RANDOM = 0xFFFFFFFF << 48 | _TAIL
+_UUID8 = 0x8 << 76 | 0b10 << 62
 
 
 def mint(key: int, random: bytes, secret: bytes) -> str:
     """The id of row `key`; `random` is RANDOM_BYTES of chance, `secret` the store's own 16 bytes."""
-    head = random[:4]
-    tail = int.from_bytes(random[4:10], "big") & _TAIL
-    blurred = key ^ _blur(head, tail, secret)
-    low = blurred & 0xFFFFF
-    return "%08x-%04x-8%03x-%04x-%012x" % (  # noqa: UP031
-        int.from_bytes(head, "big"),
-        blurred >> 32,
-        (blurred >> 20) & 0xFFF,
-        0x8000 | low >> 6,
-        (low & 0x3F) << 42 | tail,
-    )
+    chosen = int.from_bytes(random, "big") & _RANDOM
+    blurred = key ^ _blur(chosen, secret)
+    number = chosen >> 48 << 96 | blurred >> 32 << 80 | (blurred & 0xFFF00000) << 44
+    number |= (blurred & 0xFFFFF) << 42 | chosen & _TAIL | _UUID8
+    text = number.to_bytes(16, "big").hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def key_of(id: str, secret: bytes) -> int | None:
@@ -41,18 +38,17 @@ def key_of(id: str, secret: bytes) -> int | None:
     number = int(digits, 16)
     if (number >> 76) & 0xF != 0x8 or (number >> 62) & 0b11 != 0b10:
         return None
-    head = (number >> 96).to_bytes(4, "big")
-    tail = number & _TAIL
+    chosen = number >> 96 << 48 | number & _TAIL
     blurred = ((number >> 80) & 0xFFFF) << 32 | ((number >> 64) & 0xFFF) << 20 | (number >> 42) & 0xFFFFF
-    return blurred ^ _blur(head, tail, secret)
+    return blurred ^ _blur(chosen, secret)
 
 
 _HEX = frozenset("0123456789abcdef")
 
 
-def _blur(head: bytes, tail: int, secret: bytes) -> int:
+def _blur(chosen: int, secret: bytes) -> int:
     hash = _keyed(secret).copy()
-    hash.update(head + tail.to_bytes(6, "big"))
+    hash.update(chosen.to_bytes(RANDOM_BYTES, "big"))
     return int.from_bytes(hash.digest(), "big")
 
 

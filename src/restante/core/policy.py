@@ -95,6 +95,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_body: int = 16 * MiB
     max_result: int = 64 * MiB
     max_queued: int = 1_000_000
+    max_queued_per_tenant: int | None = None
     reserve: int = 64 * MiB  # room on the store's disk that is left for ending and forgetting work
     max_waiting: int = 10_000  # writes waiting for the store's next commit
     retention: int = 24 * HOUR

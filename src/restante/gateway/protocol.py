@@ -275,8 +275,8 @@ class DirectCycle:
         self.response_started = self.response_complete = True
         protocol = self.protocol
         headers = reply.headers if self.keep_alive else [*reply.headers, CLOSE]
-        head = b"".join([b"%b: %b\r\n" % pair for pair in headers])
-        protocol.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[reply.code], head, reply.body))
+        head = b"\r\n".join(map(b": ".join, headers))
+        protocol.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[reply.code], head, reply.body))
         if not self.keep_alive:
             protocol.transport.close()
         protocol.on_direct_response_complete()

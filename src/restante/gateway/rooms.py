@@ -6,6 +6,7 @@ no spelling of it behind `/async/` reaches.
 
 from collections.abc import Iterable
 from enum import IntEnum, auto
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..core.errors import NoRoute
@@ -20,6 +21,13 @@ RESULT = "/async/result/"
 
 TASK_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 READS = frozenset({"GET", "HEAD"})
+
+
+PLACES = 1024
+"""Paths whose place is remembered: few are asked for again and again."""
+
+MAX_REMEMBERED = 256
+"""Characters of such a path."""
 
 
 class Room(IntEnum):
@@ -52,6 +60,7 @@ class Rooms:
         self._public = public
         paths = {route.transactions for route in policy.routes if route.transactions is not None}
         self._transactions = tuple(sorted(paths, key=len, reverse=True))
+        self._remembered = lru_cache(PLACES)(self._place)
         self._submits = tuple(
             [ASYNC.encode()] if all(route.dialect is Dialect.TASK for route in policy.routes) else [b"/"]
         )
@@ -68,26 +77,29 @@ class Rooms:
             return Place(Room.NATIVE, path[len(OURS) :])
         if not self._public:
             raise NoRoute("Only /-/ is served on this address.")
+        if method in TASK_METHODS:
+            if path.startswith(STATUS):
+                return Place(Room.TASK_STATUS, path[len(STATUS) :])
+            if path.startswith(RESULT):
+                return Place(Room.TASK_RESULT, path[len(RESULT) :])
+        transactions = self._audience(path) if method in READS and not path.startswith(ASYNC) else None
+        if transactions is not None:
+            room = Room.TRANSACTIONS if path == transactions else Room.TRANSACTION
+            return Place(room, path, None, transactions)
+        place = (self._remembered if len(path) <= MAX_REMEMBERED else self._place)(method, path)
+        if place.room is Room.THROUGH and self._native and preferences(headers).respond_async:
+            return Place(Room.PREFER, path, place.route)  # who gets a 202 is sent to `/-/`
+        return place
+
+    def _place(self, method: str, path: str) -> Place:
+        """Of what is a route's: TASK, SUBMIT or THROUGH."""
         if path.startswith(ASYNC):
-            if method in TASK_METHODS:
-                if path.startswith(STATUS):
-                    return Place(Room.TASK_STATUS, path[len(STATUS) :])
-                if path.startswith(RESULT):
-                    return Place(Room.TASK_RESULT, path[len(RESULT) :])
             plain = path[len(ASYNC) - 1 :]
             if plain.startswith((OURS, ASYNC)) or (method in READS and self._audience(plain) is not None):
                 raise NoRoute("This path cannot be called through /async/.")
             return Place(Room.TASK, plain, self._route(method, plain))
-        transactions = self._audience(path) if method in READS else None
-        if transactions is not None:
-            room = Room.TRANSACTIONS if path == transactions else Room.TRANSACTION
-            return Place(room, path, None, transactions)
         route = self._route(method, path)
-        if route.dialect is Dialect.TRANSACTION:
-            return Place(Room.SUBMIT, path, route)
-        if self._native and preferences(headers).respond_async:  # who gets a 202 is sent to `/-/`
-            return Place(Room.PREFER, path, route)
-        return Place(Room.THROUGH, path, route)
+        return Place(Room.SUBMIT if route.dialect is Dialect.TRANSACTION else Room.THROUGH, path, route)
 
     def _audience(self, path: str) -> str | None:
         """The configured transactions path that `path` reads from."""

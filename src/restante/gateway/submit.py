@@ -56,7 +56,7 @@ async def accept(
     origin = desk.origins.of(call.scope, envelope.host) if dialect is not Dialect.TRANSACTION else ""
     size = announced(call, envelope)
     if size is None or size > desk.limits.inline_body:  # before a large body is asked for
-        service.check_accepting()
+        service.check_accepting(caller.tenant)
     if size is not None and size > desk.limits.max_body:
         raise service.body_too_large()
     content, rest = await call.body()

@@ -100,6 +100,10 @@ class Store(Protocol):
         """How many transactions are not finished."""
         ...
 
+    def queued_of(self, tenant: str) -> int:
+        """How many of the tenant's are not. Where others write as well, of both as far as is known here."""
+        ...
+
     async def reserve_keys(self, count: int) -> range:
         """Row keys that nobody else is given, in increasing order."""
         ...

@@ -1,6 +1,6 @@
 """The promises of a store that is moved out of, and of one that is moved into."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Protocol
 
 from ..core.model import Event, Record, Transaction
@@ -23,6 +23,11 @@ class Departure(Protocol):
     @property
     def count(self) -> int:
         """How many transactions there are."""
+        ...
+
+    @property
+    def paused(self) -> Set[str]:
+        """The upstreams that are paused."""
         ...
 
     def records(self) -> Iterator[list[Record]]:
@@ -54,8 +59,9 @@ class Arrival(Protocol):
         """More events of a transaction that was taken."""
         ...
 
-    async def finish(self, *, secret: bytes, last_key: int) -> None:
-        """Commits. From then on ids made with `secret` are good here, and keys go on behind `last_key`."""
+    async def finish(self, *, secret: bytes, last_key: int, paused: Set[str]) -> None:
+        """Commits. From then on ids made with `secret` are good here, keys go on behind `last_key`, and these
+        upstreams are paused."""
         ...
 
     async def close(self) -> None: ...

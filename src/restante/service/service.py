@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..core import change as changes
-from ..core.errors import BodyTooLarge, QueueFull, RestanteError, StoreUnavailable
+from ..core.errors import BodyTooLarge, QueueFull, RestanteError, StoreUnavailable, TooManyQueued
 from ..core.identity import RANDOM_BYTES, mint
 from ..core.machine import TERMINAL
 from ..core.model import (
@@ -41,6 +41,9 @@ KEY_BLOCK = 1024
 
 MAX_RACES = 100
 """How often a change is decided anew before it is given up as an error of ours."""
+
+FULL_SECONDS = 30
+"""What callers are told to wait while a queue is full."""
 
 READY_BODY = 8 * 1024
 """Requests up to this size wait for their turn in memory, larger ones in the store."""
@@ -91,14 +94,20 @@ class Service:
     def body_too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The body is over the limit of {self.policy.limits.max_body} bytes (max_body).")
 
-    def check_accepting(self) -> None:
-        """Raises where nothing can be accepted now, so that nobody sends a large body in vain."""
+    def check_accepting(self, tenant: str) -> None:
+        """Raises where nothing of the tenant's can be accepted now, so that no large body is sent in vain."""
         if not self.accepting:
             raise StoreUnavailable("The gateway is shutting down.", retry_after_seconds=5)
         if self.store.queued >= self.policy.limits.max_queued:
             raise QueueFull(
                 f"{self.policy.limits.max_queued} transactions are waiting (max_queued).",
-                retry_after_seconds=30,
+                retry_after_seconds=FULL_SECONDS,
+            )
+        most = self.policy.limits.max_queued_per_tenant
+        if most is not None and self.store.queued_of(tenant) >= most:
+            raise TooManyQueued(
+                f"{most} of your transactions are waiting (max_queued_per_tenant).",
+                retry_after_seconds=FULL_SECONDS,
             )
 
     async def submit(self, draft: Draft) -> Accepted:
@@ -129,7 +138,7 @@ class Service:
 
         What is raised here is refused at once: `told` is not called, and the body is still the caller's.
         """
-        self.check_accepting()
+        self.check_accepting(draft.tenant)
         id = mint(draft.intake.key, self.chance.bytes(RANDOM_BYTES), self.store.secret)
         submission = submission_of(draft, id=id, now=self.clock.now(), retention=self.policy.limits.retention)
         transaction = submission.transaction

@@ -124,6 +124,19 @@ async def test_a_dead_servers_claims_are_taken_over_when_its_lease_ends(opening:
             await asyncio.sleep(0.02)
 
 
+async def test_what_the_database_has_forgotten_the_end_of_is_taken_up_again(opening: Opener) -> None:
+    """As after a failover: it says that this process, which is alive, holds what it holds no more."""
+    alive = await opening(lease=SHORT)
+    pending = await accepted(alive, claim=True)
+    running, lost = [await applied(alive, begin(await accepted(alive, claim=True))) for _ in range(2)]
+    alive._nodes.let_go(lost.key)
+    assert await taken_over(alive) == [lost.key]
+    assert await now_is(alive, lost) == lost
+    assert await claimed(alive, now=NOW + LEASE) == []  # what it does hold remains its own
+    await applied(alive, complete(running))
+    await applied(alive, begin(pending))
+
+
 async def test_a_lease_is_held_however_long_its_work_takes(opening: Opener) -> None:
     busy, other = await opening(lease=SHORT), await opening(lease=SHORT)
     pending = await accepted(busy, claim=True)
@@ -200,8 +213,12 @@ async def test_how_many_wait_is_known_everywhere_with_the_next_count(opening: Op
         await accepted(one)
     await completed(one)
     assert (one.queued, other.queued) == (5, 0)
+    counting = asyncio.ensure_future(other._nodes.count())
+    await accepted(other, tenant="b")  # in between, or not: it is counted once, or twice until the next time
+    await counting
+    assert other.queued_of("default") == 5
     await other._nodes.count()
-    assert other.queued == 5
+    assert (other.queued, other.queued_of("default"), other.queued_of("b")) == (6, 5, 1)
 
 
 async def test_counting_takes_a_hundredth_of_the_time_and_never_ceases() -> None:

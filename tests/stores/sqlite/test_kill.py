@@ -16,10 +16,10 @@ from ..samples import NOW
 ROOT = Path(__file__).parents[3]
 
 
-def killed(path: Path, acknowledged: int) -> list[str]:
+def killed(path: Path, acknowledged: int, *how: str) -> list[str]:
     """What a process that was killed after so many acknowledgements had said until then."""
     victim = subprocess.Popen(
-        [sys.executable, "-m", "tests.stores.sqlite.victim", str(path)],
+        [sys.executable, "-m", "tests.stores.sqlite.victim", str(path), *how],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -32,9 +32,12 @@ def killed(path: Path, acknowledged: int) -> list[str]:
     return lines
 
 
+@pytest.mark.parametrize("how", [(), ("apart",)], ids=["thread", "apart"])
 @pytest.mark.parametrize("acknowledged", [1, 40, 400])
-async def test_nothing_that_was_acknowledged_is_missing(path: Path, acknowledged: int) -> None:
-    lines = await asyncio.to_thread(killed, path, acknowledged)
+async def test_nothing_that_was_acknowledged_is_missing(
+    path: Path, acknowledged: int, how: tuple[str, ...]
+) -> None:
+    lines = await asyncio.to_thread(killed, path, acknowledged, *how)
     words = [line.split() for line in lines if line.endswith("\n")]
     assert len(words) >= acknowledged
     store = await SQLiteStore.open(str(path), limits=Limits())

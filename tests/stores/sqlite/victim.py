@@ -17,10 +17,10 @@ async def work(store: SQLiteStore) -> None:
         print("begun", transaction.id, flush=True)
 
 
-async def main(path: str) -> None:
-    store = await SQLiteStore.open(path, limits=Limits())
+async def main(path: str, apart: bool) -> None:
+    store = await SQLiteStore.open(path, limits=Limits(), apart=apart)
     await asyncio.gather(*[work(store) for _ in range(8)])
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], sys.argv[2:] == ["apart"]))

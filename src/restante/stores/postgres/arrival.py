@@ -5,7 +5,7 @@ change that leads nowhere and brings the other events and the result. Servers ca
 so none is left with the secret of before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import asyncpg
@@ -14,7 +14,7 @@ from ...core.errors import SettingError
 from ...core.model import Body, Change, Event, Record, Request, Submission, Transaction
 from .migrate import migrate, reached
 from .queries import QUERIES
-from .rows import ENTRY_WIDTH, EVENT_WIDTH, RESULT_WIDTH, STEP_WIDTH, columns, entry_of, step_of
+from .rows import ENTRY_WIDTH, EVENT_WIDTH, RESULT_WIDTH, STEP_WIDTH, columns, entry_of, step_of, text
 from .url import Target, read_url
 
 STATEMENT_SECONDS = 60.0
@@ -102,7 +102,9 @@ class PostgresArrival:
     async def take_events(self, transaction: Transaction, events: Sequence[Event]) -> None:
         await self._change([Change(before=transaction, after=transaction, events=tuple(events))])
 
-    async def finish(self, *, secret: bytes, last_key: int) -> None:
+    async def finish(self, *, secret: bytes, last_key: int, paused: Set[str]) -> None:
+        for upstream in paused:
+            await self._rows("pause", text(upstream))
         await self._rows("replace_secret", secret)
         await self._execute(QUERIES["restart_keys"].format(first=last_key + 1))
         try:

@@ -8,6 +8,9 @@ held under the old one it cannot begin any more.
 After the database was away all leases may have lapsed at once. So nobody is taken for dead by a process that
 has not itself been seen by the database for a while: first all get a chance to come back.
 
+A database that failed over to a standby may have forgotten what it was told last: that something ended, or
+was given back. So what it says is held by this process, and is not, is freed once in a lease.
+
 How much is queued is counted beside the beats, in a small part of the time: a short queue at every beat, a
 long one more seldom, and in between it is the last count and what this process has written since.
 """
@@ -18,8 +21,9 @@ from collections.abc import Callable, Iterable
 
 from ...core.clock import SECOND
 from ...core.errors import RestanteError
+from ..queued import Queued
 from .database import Database
-from .rows import columns
+from .rows import columns, read_text
 
 log = logging.getLogger("restante.stores")
 
@@ -29,6 +33,9 @@ BEATS = 4
 DOUBT_BEATS = 4 * BEATS
 """For how many beats an acquisition of which nobody knows whether it was made is given back again."""
 
+DISOWN_BEATS = BEATS
+"""Every so many beats this process gives up what it is said to hold and does not."""
+
 VOID_BEATS = 12 * BEATS
 """Every so many beats it is looked for holds that nobody's are."""
 
@@ -37,6 +44,9 @@ COUNT_SHARE = 0.01
 
 LONGEST_COUNT_REST_SECONDS = 300.0
 """It is counted that often in any case, also where a count was given up."""
+
+TENANTS = 10_000
+"""How many tenants are counted apart, those with the most."""
 
 _NUMBERS = 1 << 32
 
@@ -53,7 +63,7 @@ class Nodes:
         adopted: Callable[[tuple[int, int]], object],
     ) -> None:
         self.node = 0
-        self.queued = 0  # not finished; as of the last count, and kept up by what is written here
+        self.queued = Queued({})  # as of the last count, and what this process has written since
         self.others = 0  # other processes on this database, as of the last beat
         self._database = database
         self._lease = lease
@@ -61,10 +71,12 @@ class Nodes:
         self._adopted = adopted
         self._held: dict[int, int] = {}  # key, hold
         self._number = 0
+        self._acquiring = 0  # the number of a claim whose answer has not come yet
         self._doubtful: dict[int, int] = {}  # hold, beats left
         self._owed: set[tuple[int, int]] = set()
         self._seen = 0.0  # when the last beat was, by the loop's clock
         self._void_in = VOID_BEATS
+        self._disown_in = DISOWN_BEATS
         self._next_seconds = 0.0
         self._count_at = 0.0  # by the loop's clock
         self._task: asyncio.Task[None] | None = None
@@ -76,6 +88,10 @@ class Nodes:
         """For one acquisition, or one reading."""
         self._number = (self._number + 1) % _NUMBERS
         return self.node * _NUMBERS + self._number
+
+    def acquiring(self, hold: int) -> None:
+        """From now on, until the next one, rows may come that are held by this number; 0: none may."""
+        self._acquiring = hold
 
     def hold(self, keys: Iterable[int], hold: int) -> None:
         for key in keys:
@@ -122,9 +138,12 @@ class Nodes:
     async def count(self) -> None:
         """Counts what is queued; when it is next done depends on how long that took."""
         loop = asyncio.get_running_loop()
-        began, before = loop.time(), self.queued
+        began = loop.time()
+        self.queued.begin_count()
         try:
-            self.queued += await self._database.value("count_ready", again=True) - before
+            rows = await self._database.rows("count_ready", TENANTS, again=True)
+            counts = {read_text(row[0]): row[1] for row in rows}
+            self.queued.counted(counts, int(rows[0][2]) if rows else 0)
         finally:
             self._count_at = loop.time() + rest_after(loop.time() - began)
 
@@ -169,6 +188,9 @@ class Nodes:
         self.others, ends_in = (await self._database.rows("survey", self.node, again=True))[0]
         if present and self.others and ends_in <= 0:
             await self._bury()
+        self._disown_in -= 1
+        if self._disown_in <= 0:
+            await self._disown()
         self._void_in -= 1
         if self._void_in <= 0:
             await self._void()
@@ -186,6 +208,16 @@ class Nodes:
             await self._database.rows("release_holds", list(self._doubtful), again=True)
             await self._database.rows("release_readings", list(self._doubtful), again=True)
             self._doubtful = {hold: left - 1 for hold, left in self._doubtful.items() if left > 1}
+
+    async def _disown(self) -> None:
+        self._disown_in = DISOWN_BEATS
+        first, last = self.node * _NUMBERS, self.node * _NUMBERS + self._number
+        held = list(self._held)
+        rows = await self._database.rows("disown", first, last, self._acquiring, held, again=True)
+        if rows:
+            log.warning("the database had forgotten what was given back or ended; it is taken up again")
+        for (upstream,) in rows:
+            self._freed(upstream)
 
     async def _bury(self) -> None:
         gone = await self._database.rows("bury", again=True)

@@ -504,8 +504,10 @@ UNION ALL SELECT 'oldest_snapshot_transactions', greatest(
 ), 0
 
 -- name: count_ready
--- How many are not finished. It reads them all, in an index.
-SELECT count(*) FROM restante.ready
+-- Of the $1 tenants with the most how many are not finished, and of all together. It reads them all, in an index.
+SELECT tenant, queued, sum(queued) OVER ()
+FROM (SELECT tenant, count(*) AS queued FROM restante.ready GROUP BY tenant) AS each
+ORDER BY queued DESC LIMIT $1
 
 -- name: bury
 DELETE FROM restante.nodes WHERE lease_until <= clock_timestamp() RETURNING node
@@ -518,6 +520,16 @@ DELETE FROM restante.nodes WHERE node = $1
 WITH freed AS (
     UPDATE restante.ready SET hold = NULL
     WHERE hold IS NOT NULL AND NOT EXISTS (SELECT 1 FROM restante.nodes WHERE node = hold >> 32)
+    RETURNING upstream
+)
+SELECT DISTINCT upstream FROM freed
+
+-- name: disown
+-- What the process with the numbers from $1 to $2 is said to hold and does not, other than by a claim ($3) that is
+-- being answered.
+WITH freed AS (
+    UPDATE restante.ready SET hold = NULL
+    WHERE hold >= $1 AND hold <= $2 AND hold <> $3 AND key <> ALL($4::bigint[])
     RETURNING upstream
 )
 SELECT DISTINCT upstream FROM freed

@@ -64,6 +64,7 @@ class Step(msgspec.Struct):
 
     id: str
     key: int
+    tenant: str
     start: tuple[int, int]  # sequence, attempt
     end: Row  # the columns of apply_changes from status to result_status
     reached: tuple[int, int]
@@ -133,6 +134,7 @@ def step_of(change: Change, hold: int | None) -> Step:
     return Step(
         before.id,
         before.key,
+        before.tenant,
         (before.sequence, before.attempt),
         (
             status,

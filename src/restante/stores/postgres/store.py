@@ -121,7 +121,10 @@ class PostgresStore:
     @property
     def queued(self) -> int:
         """As counted last, and what this process has written since."""
-        return max(self._nodes.queued, 0)
+        return max(self._nodes.queued.total, 0)
+
+    def queued_of(self, tenant: str) -> int:
+        return self._nodes.queued.of(tenant)
 
     @property
     def commits(self) -> int:
@@ -343,14 +346,14 @@ class PostgresStore:
         """After its commit."""
         transaction = entry.submission.transaction
         if transaction.status not in TERMINAL:
-            self._nodes.queued += 1
+            self._nodes.queued.add(transaction.tenant)
             if not entry.submission.claim and transaction.due_at is not None:
                 self._signals.work(transaction.upstream, transaction.due_at)
 
     def _applied(self, step: Step) -> None:
         """After its commit."""
         if step.finishes:
-            self._nodes.queued -= 1
+            self._nodes.queued.end(step.tenant)
         if not step.holds:
             self._nodes.let_go(step.key)
         self._signals.changed(step.id)

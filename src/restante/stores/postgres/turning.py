@@ -50,6 +50,7 @@ class Turning:
     async def _claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
         """The share of each tenant that has something due; what one leaves is shared by the others."""
         hold = self._nodes.number()
+        self._nodes.acquiring(hold)
         claims: list[Claim] = []
         more = True
         while more and len(claims) < limit:
@@ -67,6 +68,7 @@ class Turning:
             more = self._serve(upstream, left, rows)
             claims += map(_claim_of, rows)
         self._nodes.hold([claim.transaction.key for claim in claims], hold)
+        self._nodes.acquiring(0)
         return claims
 
     def _serve(self, upstream: str, limit: int, rows: list[Any]) -> bool:

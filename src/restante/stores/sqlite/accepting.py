@@ -4,12 +4,16 @@ The look-up of idempotency keys and the writing are one transaction of the only 
 first submits, in one group or in two, are one transaction.
 """
 
-from ...core.errors import KeyReused
-from ...core.model import Accepted
+from typing import Any
+
 from .database import Database
 from .queries import numbers
-from .rows import Entry, Row, read_rows, read_transaction
+from .rows import Entry, Row, read_rows
 from .worker import Job
+
+FRESH, REUSED = True, False
+Answer = bool | list[Any]
+"""What became of an entry: it is written, its key belongs to another request, or the first one's row."""
 
 Known = dict[bytes, tuple[int, bytes, int]]
 """Idempotency entries: scope to key, fingerprint, expires_at."""
@@ -24,40 +28,29 @@ def accept_together(database: Database, jobs: list[Job]) -> bool:
     """Writes the entries of all jobs; each job's value is its list of answers. True: it was done."""
     known = _known(database, jobs)
     fresh: list[Entry] = []
-    replays: list[tuple[list[Accepted | KeyReused], int, int]] = []
+    replays: list[tuple[list[Answer], int, int]] = []
     for job in jobs:
-        answers: list[Accepted | KeyReused] = []
+        answers: list[Answer] = []
         for entry in job.what:
-            transaction = entry.submission.transaction
-            claim = entry.submission.idempotency
-            if claim is not None:
-                first = known.get(claim.scope)
-                if first is not None and first[2] > transaction.created_at:
-                    if first[1] == claim.fingerprint:
+            if entry.claim is not None:
+                scope, fingerprint, expires_at = entry.claim
+                first = known.get(scope)
+                if first is not None and first[2] > entry.created_at:
+                    if first[1] == fingerprint:
                         replays.append((answers, len(answers), first[0]))
-                    answers.append(KeyReused("This idempotency key was used for a different request."))
+                    answers.append(REUSED)
                     continue
-                known[claim.scope] = (transaction.key, claim.fingerprint, transaction.expires_at)
+                known[scope] = (entry.key, fingerprint, expires_at)
             fresh.append(entry)
-            answers.append(Accepted(transaction))
+            answers.append(FRESH)
         job.value = answers
     _insert(database, fresh)
     _replay(database, replays)
     return True
 
 
-def count_fresh(job: Job) -> int:
-    """How many of a job's entries became transactions."""
-    count = 0
-    for answer in job.value:
-        if isinstance(answer, Accepted) and not answer.replayed:
-            count += 1
-    return count
-
-
 def _known(database: Database, jobs: list[Job]) -> Known:
-    claims = [entry.submission.idempotency for job in jobs for entry in job.what]
-    scopes = {claim.scope.hex() for claim in claims if claim is not None}
+    scopes = {entry.claim[0].hex() for job in jobs for entry in job.what if entry.claim is not None}
     if not scopes:
         return {}
     text = "[" + ",".join(f'"{scope}"' for scope in scopes) + "]"
@@ -69,24 +62,24 @@ def _insert(database: Database, fresh: list[Entry]) -> None:
     database.many("insert_events", [entry.event for entry in fresh])
     database.many("insert_requests", [entry.request for entry in fresh])
     for entry in fresh:
-        if entry.submission.request.body.inline is None:
-            database.run("delete_loose", (entry.submission.transaction.key, 0))
+        if entry.in_pieces:
+            database.run("delete_loose", (entry.key, 0))
     scopes: list[Row] = [
-        (claim.scope, transaction.key, claim.fingerprint, transaction.expires_at)
-        for transaction, claim in [(one.submission.transaction, one.submission.idempotency) for one in fresh]
-        if claim is not None
+        (scope, entry.key, fingerprint, expires_at)
+        for entry in fresh
+        if entry.claim is not None
+        for scope, fingerprint, expires_at in [entry.claim]
     ]
     if scopes:
         database.many("insert_idempotency", scopes)
 
 
-def _replay(database: Database, replays: list[tuple[list[Accepted | KeyReused], int, int]]) -> None:
+def _replay(database: Database, replays: list[tuple[list[Answer], int, int]]) -> None:
     """Puts the first transactions in their places: (answers, place, row key)."""
     if not replays:
         return
     keys = (numbers(list({key for _, _, key in replays})),)
     database.run("make_readable", keys)
-    rows = read_rows(database.value("transactions", keys))
-    firsts = {row[0]: Accepted(read_transaction(row), replayed=True) for row in rows}
+    firsts = {row[0]: row for row in read_rows(database.value("transactions", keys))}
     for answers, place, key in replays:
         answers[place] = firsts[key]

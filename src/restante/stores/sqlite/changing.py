@@ -7,7 +7,6 @@ and its settling) become one update with all their events.
 import msgspec
 
 from .database import Database
-from .memory import Memory
 from .rows import Row, Step
 from .worker import Job
 
@@ -58,16 +57,6 @@ def apply_alone(database: Database, job: Job) -> bool:
         applied.append(done)
     job.value = applied
     return True
-
-
-def remember(job: Job, memory: Memory) -> None:
-    """After the commit: what is over is not queued any more, what is not being sent is not held."""
-    for step, applied in zip(job.what, job.value, strict=True):
-        if applied:
-            if step.finishes:
-                memory.queued -= 1
-            if not step.holds:
-                memory.let_go((step.key,))
 
 
 def _joined(first: Step, second: Step) -> Step:

@@ -20,6 +20,7 @@ from .migrate import APPLICATION, migrations
 from .opening import leave_file, refused, take_file
 from .queries import numbers
 from .reader import events, requests, results, transactions
+from .rows import read_rows
 
 CACHE_KIB = 16 * 1024
 
@@ -68,6 +69,11 @@ class SQLiteDeparture:
     @property
     def count(self) -> int:
         return int(self._database.value("count_transactions"))
+
+    @property
+    def paused(self) -> frozenset[str]:
+        (names,) = read_rows(f"[{self._database.value('paused')}]")
+        return frozenset(names)
 
     def records(self) -> Iterator[list[Record]]:
         last = 0

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
+from ..queued import Queued
+
 
 class Memory:
-    """Shared by the event loop and the threads; each operation on it is one atomic step."""
+    """Shared by the event loop and a thread; each operation on it is one atomic step."""
 
-    def __init__(self, *, queued: int, next_key: int) -> None:
-        self.queued = queued  # changed by the writing thread only
+    def __init__(self, *, queued: Queued, next_key: int) -> None:
+        self.queued = queued  # changed by the event loop only
         self.held: set[int] = set()
         self._next_key = next_key
 

@@ -5,12 +5,14 @@ Whatever is wrong with the path or the file is a `SettingError` of one line, nam
 
 import fcntl
 import os
+import time
 from contextlib import suppress
 
 import apsw
 import msgspec
 
 from ...core.errors import SettingError
+from ..queued import Queued
 from .database import Database
 from .memory import Memory
 from .migrate import migrate
@@ -18,6 +20,10 @@ from .migrate import migrate
 WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB = 8 * 1024
 READERS = 3
+
+LOCK_SECONDS = 2.0
+LOCK_LOOK_SECONDS = 0.01
+"""How long the lock of a server that was killed is waited for: its writing process ends its commit."""
 
 
 class OpenFile(msgspec.Struct, kw_only=True):
@@ -54,7 +60,7 @@ def open_file(path: str, *, vfs: str | None) -> OpenFile:
             lock=lock,
             databases=databases,
             secret=writer.value("secret"),
-            memory=Memory(queued=queued, next_key=writer.value("last_key") + 1),
+            memory=Memory(queued=Queued(queued), next_key=writer.value("last_key") + 1),
             loose=[(row[0], row[1]) for row in writer.rows("all_loose")],
         )
     except BaseException as error:
@@ -89,13 +95,22 @@ def take_file(path: str, *, create: bool) -> int:
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingError("store", f"{path} cannot be opened: {error.strerror}") from None
+    patience = time.monotonic() + LOCK_SECONDS
+    while not _locked(descriptor):
+        if time.monotonic() > patience:
+            os.close(descriptor)
+            raise _in_use(path)
+        time.sleep(LOCK_LOOK_SECONDS)
+    _ours.add(_number(os.fstat(descriptor)))
+    return descriptor
+
+
+def _locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        os.close(descriptor)
-        raise _in_use(path) from None
-    _ours.add(_number(os.fstat(descriptor)))
-    return descriptor
+        return False
+    return True
 
 
 def _in_use(path: str) -> SettingError:
@@ -110,19 +125,19 @@ _ours: set[tuple[int, int]] = set()
 """The files that this process has open, by device and inode."""
 
 
-def _take_over(database: Database) -> int:
+def _take_over(database: Database) -> dict[str, int]:
     """Cleans up after the process before this one: what it was sending has lapsed, what it was handing
-    over may be read again. The number of transactions that are not finished."""
+    over may be read again. How many transactions of each tenant are not finished."""
     database.run("begin")
     try:
-        unfinished, sending = database.rows("count_unfinished")[0]
-        if sending:
+        unfinished = database.rows("count_unfinished")
+        if any(sending for _, _, sending in unfinished):
             database.run("lapse_all")
         database.run("unreserve_all")
         database.run("commit")
     finally:
         database.roll_back()
-    return int(unfinished)
+    return {tenant: count for tenant, count, _ in unfinished}
 
 
 def refused(path: str, error: BaseException) -> BaseException:

@@ -163,8 +163,8 @@ FROM requests JOIN idempotency ON idempotency.scope = requests.scope AND idempot
 WHERE requests.key IN (SELECT value FROM json_each(?))
 
 -- name: count_unfinished
--- How many are not finished, and how many of these were being sent.
-SELECT count(*), ifnull(sum(phase = 1), 0) FROM transactions INDEXED BY turns WHERE status < 2
+-- Of each tenant how many are not finished, and how many of these were being sent.
+SELECT tenant, count(*), sum(phase = 1) FROM transactions INDEXED BY turns WHERE status < 2 GROUP BY tenant
 
 -- name: lapse_all
 -- The process that was sending these is dead.

@@ -33,20 +33,39 @@ _read_headers = msgspec.msgpack.Decoder(Headers)
 _read_rows = msgspec.json.Decoder(list[list[Any]])
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, array_like=True):
     """A submission as rows."""
 
-    submission: Submission
     transaction: Row
     event: Row
     request: Row
-    size: int  # bytes of headers and body
+    claim: tuple[bytes, bytes, int] | None  # an idempotency key: scope, fingerprint, expires_at
+
+    @property
+    def key(self) -> int:
+        return self.transaction[0]  # type: ignore[no-any-return]
+
+    @property
+    def created_at(self) -> int:
+        return self.transaction[3]  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Bytes of headers and body."""
+        _, headers, _, body, _ = self.request
+        return len(headers) + len(body or b"")
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether the body is in pieces, which this now refers to."""
+        return self.request[3] is None
 
 
-class Step(msgspec.Struct):
+class Step(msgspec.Struct, array_like=True):
     """A change as rows. `start` is what it is checked against, `end` what the row becomes."""
 
     key: int
+    tenant: str
     start: tuple[int, int]  # sequence, attempt
     end: Row  # as in apply_changes
     reached: tuple[int, int]
@@ -88,14 +107,13 @@ def entry_of(submission: Submission) -> Entry:
         t.reading.value,
         None if t.retry_of is None else _id_bytes(t.retry_of),
     )
-    scope = submission.idempotency.scope if submission.idempotency else None
-    headers, body = _msgpack.encode(request.headers), request.body
+    claim = submission.idempotency
+    body = request.body
     return Entry(
-        submission,
         transaction,
         event_row(t.key, submission.event),
-        (t.key, headers, body.size, body.inline, scope),
-        len(headers) + len(body.inline or b""),
+        (t.key, _msgpack.encode(request.headers), body.size, body.inline, claim.scope if claim else None),
+        (claim.scope, claim.fingerprint, t.expires_at) if claim else None,
     )
 
 
@@ -104,6 +122,7 @@ def step_of(change: Change) -> Step:
     status = STATUS[after.status]
     return Step(
         before.key,
+        before.tenant,
         (before.sequence, before.attempt),
         (
             status,

@@ -24,13 +24,16 @@ from ...core.model import (
 from ...core.policy import Limits
 from ...core.status import Reading
 from ...ports import EVENTS, StoreHealth, Told
+from .accepting import FRESH, REUSED
+from .apart import Apart, Child
 from .disk import Disk
-from .opening import OpenFile, open_file
+from .opening import READERS, OpenFile, open_file
 from .reader import Reader
-from .rows import entry_of, step_of
+from .rows import entry_of, read_transaction, step_of
 from .search import Search
+from .thread import Thread
 from .turns import Turns
-from .worker import ROW, Job, Worker
+from .worker import ROW, Hand, Job, Worker
 from .writer import Writer
 
 DROP_BYTES = 256 * 1024
@@ -46,27 +49,43 @@ SETTLING_PATIENCE = 2
 class SQLiteStore:
     """One SQLite file, one server. Made by `open`, ended by `close`."""
 
-    def __init__(self, opened: OpenFile, limits: Limits) -> None:
+    def __init__(self, opened: OpenFile, writer: Hand, limits: Limits) -> None:
         self._opened = opened
         memory = self._memory = opened.memory
-        write, read, turn, search = opened.databases
+        read, turn, search = opened.databases[-READERS:]
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writer = Writer(write, memory, Disk(opened.lock, write, reserve=limits.reserve))
         self._abandoned: set[tuple[int, int]] = set()
         self._piece = limits.chunk
         self._reserve = limits.reserve
         waiting = limits.max_waiting
-        self._write = Worker("restante-write", self._writer.run, max_waiting=waiting)
-        self._read = Worker("restante-read", Reader(read).run, max_waiting=waiting)
-        self._turn = Worker("restante-turns", Turns(turn, memory).run, max_waiting=waiting)
-        self._search = Worker("restante-search", Search(search).run, max_waiting=waiting)
+        self._write = Worker(writer, max_waiting=waiting)
+        self._read = Worker(Thread("restante-read", Reader(read).run), max_waiting=waiting)
+        self._turn = Worker(Thread("restante-turns", Turns(turn, memory).run), max_waiting=waiting)
+        self._search = Worker(Thread("restante-search", Search(search).run), max_waiting=waiting)
 
     @classmethod
-    async def open(cls, path: str, *, limits: Limits, vfs: str | None = None) -> "SQLiteStore":
-        """Opens or creates the file at `path`; raises `SettingError`. `vfs` is for tests that break disks."""
-        opened = await asyncio.to_thread(open_file, path, vfs=vfs)
-        store = cls(opened, limits)
+    async def open(
+        cls, path: str, *, limits: Limits, apart: bool = False, vfs: str | None = None
+    ) -> "SQLiteStore":
+        """Opens or creates the file at `path`; raises `SettingError`.
+
+        `apart`: what is written is written by a process of its own. `vfs` is for tests that break disks.
+        """
+        child = Child() if apart else None
+        try:
+            opened = await asyncio.to_thread(open_file, path, vfs=vfs)
+        except BaseException:
+            if child is not None:
+                child.drop()
+            raise
+        if child is None:
+            writing = opened.databases[0]
+            disk = Disk(opened.lock, writing, reserve=limits.reserve)
+            hand: Hand = Thread("restante-write", Writer(writing, disk).run)
+        else:
+            hand = await _apart(child, opened, limits)
+        store = cls(opened, hand, limits)
         for body in opened.loose:
             store._drop_later(body)
         return store
@@ -77,12 +96,15 @@ class SQLiteStore:
 
     @property
     def queued(self) -> int:
-        return self._memory.queued
+        return self._memory.queued.total
+
+    def queued_of(self, tenant: str) -> int:
+        return self._memory.queued.of(tenant)
 
     @property
     def commits(self) -> int:
-        """Commits made so far."""
-        return self._writer.commits
+        """Groups that were written so far, each in one commit."""
+        return self._write.groups
 
     async def reserve_keys(self, count: int) -> range:
         return self._memory.reserve(count)
@@ -98,13 +120,12 @@ class SQLiteStore:
                 "accept",
                 entries,
                 size=sum(entry.size for entry in entries) + ROW * (len(entries) - 1),
+                told=lambda job: self._settled(submissions, job),
                 undo=lambda _: self._memory.let_go(held),
             )
         except Exception:
             self._memory.let_go(held)
             raise
-        for submission, answer in zip(submissions, answers, strict=True):
-            self._let_go_unless_fresh(submission, answer)
         return answers
 
     def offer(self, submission: Submission, told: Told) -> None:
@@ -113,26 +134,56 @@ class SQLiteStore:
             self._memory.hold((submission.transaction.key,))
 
         def done(job: Job) -> None:
-            answer: Accepted | BaseException = job.error or job.value[0]
-            self._let_go_unless_fresh(submission, answer)
-            told(answer)
+            self._settled((submission,), job)
+            told(job.error or job.value[0])
 
         try:
             self._write.post("accept", [entry], done, size=entry.size)
-        except StoreUnavailable as error:
-            self._let_go_unless_fresh(submission, error)
+        except StoreUnavailable:
+            self._let_go(submission)
             raise
 
-    def _let_go_unless_fresh(self, submission: Submission, answer: Accepted | BaseException) -> None:
-        if submission.claim and (not isinstance(answer, Accepted) or answer.replayed):
+    def _settled(self, submissions: Sequence[Submission], job: Job) -> None:
+        """After the commit: what became a transaction is queued, the others are not held. The job's value is
+        what the port promises from now on."""
+        if job.error is not None:
+            for submission in submissions:
+                self._let_go(submission)
+            return
+        answers: list[Accepted | KeyReused] = []
+        for submission, answer in zip(submissions, job.value, strict=True):
+            if answer is FRESH:
+                self._memory.queued.add(submission.transaction.tenant)
+                answers.append(Accepted(submission.transaction))
+                continue
+            self._let_go(submission)
+            if answer is REUSED:
+                answers.append(KeyReused("This idempotency key was used for a different request."))
+            else:
+                answers.append(Accepted(read_transaction(answer), replayed=True))
+        job.value = answers
+
+    def _let_go(self, submission: Submission) -> None:
+        if submission.claim:
             self._memory.let_go((submission.transaction.key,))
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
         steps = [step_of(change) for change in changes]
         size = sum(len(change.result.body.inline or b"") for change in changes if change.result)
         size += ROW * (len(steps) - 1)
-        applied: list[bool] = await self._write.do("apply", steps, size=size, patience=SETTLING_PATIENCE)
+        applied: list[bool] = await self._write.do(
+            "apply", steps, size=size, patience=SETTLING_PATIENCE, told=self._applied
+        )
         return applied
+
+    def _applied(self, job: Job) -> None:
+        """After the commit: what is over is not queued any more, what is not being sent is not held."""
+        for step, applied in zip(job.what, job.value or (), strict=job.error is None):
+            if applied:
+                if step.finishes:
+                    self._memory.queued.end(step.tenant)
+                if not step.holds:
+                    self._memory.let_go((step.key,))
 
     async def reserve_reading(self, key: int) -> int | None:
         token: int | None = await self._write.do("reading", (key,), patience=SETTLING_PATIENCE)
@@ -281,3 +332,14 @@ class SQLiteStore:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # whoever waits is told; what is left is dropped with the next sweep
+
+
+async def _apart(child: Child, opened: OpenFile, limits: Limits) -> Apart:
+    """The child writes from now on; the connection that prepared the file is closed."""
+    path = opened.databases[0].connection.filename
+    opened.databases.pop(0).close()
+    try:
+        return await Apart.start(child, path=path, reserve=limits.reserve, lock=opened.lock)
+    except BaseException:
+        opened.close()
+        raise

@@ -18,6 +18,17 @@ MOMENT_SECONDS = 0.0001
 PATIENCE_SECONDS = 0.005
 
 
+class Open:
+    """For a process that has an interpreter of its own: there is nothing to wait for."""
+
+    def begin(self) -> None: ...
+
+    def leave(self) -> None: ...
+
+
+OPEN = Open()
+
+
 class Turnstile:
     """One thread's. The loop calls `watch` when it hands over work, the thread reports each step."""
 

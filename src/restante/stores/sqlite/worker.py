@@ -1,8 +1,8 @@
-"""A thread that is handed jobs by the event loop and does whatever has arrived as one group.
+"""What is handed to a thread, or to a process, in groups: whatever has arrived while the last one was done.
 
-While a group is being done the next one gathers: that is what makes one commit, or one look-up, serve
-many callers. Answers go back with one wake-up of the loop per group. A thread without a job sleeps on a
-queue and asks for nothing.
+That is what makes one commit, or one look-up, serve many callers. A worker stands on the event loop: it
+keeps what waits, forms the groups, and hands the answers out. The hand does a group at a time (thread.py,
+apart.py) and sleeps while there is none.
 
 There are two lanes. Urgent jobs go first; bulk ones (pieces of large bodies) get a small share of each
 group, so that an upload never stands in the way of an accept. How much may wait is bounded.
@@ -10,18 +10,13 @@ group, so that an upload never stands in the way of an accept. How much may wait
 
 import asyncio
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from ...core.errors import StoreUnavailable
-from .database import wrong
-from .turnstile import Turnstile
 
 log = logging.getLogger("restante.store")
 
@@ -40,9 +35,10 @@ WAITING_BYTES = 16 * 1024
 
 
 class Job(msgspec.Struct, eq=False):
-    """Something to do, and who is told of it. `value` or `error` is set by the thread.
+    """Something to do, and who is told of it. `value` or `error` is set by the hand.
 
-    `undo` is given the value and takes back what the job did in memory, where nobody takes its answer.
+    `told` is called on the loop when it is done, whether or not somebody waits for the answer. `undo` is
+    given the value and takes back what the job did in memory, where nobody takes its answer.
     """
 
     kind: str
@@ -56,16 +52,27 @@ class Job(msgspec.Struct, eq=False):
 
 
 Told = Callable[["Job"], None]
-"""Called on the loop when the job is done, in place of a future."""
+Group = list[Job]
 
-Run = Callable[[list[Job], Turnstile], None]
+
+class Hand(Protocol):
+    """What does the groups, one after the other."""
+
+    enough: int | None
+    """As many make a group without waiting for more; None: it waits for all that come in together."""
+
+    def give(self, group: Group, done: Callable[[Group], None]) -> None:
+        """Does it; `done` is called on the event loop, each job's value or error set."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class Worker:
-    """`run` gets a group of jobs and sets each one's value or error; if it raises, that is their error."""
+    """Jobs in, answers out."""
 
-    def __init__(self, name: str, run: Run, *, max_waiting: int) -> None:
-        self._run = run
+    def __init__(self, hand: Hand, *, max_waiting: int) -> None:
+        self._hand = hand
         self._max_jobs = max_waiting
         self._max_bytes = max_waiting * WAITING_BYTES
         self._loop = asyncio.get_running_loop()
@@ -73,12 +80,10 @@ class Worker:
         self._bulk: deque[Job] = deque()
         self._jobs = 0
         self._bytes = 0
-        self._awake = False
-        self._closing = False
-        self._wake: SimpleQueue[None] = SimpleQueue()
-        self._turnstile = Turnstile(self._loop)
-        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
-        self._thread.start()
+        self._busy = False
+        self._gathering = False
+        self._closing: asyncio.Future[None] | None = None
+        self.groups = 0  # handed over so far
 
     async def do(
         self,
@@ -88,11 +93,12 @@ class Worker:
         size: int = 0,
         bulk: bool = False,
         patience: int = 1,
+        told: Told | None = None,
         undo: Callable[[Any], None] | None = None,
     ) -> Any:
         """The job's answer. `patience` multiplies how much may be waiting before it is refused."""
         future = self._loop.create_future()
-        job = Job(kind, what, ROW + size, future=future, undo=undo)
+        job = Job(kind, what, ROW + size, future=future, told=told, undo=undo)
         self._put(job, bulk=bulk, patience=patience)
         try:
             return await future
@@ -108,48 +114,54 @@ class Worker:
         self._put(Job(kind, what, ROW + size, told=told), bulk=False, patience=1)
 
     async def close(self) -> None:
-        """Does what is waiting, then ends the thread."""
-        self._closing = True
-        self._wake.put(None)
-        await asyncio.to_thread(self._thread.join)
+        """Does what is waiting, then ends the hand."""
+        self._closing = self._loop.create_future()
+        if self._busy or self._gathering:
+            await self._closing
+        await self._hand.close()
 
     def _put(self, job: Job, *, bulk: bool, patience: int) -> None:
-        if self._closing:
+        if self._closing is not None:
             raise StoreUnavailable("The store is closed.")
         if self._jobs >= self._max_jobs * patience or self._bytes >= self._max_bytes * patience:
             raise StoreUnavailable("Too much is waiting to be stored.", retry_after_seconds=1)
         self._jobs += 1
         self._bytes += job.weight
         (self._bulk if bulk else self._urgent).append(job)
-        if not self._awake:
-            self._rouse()
+        if self._busy:
+            return
+        if not self._gathering:
+            self._gathering = True
+            self._loop.call_soon(self._gather, 0, 0)
+        elif self._hand.enough is not None and len(self._urgent) >= self._hand.enough:
+            self._go()
 
     def _done(self, job: Job) -> None:
         self._jobs -= 1
         self._bytes -= job.weight
 
-    # -- in the thread
+    def _gather(self, seen: int, rounds: int) -> None:
+        """Hands over once a round of the loop has brought nothing more: what comes together is one group."""
+        if not self._gathering:  # it became enough meanwhile
+            return
+        waiting = len(self._urgent) + len(self._bulk)
+        if waiting > seen and rounds < MAX_ROUNDS:
+            self._loop.call_soon(self._gather, waiting, rounds + 1)
+        else:
+            self._go()
 
-    def _main(self) -> None:
-        while True:
-            self._wake.get()
-            while group := self._take():
-                self._turnstile.begin()
-                try:
-                    self._run(group, self._turnstile)
-                except Exception as error:
-                    for job in group:
-                        job.error = job.error or wrong(error)
-                self._call(self._deliver, group)
-            self._awake = False
-            self._turnstile.sleep()
-            if self._urgent or self._bulk:  # arrived between the last look and the lines above
-                self._call(self._rouse)
-            elif self._closing:
-                return
+    def _go(self) -> None:
+        self._gathering = False
+        group = self._take()
+        self._busy = bool(group)
+        self.groups += self._busy
+        if group:
+            self._hand.give(group, self._deliver)
+        elif self._closing is not None and not self._closing.done():
+            self._closing.set_result(None)
 
-    def _take(self) -> list[Job]:
-        group: list[Job] = []
+    def _take(self) -> Group:
+        group: Group = []
         for lane, room in ((self._urgent, URGENT_GROUP), (self._bulk, BULK_GROUP)):
             while lane and room > 0:
                 job = lane.popleft()
@@ -161,34 +173,17 @@ class Worker:
                 group.append(job)
         return group
 
-    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
-        with suppress(RuntimeError):  # the loop may be gone, and everybody who waited with it
-            self._loop.call_soon_threadsafe(callback, *arguments)
-
-    # -- on the loop again
-
-    def _rouse(self) -> None:
-        if not self._awake:
-            self._awake = True
-            self._loop.call_soon(self._gather, 0, 0)
-
-    def _gather(self, seen: int, rounds: int) -> None:
-        """Wakes the thread once a round of the loop has brought nothing more: what comes in together is one
-        group."""
-        waiting = len(self._urgent) + len(self._bulk)
-        if waiting > seen and rounds < MAX_ROUNDS:
-            self._loop.call_soon(self._gather, waiting, rounds + 1)
-            return
-        self._wake.put(None)
-        self._turnstile.watch()
-
-    def _deliver(self, group: list[Job]) -> None:
+    def _deliver(self, group: Group) -> None:
+        self._go()  # the next one is done while these are told
         for job in group:
             future = job.future
             if future is None:
                 self._done(job)
-                self._tell(job)
-            elif future.done():  # given up
+            if job.told is not None:
+                self._tell(job, job.told)
+            if future is None:
+                continue
+            if future.done():  # given up
                 if job.undo and job.error is None:
                     job.undo(job.value)
             elif job.error is not None:
@@ -196,9 +191,8 @@ class Worker:
             else:
                 future.set_result(job.value)
 
-    def _tell(self, job: Job) -> None:
-        assert job.told is not None
+    def _tell(self, job: Job, told: Told) -> None:
         try:
-            job.told(job)
+            told(job)
         except Exception as error:  # whoever is told next must not suffer for it
             log.error("the answer of a %s could not be handed over", job.kind, exc_info=error)

@@ -1,4 +1,4 @@
-"""One group, one commit: the writing side of the store, run by its worker thread.
+"""One group, one commit: the writing side of the store, run by a thread or a process of its own.
 
 Everything in a group is written together. Where that is refused (a bad row, a lost race), what was
 written is taken back to the mark and each job is done alone, so that only the bad one fails. Where the disk
@@ -12,9 +12,9 @@ from ...ports import REQUEST_CHUNKS
 from . import accepting, changing, removing
 from .database import BREAKDOWNS, Database, wrong
 from .disk import Disk
-from .memory import Memory
 from .queries import numbers
-from .turnstile import Turnstile
+from .rows import Entry, Step
+from .turnstile import Open, Turnstile
 from .worker import Job
 
 Work = TypeVar("Work")
@@ -23,24 +23,27 @@ Work = TypeVar("Work")
 class Writer:
     """Knows all kinds of writes, and the order in which they go into one commit."""
 
-    def __init__(self, database: Database, memory: Memory, disk: Disk) -> None:
+    def __init__(self, database: Database, disk: Disk) -> None:
         self._database = database
         self._disk = disk
-        self._memory = memory
-        self.commits = 0
-        self._works: dict[str, Callable[[list[Job]], None]] = {
-            "accept": self._accept,
-            "apply": self._apply,
-            "reading": self._alone(self._read),
-            "renew": self._alone(self._renew),
-            "purge": self._alone(removing.purge),
-            "probe": self._alone(self._probe),
-            "pause": self._alone(self._pause),
-            "chunk": self._alone(self._write_chunk),
-            "drop": self._alone(removing.drop_pieces),
+        self._works: dict[str, tuple[Any, Callable[[list[Job]], None]]] = {
+            "accept": (list[Entry], self._accept),
+            "apply": (list[Step], self._apply),
+            "reading": (tuple[int, ...], self._alone(self._read)),
+            "renew": (tuple[list[int], int], self._alone(self._renew)),
+            "purge": (tuple[removing.Sweeps, removing.Keys], self._alone(removing.purge)),
+            "probe": (None, self._alone(self._probe)),
+            "pause": (tuple[str, str], self._alone(self._pause)),
+            "chunk": (tuple[int, int, int, bytes], self._alone(self._write_chunk)),
+            "drop": (tuple[int, int], self._alone(removing.drop_pieces)),
         }
 
-    def run(self, jobs: list[Job], turnstile: Turnstile) -> None:
+    @property
+    def kinds(self) -> dict[str, Any]:
+        """What a job of each kind is about: the type of its `what`."""
+        return {kind: about for kind, (about, _) in self._works.items()}
+
+    def run(self, jobs: list[Job], turnstile: Turnstile | Open) -> None:
         """Does the jobs in one commit; each gets its value or error."""
         kinds: dict[str, list[Job]] = {}
         for job in jobs:
@@ -51,7 +54,7 @@ class Writer:
             database.roll_back()
             self._disk.check_there()
             database.run("begin")
-            for kind, work in self._works.items():
+            for kind, (_, work) in self._works.items():
                 if kind in kinds:
                     work(kinds[kind])
             committing = True
@@ -62,14 +65,6 @@ class Writer:
             for job in jobs:
                 job.error = job.error or wrong(error)
             self._recover(overwrite=committing)
-            return
-        self.commits += 1
-        for job in kinds.get("accept", ()):
-            if job.error is None:
-                self._memory.queued += accepting.count_fresh(job)
-        for job in kinds.get("apply", ()):
-            if job.error is None:
-                changing.remember(job, self._memory)
 
     def _recover(self, *, overwrite: bool) -> None:
         """Leaves no transaction open. A commit whose sync failed may already be in the log as if it had
@@ -139,7 +134,7 @@ class Writer:
         removing.write_chunk(database, what)
 
     @staticmethod
-    def _read(database: Database, what: tuple[int] | tuple[int, int, int]) -> int | bool | None:
+    def _read(database: Database, what: tuple[int, ...]) -> int | bool | None:
         if len(what) == 1:
             token: int | None = database.value("reserve_reading", what)
             return token

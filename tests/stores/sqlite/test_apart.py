@@ -1,0 +1,110 @@
+"""The writing process lives and dies with its server, and says what a thread would say."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from restante.core.errors import RestanteError, SettingError, StoreUnavailable
+from restante.core.policy import Limits
+from restante.stores.sqlite import SQLiteStore
+from restante.stores.sqlite.apart import Apart
+
+from ..samples import a_submission, accepted, now_is
+
+
+@pytest.fixture
+async def apart(path: Path) -> AsyncIterator[SQLiteStore]:
+    store = await SQLiteStore.open(str(path), limits=Limits(), apart=True)
+    yield store
+    await store.close()
+
+
+def hand_of(store: SQLiteStore) -> Apart:
+    hand = store._write._hand
+    assert isinstance(hand, Apart)
+    return hand
+
+
+async def test_the_file_is_free_once_both_have_ended(path: Path, apart: SQLiteStore) -> None:
+    transaction = await accepted(apart)
+    await apart.close()
+    assert hand_of(apart)._child.process.returncode == 0
+    again = await SQLiteStore.open(str(path), limits=Limits())
+    assert await now_is(again, transaction) == transaction
+    await again.close()
+
+
+async def test_where_the_writing_process_ends_its_server_ends_too(path: Path) -> None:
+    store = await SQLiteStore.open(str(path), limits=Limits(), apart=True)
+    broken = asyncio.Event()
+    hand = hand_of(store)
+    hand._broken = broken.set
+    asking = asyncio.ensure_future(store.ping())
+    os.kill(hand._child.process.pid, signal.SIGKILL)
+    async with asyncio.timeout(30):
+        await broken.wait()
+    assert not asking.done() or not asking.exception()
+    asking.cancel()
+    store._write._busy = False  # nobody will answer
+    await store.close()
+
+
+async def test_signals_that_end_a_server_are_not_for_its_writer(apart: SQLiteStore) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(hand_of(apart)._child.process.pid, number)
+    await apart.ping()
+
+
+async def test_a_writer_that_cannot_be_started_is_a_setting_that_is_wrong(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(SettingError, match="could not be started"):
+        await SQLiteStore.open(str(path), limits=Limits(), apart=True)
+    monkeypatch.undo()
+    store = await SQLiteStore.open(str(path), limits=Limits())  # the lock was let go
+    await store.close()
+
+
+async def test_a_file_that_cannot_be_used_is_said_as_ever(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no folder"):
+        await SQLiteStore.open(str(tmp_path / "none" / "x.db"), limits=Limits(), apart=True)
+
+
+async def test_refusals_come_over_with_what_they_say(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = await SQLiteStore.open(str(path), limits=Limits(reserve=1 << 62), apart=True)
+    with pytest.raises(StoreUnavailable, match="reserve") as refused:
+        await store.accept([await a_submission(store)])
+    assert refused.value.retry_after_seconds == 5
+    assert [(record.levelno, "reserve" in record.message) for record in caplog.records] == [
+        (logging.ERROR, True)
+    ]
+    await store.close()
+
+
+async def test_what_is_no_row_fails_alone(apart: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
+    good, same = await a_submission(apart), await a_submission(apart)
+    await apart.accept([same])
+    answers = await asyncio.gather(apart.accept([same]), apart.accept([good]), return_exceptions=True)
+    assert isinstance(answers[0], RestanteError)
+    assert await now_is(apart, good.transaction) == good.transaction
+    assert any("a write failed" in record.message for record in caplog.records)
+
+
+async def test_a_file_that_was_removed_is_noticed(path: Path, apart: SQLiteStore) -> None:
+    path.unlink()
+    with pytest.raises(StoreUnavailable, match="removed"):
+        await apart.ping()
+
+
+async def test_what_is_larger_than_any_buffer_comes_over_whole(apart: SQLiteStore) -> None:
+    pieces = [bytes([place]) * 1024 * 1024 for place in range(16)]
+    await asyncio.gather(*[apart.write_chunk(7, 0, place, piece) for place, piece in enumerate(pieces)])
+    for place, piece in enumerate(pieces):
+        assert await apart.read_chunk(7, 0, place) == piece
