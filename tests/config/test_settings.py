@@ -15,7 +15,7 @@ from restante.config.settings import AUTH, TOP
 from restante.config.upstreams import RETRY, UPSTREAM
 from restante.core.clock import MILLISECOND, MINUTE, SECOND
 from restante.core.duration import parse_duration
-from restante.core.policy import Limits, Lookup, Policy, Retry, Route, Upstream
+from restante.core.policy import Limits, Lookup, Policy, Retry, Route, Upstream, Webhooks
 from restante.core.status import Dialect, Interrupted
 
 SMALLEST: dict[str, Any] = {"upstream": {"url": "http://127.0.0.1:9000"}}
@@ -39,6 +39,11 @@ trusted_proxies = ["10.0.0.0/8", "192.168.1.7"]
 admin_listen = "[::1]:8601"
 grace = "5s"
 log_level = "warning"
+
+[webhooks]
+allow = ["127.0.0.0/8", "fd00::/8"]
+ports = [443, "8000-8999"]
+ca_file = "receivers.pem"
 
 [upstreams.bank]
 url = "https://bank.example:8443/api/"
@@ -149,6 +154,9 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
             retention=parse_duration("12h"),
             history=parse_duration("14d"),
             grace=5 * SECOND,
+        ),
+        webhooks=Webhooks(
+            allow=("127.0.0.0/8", "fd00::/8"), ports=((443, 443), (8000, 8999)), ca_file="receivers.pem"
         ),
         strict=True,
         accept_status=200,

@@ -2,14 +2,16 @@
 
 import ipaddress
 from ipaddress import IPv4Address, IPv6Address, ip_network
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restante.core.addresses import GIVEN_OUT, TRANSLATED, plain_address, why_not
 from restante.core.errors import AddressRefused
-from restante.core.target import MAX_URL, target_of
+from restante.core.target import DEFAULT_PORTS, MAX_URL, target_of
 
 NOT_PUBLIC = {
     "0.0.0.0": "this network",
@@ -302,6 +304,29 @@ def test_no_text_does_anything_but_be_a_target_or_be_refused(text: str) -> None:
             continue
         assert target.host.isascii()
         assert target.path.startswith("/")
+
+
+MARKS = [":", "/", "?", "#", "@", "\\", "%", ".", "..", "-", "_", "[", "]", "&", ";", "~", "!", "'", "(", "*", "+", ",", "=", "|", "`", "^", "{", "%2f", "%00", "é", "１", "。"]
+WORDS = ["http", "https", "://", "::1", "127.1", "0x7f", "017", "1", "80", "443", "65536", "a", "xn--", "example.com", "localhost"]
+PIECES = st.sampled_from([*MARKS, *WORDS, "\t", "\n", "\x00", " "])
+
+
+@given(
+    st.lists(PIECES, min_size=1, max_size=8), st.sampled_from(["", "http://", "https://a", "http://1.1.1.1"])
+)
+@settings(max_examples=1000)
+def test_what_is_taken_is_what_other_readers_take(pieces: list[str], before: str) -> None:
+    url = before + "".join(pieces)
+    try:
+        target = target_of(url)
+    except AddressRefused:
+        return
+    standard, other = urlsplit(url), httpx.URL(url)
+    host = str(plain_address(standard.hostname or "")) if target.address else standard.hostname
+    assert (target.scheme, target.host) == (standard.scheme, host)
+    assert target.port == (standard.port or DEFAULT_PORTS[target.scheme])
+    assert target.port == (other.port or DEFAULT_PORTS[target.scheme])
+    assert other.raw_host.decode() == (standard.hostname or "")
 
 
 @given(st.ip_addresses())

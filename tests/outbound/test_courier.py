@@ -1,10 +1,12 @@
 """What a courier does with receivers that are well, and with those that are not."""
 
 import asyncio
+import socket
 import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -325,6 +327,23 @@ async def test_of_many_addresses_a_few_are_tried() -> None:
         ):
             courier = HTTPCourier(HERE, resolve=naming(*addresses))
             assert (await carry(courier, receiver.port)).carried is carried
+
+
+async def test_an_address_that_swallows_connections_leaves_time_for_the_next(courier: HTTPCourier) -> None:
+    async with ScriptedUpstream(once(OK)) as receiver:
+        with (
+            socket.create_server(("127.0.0.2", receiver.port), backlog=0),
+            ExitStack() as kept,
+        ):
+            for _ in range(4):  # nobody accepts: from the second on, the kernel does not answer
+                waiting = kept.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(("127.0.0.2", receiver.port))
+            swallowed = HTTPCourier(HERE, resolve=naming("127.0.0.2"))
+            receipt = await carry(swallowed, receiver.port, timeout_seconds=QUICK_SECONDS)
+            assert receipt == Receipt(Carried.TIMED_OUT, "no connection within 0.3 s")
+            both = HTTPCourier(HERE, resolve=naming("127.0.0.2", "127.0.0.1"))
+            assert (await carry(both, receiver.port, timeout_seconds=2)).code == 200
 
 
 async def test_a_family_without_a_route_does_not_use_up_all_tries() -> None:

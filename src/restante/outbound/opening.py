@@ -42,7 +42,7 @@ async def open_connection(
                 server_hostname=server_name if context is not None else None,
             )
     except OSError as error:
-        phrase = in_words(error, secure=context is not None, timeout_seconds=timeout_seconds or 0)
+        phrase = in_words(error, secure=context is not None, timeout_seconds=timeout_seconds)
         raise (OutOfHandles if phrase is NO_FILES else Unreachable)(phrase) from error
     except UnicodeError as error:
         raise Unreachable("the upstream's name is not a host name") from error

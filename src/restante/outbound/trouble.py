@@ -35,9 +35,11 @@ CERTIFICATE = {
 }
 
 
-def in_words(error: OSError, *, secure: bool, timeout_seconds: float) -> str:
+def in_words(error: OSError, *, secure: bool, timeout_seconds: float | None) -> str:
     """A phrase for what went wrong while connecting; `secure` where TLS was to be spoken."""
     match error:
+        case TimeoutError() if timeout_seconds is None:
+            return "no connection in the operating system's time"
         case TimeoutError():
             return f"no connection within {timeout_seconds:g} s"
         case ssl.SSLCertVerificationError():
