@@ -15,7 +15,7 @@ import time
 from collections import deque
 
 import msgspec
-from store import submission
+from store import reserved, submission
 
 from restante.assembly.store import open_store
 from restante.core.clock import SECOND
@@ -29,7 +29,7 @@ HELD = 3
 
 async def fill(store: Store, count: int, tenants: int) -> None:
     for begin in range(0, count, GROUP):
-        keys = await store.reserve_keys(GROUP)
+        keys = (await reserved(store))[:GROUP]
         await store.accept([of(store, key, f"busy{(begin + key) % tenants}") for key in keys])
 
 
@@ -61,7 +61,7 @@ async def main(arguments: argparse.Namespace) -> None:
             if len(held) > HELD:
                 await store.release([one.key for one in held.popleft()])
         print(f"claim  {statistics.median(spans):7.1f} µs for each, in claims of {arguments.limit}")
-        (key,) = await store.reserve_keys(1)
+        key = (await reserved(store))[0]
         await store.accept([of(store, key, "single")])
         for number in range(1, arguments.claims):
             _, taken = await claim(store, arguments.limit)

@@ -57,7 +57,7 @@ async def write(version: int, arguments: argparse.Namespace) -> tuple[float, flo
     done: list[Transaction] = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         store = await SQLiteStore.open(f"{folder}/indexes.db", limits=Limits())
-        for keys in groups(iter(await store.reserve_keys(arguments.rows))):
+        for keys in groups(iter(await store.reserve_numbers(arguments.rows))):
             submissions = [varied(store, key, arguments.tickets) for key in keys]
             begin = time.process_time()
             await store.accept(submissions)

@@ -74,7 +74,7 @@ async def main(arguments: argparse.Namespace) -> None:
         async def one() -> None:
             while len(ended) < count:
                 if not keys:
-                    keys.extend(await store.reserve_keys(1024))
+                    keys.extend(await lives.reserved(store))
                 ended.append(await live(store, keys.pop(), body))
 
         began = time.perf_counter()

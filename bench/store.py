@@ -56,9 +56,15 @@ def submission(store: Store, key: int) -> Submission:
     )
 
 
+async def reserved(store: Store) -> list[int]:
+    """Keys for what is accepted now."""
+    expires_at = time.time_ns() // 1000 + 24 * HOUR
+    return [store.key(number, expires_at) for number in await store.reserve_numbers(1024)]
+
+
 async def accept(store: Store, keys: list[int]) -> Transaction:
     while not keys:
-        keys += await store.reserve_keys(1024)
+        keys += await reserved(store)
     (answer,) = await store.accept([submission(store, keys.pop())])
     assert isinstance(answer, Accepted)
     return answer.transaction

@@ -17,6 +17,12 @@ LEASE = 15 * SECOND
 HEADERS = ((b"Host", b"example.test"), (b"X-Twice", b"1"), (b"x-twice", b"\xff\x00\xe9"))
 
 
+async def a_key(store: Store, *, expires_at: int = NOW + DAY) -> int:
+    """A row key that nothing is kept under yet."""
+    (number,) = await store.reserve_numbers(1)
+    return store.key(number, expires_at)
+
+
 async def a_submission(
     store: Store,
     *,
@@ -27,10 +33,10 @@ async def a_submission(
     **fields: Any,
 ) -> Submission:
     """A fresh one, with a key of its own, accepted at NOW and due at once."""
-    (number,) = await store.reserve_keys(1)
+    row = await a_key(store, expires_at=fields.get("expires_at", NOW + DAY))
     base = Transaction(
-        key=number,
-        id=mint(number, number.to_bytes(RANDOM_BYTES, "big"), store.secret),
+        key=row,
+        id=mint(row, row.to_bytes(RANDOM_BYTES, "big"), store.secret),
         tenant="default",
         created_at=NOW,
         updated_at=NOW,

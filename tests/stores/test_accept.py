@@ -7,13 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from restante.core.clock import DAY
 from restante.core.errors import RestanteError, StoreUnavailable
 from restante.core.model import Body, Request
 from restante.core.status import Dialect, Outcome, Phase, Reading, Status
 from restante.ports import Store
 
 from .conftest import Opener
-from .samples import HEADERS, NOW, a_submission, accepted, now_is
+from .samples import HEADERS, NOW, a_key, a_submission, accepted, now_is
 
 
 async def test_an_accepted_transaction_is_found_as_it_was_submitted(store: Store) -> None:
@@ -146,13 +147,16 @@ async def test_what_is_not_finished_is_counted(opened: Opener) -> None:
         assert [each.queued_of(tenant) for tenant in ("a", "b", "c")] == [1, 2, 0]
 
 
-async def test_keys_are_given_once_and_grow(opened: Opener) -> None:
+async def test_numbers_are_given_once_and_keys_grow_with_them(opened: Opener) -> None:
     store = await opened()
-    first, second = await store.reserve_keys(5), await store.reserve_keys(3)
+    first, second = await store.reserve_numbers(5), await store.reserve_numbers(3)
     assert (len(first), len(second)) == (5, 3)
     assert second[0] > first[-1]
+    keys = [store.key(number, NOW + DAY) for number in (*first, *second)]
+    assert keys == sorted(set(keys))
     kept = await accepted(store)
-    assert (await (await opened()).reserve_keys(1))[0] > kept.key
+    assert kept.key > keys[-1]
+    assert await a_key(await opened()) > kept.key
 
 
 async def test_too_many_waiting_writes_are_refused_and_settling_is_refused_last(opened: Opener) -> None:

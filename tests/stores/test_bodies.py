@@ -9,7 +9,7 @@ from restante.core.model import Body
 from restante.ports import REQUEST_CHUNKS, Store
 
 from .conftest import Opener
-from .samples import a_submission, accepted, applied, begin, complete, completed, now_is
+from .samples import a_key, a_submission, accepted, applied, begin, complete, completed, now_is
 
 PIECE = 128 * 1024
 
@@ -46,7 +46,7 @@ async def test_a_body_that_something_refers_to_is_not_dropped(store: Store) -> N
 
 
 async def test_a_body_that_nothing_refers_to_is_dropped_whole(store: Store) -> None:
-    (key,) = await store.reserve_keys(1)
+    key = await a_key(store)
     await written(store, key, REQUEST_CHUNKS, 100)
     kept = await written(store, key, 1, 2)
     await store.drop_chunks(key, REQUEST_CHUNKS)
@@ -57,7 +57,7 @@ async def test_a_body_that_nothing_refers_to_is_dropped_whole(store: Store) -> N
 
 async def test_orphaned_pieces_are_gone_after_a_start(opened: Opener) -> None:
     store = await opened()
-    (orphan,) = await store.reserve_keys(1)
+    orphan = await a_key(store)
     await written(store, orphan, REQUEST_CHUNKS, 40)
     begun = await applied(store, begin(await accepted(store)))
     await written(store, begun.key, 1, 3)  # of an answer that never was complete
@@ -67,7 +67,7 @@ async def test_orphaned_pieces_are_gone_after_a_start(opened: Opener) -> None:
     await store.accept([submission])
 
     store = await opened()
-    assert (await store.reserve_keys(1))[0] > orphan
+    assert await a_key(store) > orphan
     await store.drop_chunks(0, 0)  # waits for what the start has begun
     await store.drop_chunks(orphan, REQUEST_CHUNKS)
     await store.drop_chunks(begun.key, 1)
@@ -95,7 +95,7 @@ async def test_an_answer_that_came_too_late_can_be_dropped(store: Store) -> None
 
 
 async def test_small_writes_do_not_wait_for_large_ones(store: Store) -> None:
-    (key,) = await store.reserve_keys(1)
+    key = await a_key(store)
     order: list[str] = []
 
     async def upload() -> None:

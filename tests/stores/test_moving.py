@@ -23,6 +23,7 @@ from restante.stores.sqlite import SQLiteStore
 from .postgres.conftest import asked
 from .samples import (
     NOW,
+    a_key,
     a_submission,
     accepted,
     applied,
@@ -79,7 +80,7 @@ async def fill(store: Store) -> dict[str, Transaction]:
     kept["past its retention"] = gone = await completed(store, key=b"gone")
     await store.purge([msgspec.structs.replace(gone, sweep_at=NOW + 9 * DAY)], [])
     kept["of many words"] = await many_events(store, 1200)
-    number = (await store.reserve_keys(1))[0]
+    number = await a_key(store)
     await in_pieces(store, number, 0, LARGE)  # an upload that never became a transaction
     submission = await a_submission(store)
     key = submission.transaction.key
@@ -254,7 +255,7 @@ async def test_a_database_that_ever_gave_out_a_key_takes_nothing(path: Path, dat
     await (await SQLiteStore.open(str(path), limits=Limits())).close()
     server = await PostgresStore.open(database, limits=Limits())
     assert "a server is at work" in await refusal(path, database)
-    await server.reserve_keys(1)
+    await server.reserve_numbers(1)
     await server.close()
     assert "unused" in await refusal(path, database)
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from restante.core.clock import DAY
-from restante.core.model import Accepted
+from restante.core.model import Accepted, Body
 from restante.core.status import Reading
 from restante.ports import Store
 
@@ -18,6 +18,27 @@ async def test_lapsed_ones_come_earliest_first(store: Store) -> None:
     assert lapsed == [some[3], some[1], some[0]]
     assert [one.sweep_at for one in await store.lapsed(NOW + 7, 10)] == [NOW + 1, NOW + 3, NOW + 5, NOW + 7]
     assert await store.lapsed(NOW, 10) == []
+
+
+async def test_what_has_not_ended_lapses_and_tidying_leaves_it_alone(store: Store) -> None:
+    some = [await accepted(store), await applied(store, begin(await accepted(store)))]
+    await store.tidy(NOW + 90 * DAY)
+    assert {one.key for one in await store.lapsed(NOW + DAY, 10)} == {one.key for one in some}
+    assert await store.look([one.id for one in some]) == some
+    assert None not in await store.requests([one.key for one in some])
+
+
+async def test_what_is_kept_is_there_however_often_it_is_tidied(store: Store) -> None:
+    done, large = await completed(store), await applied(store, begin(await accepted(store)))
+    await store.write_chunk(large.key, 1, 0, b"piece")
+    await applied(store, complete(large, body=Body(5, None)))
+    for moment in (NOW, NOW + DAY - 1, NOW + DAY - 1):
+        await store.tidy(moment)
+        assert None not in await store.results([done.key, large.key])
+        assert await store.read_chunk(large.key, 1, 0) == b"piece"
+    await store.tidy(NOW + 29 * DAY)
+    assert await now_is(store, done) == done
+    assert [len(log) for log in await store.events([done.key])] == [3]
 
 
 async def test_the_next_lapse_is_the_earliest_of_what_has_not_ended(store: Store) -> None:
@@ -40,7 +61,7 @@ async def test_a_purged_result_is_gone_and_its_transaction_is_not(store: Store) 
     assert await store.results([done.key]) == [None]
     assert await store.requests([done.key]) == [None]
     assert [len(log) for log in await store.events([done.key])] == [3]
-    assert await store.lapsed(NOW + 2 * DAY, 10) == [other]
+    assert later not in await store.lapsed(NOW + 2 * DAY, 10)
     assert None not in await store.results([other.key])
 
 

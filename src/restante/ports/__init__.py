@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from ..core.clock import HOUR
 from ..core.errors import KeyReused
 from ..core.model import (
     Accepted,
@@ -33,6 +34,9 @@ REQUEST_CHUNKS = 0
 
 Told = Callable[[Accepted | BaseException], None]
 """Takes what became of a submission: what was stored, or why nothing was."""
+
+NUMBERS_GOOD = HOUR
+"""How long a reserved number may be used. One that is not is lost."""
 
 EVENTS = 1000
 """Events of one transaction that are read at once, unless fewer are asked for."""
@@ -104,8 +108,13 @@ class Store(Protocol):
         """How many of the tenant's are not. Where others write as well, of both as far as is known here."""
         ...
 
-    async def reserve_keys(self, count: int) -> range:
-        """Row keys that nobody else is given, in increasing order."""
+    async def reserve_numbers(self, count: int) -> range:
+        """Numbers for `key`, in increasing order, that nobody else is given within `NUMBERS_GOOD`."""
+        ...
+
+    def key(self, number: int, expires_at: int) -> int:
+        """A row key that nobody else has, with a number that was reserved within `NUMBERS_GOOD`, for a
+        transaction whose result expires at about that moment."""
         ...
 
     async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
@@ -197,11 +206,18 @@ class Store(Protocol):
     async def find(self, query: Query) -> list[Transaction]: ...
 
     async def lapsed(self, now: int, limit: int) -> list[Transaction]:
-        """Up to `limit` transactions whose `sweep_at` is not after `now`, earliest first."""
+        """Up to `limit` transactions whose `sweep_at` is not after `now`, earliest first. What has ended is
+        left out where `tidy` lets go of it."""
         ...
 
     async def next_lapse(self, until: int) -> int | None:
         """The earliest `sweep_at` of what is not finished, or None where all are after `until`."""
+        ...
+
+    async def tidy(self, now: int) -> None:
+        """Lets go of what has ended and is kept no longer, where the store does that by itself, and gets
+        ready for what is to come. Called now and then, beside everything else. Raises `StoreUnavailable`.
+        """
         ...
 
     async def purge(self, results_of: Sequence[Transaction], forget: Sequence[Transaction]) -> None:

@@ -28,7 +28,7 @@ from ..core.model import (
 from ..core.outcome import json_object
 from ..core.policy import Policy
 from ..core.retention import has_result
-from ..ports import EVENTS, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
+from ..ports import EVENTS, NUMBERS_GOOD, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from .bodies import Intake, read_body, take_request
 from .draft import Draft, submission_of
 from .health import Health
@@ -36,8 +36,8 @@ from .pauses import Pauses
 from .reminder import Reminder
 from .waiting import Waiting
 
-KEY_BLOCK = 1024
-"""Row keys reserved at a time."""
+NUMBERS = 1024
+"""Numbers for row keys that are reserved at a time."""
 
 MAX_RACES = 100
 """How often a change is decided anew before it is given up as an error of ours."""
@@ -63,7 +63,9 @@ class Service:
         self.pauses = Pauses(store=store, bell=bell)
         self.health = Health(store=store, clock=clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
-        self._keys: list[int] = []
+        self._numbers: list[int] = []
+        self._numbers_until = 0
+        self._reserving = asyncio.Lock()
         self._under_way: set[asyncio.Task[None]] = set()
 
     def drain(self) -> None:
@@ -171,13 +173,19 @@ class Service:
 
     def key_at_hand(self) -> int | None:
         """A row key for `start`, or None where the store must be asked for more (`take_body` does)."""
-        return self._keys.pop() if self._keys else None
+        now = self.clock.now()
+        if not self._numbers or now >= self._numbers_until:
+            return None
+        return self.store.key(self._numbers.pop(), now + self.policy.limits.retention)
 
     async def _next_key(self) -> int:
-        while not self._keys:
-            block = await self.store.reserve_keys(KEY_BLOCK)
-            self._keys.extend(reversed(block))
-        return self._keys.pop()
+        while (key := self.key_at_hand()) is None:
+            async with self._reserving:
+                now = self.clock.now()
+                if not self._numbers or now >= self._numbers_until:
+                    self._numbers = list(reversed(await self.store.reserve_numbers(NUMBERS)))
+                    self._numbers_until = now + NUMBERS_GOOD
+        return key
 
     # -- look and read
 

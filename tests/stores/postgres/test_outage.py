@@ -105,8 +105,8 @@ async def test_a_server_that_goes_away_under_load_takes_nothing_with_it(
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(load.completed) < 200:
             await asyncio.sleep(0.01)
-        await asyncio.to_thread(server.stop, how=how)
         late = await a_submission(store)
+        await asyncio.to_thread(server.stop, how=how)
         while not store._pool.away:
             await asyncio.sleep(0.01)
         for refused in (store.accept([late]), store.ping(), store.look([late.transaction.id])):

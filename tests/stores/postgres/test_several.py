@@ -11,6 +11,7 @@ from restante.stores.postgres import PostgresStore
 from restante.stores.postgres.nodes import LONGEST_COUNT_REST_SECONDS, rest_after
 
 from ..samples import (
+    a_key,
     LEASE,
     NOW,
     a_submission,
@@ -49,7 +50,7 @@ async def test_claims_are_disjoint(opening: Opener) -> None:
 
 async def test_keys_are_disjoint(opening: Opener) -> None:
     stores = [await opening() for _ in range(2)]
-    blocks = await asyncio.gather(*[store.reserve_keys(500) for store in stores * 4])
+    blocks = await asyncio.gather(*[store.reserve_numbers(500) for store in stores * 4])
     assert len({key for block in blocks for key in block}) == 8 * 500
 
 
@@ -195,7 +196,7 @@ async def test_what_a_server_that_ends_held_is_free_at_once(opening: Opener) -> 
 
 async def test_pieces_of_a_dead_servers_uploads_are_dropped(opening: Opener, database: str) -> None:
     dead, alive = await opening(lease=SHORT), await opening(lease=SHORT)
-    mine, theirs = (await alive.reserve_keys(1))[0], (await dead.reserve_keys(1))[0]
+    mine, theirs = await a_key(alive), await a_key(dead)
     await alive.write_chunk(mine, 0, 0, b"mine")
     await dead.write_chunk(theirs, 0, 0, b"theirs")
     await killed(dead)

@@ -72,7 +72,8 @@ class Accepting:
         async def write(some: Sequence[Entry]) -> set[int]:
             self.commits += 1
             values = columns([entry.row for entry in some], ENTRY_WIDTH)
-            return {row[0] for row in await self._database.rows("accept", *values)}
+            keys = [entry.key for entry in some]
+            return {row[0] for row in await self._database.rows("accept", *values, keys=keys)}
 
         async def settle() -> set[int]:
             ids = {entry.key: entry.submission.transaction.id for entry in entries}

@@ -13,7 +13,7 @@ import asyncpg
 from ...core.errors import SettingError
 from ...core.model import Body, Change, Event, Record, Request, Submission, Transaction
 from .migrate import migrate, reached
-from .queries import QUERIES
+from .queries import QUERIES, query
 from .rows import ENTRY_WIDTH, EVENT_WIDTH, RESULT_WIDTH, STEP_WIDTH, columns, entry_of, step_of, text
 from .url import Target, read_url
 
@@ -133,7 +133,7 @@ class PostgresArrival:
     async def _rows(self, name: str, *arguments: Any) -> list[Any]:
         try:
             rows: list[Any] = await self._connection.fetch(
-                QUERIES[name], *arguments, timeout=STATEMENT_SECONDS
+                query(name), *arguments, timeout=STATEMENT_SECONDS
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
             raise self._broken(error) from error

@@ -38,7 +38,7 @@ class Bodies:
         if jobs:
             pieces: dict[Row, Row] = {job.what[:3]: job.what for job in jobs}
             values = columns(list(pieces.values()), 4)
-            await self._database.rows("insert_chunks", *values, self._node(), again=True)
+            await self._database.rows("insert_chunks", *values, self._node(), keys=values[0], again=True)
 
     async def _drop(self, key: int, attempt: int) -> bool:
         """Some pieces of a loose body; False when none are left (or something refers to it)."""

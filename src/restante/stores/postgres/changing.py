@@ -84,6 +84,7 @@ class Changing:
     async def _apply(self, steps: Sequence[Step]) -> dict[int, bool]:
         """By key: True where it was applied, False where it is somebody else's, nothing where it was late."""
         self.commits += 1
+        keys = [step.key for step in steps]
         arguments = (
             *columns([step.row for step in steps], STEP_WIDTH),
             *columns([event for step in steps for event in step.events], EVENT_WIDTH),
@@ -91,14 +92,14 @@ class Changing:
         )
 
         async def settle() -> dict[int, bool]:
-            told = dict(await self._database.rows("apply_changes", *arguments))
+            told = dict(await self._database.rows("apply_changes", *arguments, keys=keys))
             last = {step.key: step.events[-1] for step in steps if step.events and not told.get(step.key)}
             places = columns([event[:2] for event in last.values()], 2)
-            rows = await self._database.rows("events_at", *places, again=True)
+            rows = await self._database.rows("events_at", *places, keys=list(last), again=True)
             return told | {row[0]: True for row in rows if tuple(row) == last[row[0]]}
 
         try:
-            return dict(await self._database.rows("apply_changes", *arguments))
+            return dict(await self._database.rows("apply_changes", *arguments, keys=keys))
         except Lost:
             return await self._database.find_out(settle)
 

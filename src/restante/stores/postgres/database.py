@@ -7,13 +7,13 @@ whose end is unknown may be done again where that is harmless (`again`).
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from ...core.errors import RestanteError, StoreUnavailable
 from .pool import COMMAND_SECONDS, Pool
-from .queries import QUERIES
-from .trouble import RETRY_SECONDS, Lost, Meaning, Unknown, meaning, unavailable, wrong
+from .queries import query
+from .trouble import RETRY_SECONDS, Homeless, Lost, Meaning, Unknown, meaning, unavailable, wrong
 
 TRIES = 4
 """How often a statement is begun, at most."""
@@ -30,22 +30,49 @@ log = logging.getLogger("restante.stores")
 
 
 class Database:
-    """Runs the statements of queries.sql."""
+    """Runs the statements of queries.sql. `make_room` makes the partitions that some keys belong to."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.make_room: Callable[[Sequence[int]], Awaitable[None]]
 
-    async def rows(self, name: str, *arguments: Any, again: bool = False) -> list[Any]:
-        """The statement's rows. `again`: doing it twice is as good as once.
+    async def rows(
+        self, name: str, *arguments: Any, keys: Sequence[int] = (), again: bool = False
+    ) -> list[Any]:
+        """The statement's rows. `again`: doing it twice is as good as once. `keys`: the rows it is about, so
+        that it looks into few partitions, and finds one where it writes.
 
         Raises `Lost` (never with `again`), `StoreUnavailable`, or a `RestanteError` that is about the row.
         """
-        return await self.search(QUERIES[name], *arguments, again=again)
+        text = query(name, keys)
+        for _ in range(TRIES):
+            try:
+                return await self.search(text, *arguments, again=again)
+            except Homeless:
+                await self.make_room(keys)
+        raise RestanteError("the store has no place for this")
 
-    async def value(self, name: str, *arguments: Any, again: bool = False) -> Any:
+    async def value(
+        self, name: str, *arguments: Any, keys: Sequence[int] = (), again: bool = False
+    ) -> Any:
         """The first column of the first row; None where there is none."""
-        rows = await self.rows(name, *arguments, again=again)
+        rows = await self.rows(name, *arguments, keys=keys, again=again)
         return rows[0][0] if rows else None
+
+    async def command(self, text: str) -> None:
+        """Several statements in one text, or one that will not be prepared. Raises as `rows` does."""
+        connection = await self._pool.take()
+        try:
+            await connection.execute(text, timeout=COMMAND_SECONDS)
+        except Exception as error:
+            what = meaning(error)
+            log.debug("a command ended with %r", error)
+            self._pool.drop(connection)  # in the middle of a transaction, perhaps
+            raise (Lost if what is Meaning.LOST else wrong(error)) from error
+        except BaseException:
+            self._pool.drop(connection)
+            raise
+        self._pool.give(connection)
 
     async def search(self, text: str, *arguments: Any, again: bool = True) -> list[Any]:
         """The same for a text put together from constant parts."""
@@ -62,6 +89,8 @@ class Database:
                     self._pool.give(connection)
                 if what is Meaning.LOST and not again:
                     raise Lost from error
+                if what is Meaning.HOMELESS:
+                    raise Homeless from error
                 if not left or what not in (Meaning.LOST, Meaning.AGAIN):
                     raise wrong(error) from None
                 if what is Meaning.AGAIN:

@@ -202,7 +202,8 @@ class Nodes:
     async def _give_back(self) -> None:
         if self._owed:
             owed = list(self._owed)
-            await self._database.rows("release", *columns(owed, 2), again=True)
+            keys = [key for key, _ in owed]
+            await self._database.rows("release", *columns(owed, 2), keys=keys, again=True)
             self._owed.difference_update(owed)
         if self._doubtful:
             await self._database.rows("release_holds", list(self._doubtful), again=True)

@@ -1,5 +1,7 @@
 -- Every statement of this store, by name. Many rows come as arrays, one per column. Where a statement of the
 -- SQLite store does the same, it has the same name.
+-- `BETWEEN :days`, `BETWEEN :hours`: two keys, written into the text, that those in question lie between. The server
+-- then opens, and locks, only the partitions in between, also where it has kept the plan.
 
 -- name: accept
 -- Submissions, all or (on an error) none: transaction, first event, request, turn, idempotency key.
@@ -56,8 +58,8 @@ WITH fresh AS MATERIALIZED (
     INSERT INTO restante.requests (key, headers, size, body, scope)
     SELECT key, headers, size, body, scope FROM kept
 ), queued AS (
-    INSERT INTO restante.ready (key, upstream, tenant, priority, due_at, created_at, hold)
-    SELECT key, upstream, tenant, priority, due_at, created_at, hold FROM kept WHERE status < 2
+    INSERT INTO restante.ready (key, upstream, tenant, priority, due_at, created_at, hold, sweep_at)
+    SELECT key, upstream, tenant, priority, due_at, created_at, hold, sweep_at FROM kept WHERE status < 2
 ), ended AS (
     INSERT INTO restante.endings (tenant, status, created_at, key)
     SELECT tenant, status, created_at, key FROM kept WHERE status >= 2
@@ -102,7 +104,7 @@ WITH changes AS MATERIALIZED (
         doubtful = c.doubtful, updated_at = c.updated_at, due_at = c.due_at,
         result_status = c.result_status, sweep_at = coalesce(c.sweep_at, t.sweep_at)
     FROM changes AS c
-    WHERE t.key = c.key AND t.sequence = c.from_sequence AND t.attempt = c.from_attempt
+    WHERE t.key = c.key AND t.key BETWEEN :days AND t.sequence = c.from_sequence AND t.attempt = c.from_attempt
         AND (c.key IN (SELECT key FROM locked WHERE ours) OR NOT c.begins)
     RETURNING t.key, t.tenant, t.created_at, t.status, t.phase, t.due_at
 ), logged AS (
@@ -138,14 +140,14 @@ SELECT key, true FROM moved UNION ALL SELECT key, false FROM locked WHERE NOT ou
 -- Single events, by key and sequence.
 SELECT e.key, e.sequence, e.kind, e.message, e.data, e.status, e.created_at
 FROM unnest($1::bigint[], $2::integer[]) AS w (key, sequence)
-JOIN restante.events AS e ON e.key = w.key AND e.sequence = w.sequence
+JOIN restante.events AS e ON e.key = w.key AND e.key BETWEEN :days AND e.sequence = w.sequence
 
 -- name: mark_readings
 -- Reserves (1) what is unread, for a new token; settles what is reserved, by the reservation's token only.
 -- The token stays: it tells whose the last mark was.
 UPDATE restante.transactions AS t SET reading = m.after, reader = m.token
 FROM unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS m (key, token, after)
-WHERE t.key = m.key
+WHERE t.key = m.key AND t.key BETWEEN :days
     AND CASE m.after WHEN 1 THEN t.reading = 0 ELSE t.reading = 1 AND t.reader = m.token END
 RETURNING t.key
 
@@ -239,22 +241,22 @@ LOCK TABLE restante.nodes IN SHARE ROW EXCLUSIVE MODE
 
 -- name: usage
 -- How many servers are here, and whether a key was ever given out.
-SELECT (SELECT count(*) FROM restante.nodes), is_called OR last_value > 1
+SELECT (SELECT count(*) FROM restante.nodes), keys.is_called OR keys.last_value > 1 OR blocks.is_called
     OR EXISTS (SELECT 1 FROM restante.transactions)
-FROM restante.keys
+FROM restante.keys, restante.blocks
 
 -- name: replace_secret
 UPDATE restante.meta SET secret = $1
 
 -- name: restart_keys
--- Unlike setval(), this is undone with its transaction.
+-- For a version that counts its keys. Unlike setval(), this is undone with its transaction.
 ALTER SEQUENCE restante.keys RESTART WITH {first}
 
 -- name: secret
 SELECT secret FROM restante.meta
 
--- name: reserve_keys
-SELECT nextval('restante.keys')
+-- name: reserve_numbers
+SELECT nextval('restante.blocks') * 1024
 
 -- name: transactions
 SELECT
@@ -268,7 +270,8 @@ FROM restante.transactions WHERE key = ANY($1::bigint[])
 -- no gaps: so many events are so many numbers.
 SELECT w.place, e.sequence, e.kind, e.message, e.data, e.status, e.created_at
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS w (key, after, most, place)
-JOIN restante.events AS e ON e.key = w.key AND e.sequence > w.after AND e.sequence <= w.after + w.most
+JOIN restante.events AS e ON e.key = w.key AND e.key BETWEEN :days
+    AND e.sequence > w.after AND e.sequence <= w.after + w.most
 ORDER BY w.place, e.sequence
 
 -- name: requests
@@ -280,16 +283,17 @@ SELECT key, status, headers, size, body, attempt FROM restante.results WHERE key
 -- name: chunks
 SELECT c.key, c.attempt, c.position, c.data
 FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS w (key, attempt, position)
-JOIN restante.chunks AS c ON c.key = w.key AND c.attempt = w.attempt AND c.position = w.position
+JOIN restante.chunks AS c ON c.key = w.key AND c.key BETWEEN :hours
+    AND c.attempt = w.attempt AND c.position = w.position
 
 -- name: claim
--- Due and nobody's, shared over the tenants that have something due: those behind the tenant $6 first, then from
+-- Due and nobody's, shared over the tenants that have something due: those behind the tenant $5 first, then from
 -- the beginning, a few index steps for each; of each by priority, one index step each, then by time. What
--- another claim is looking at is skipped. Small requests come along, and with every row how many tenants shared.
+-- another claim is looking at is skipped. With every row comes how many tenants shared.
 -- Nothing of an upstream that is paused. (Tenants are ordered by priority as well so that no other index will do.)
 WITH RECURSIVE behind (tenant) AS (
     (
-        SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant > $6
+        SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant > $5
             AND NOT EXISTS (SELECT 1 FROM restante.pauses WHERE upstream = $1)
         ORDER BY tenant, priority DESC LIMIT 1
     )
@@ -300,14 +304,14 @@ WITH RECURSIVE behind (tenant) AS (
     ) AS next
 ), before (tenant) AS (
     (
-        SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant <= $6
+        SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant <= $5
             AND NOT EXISTS (SELECT 1 FROM restante.pauses WHERE upstream = $1)
         ORDER BY tenant, priority DESC LIMIT 1
     )
     UNION ALL
     SELECT next.tenant FROM before CROSS JOIN LATERAL (
         SELECT tenant FROM restante.ready
-        WHERE upstream = $1 AND hold IS NULL AND tenant > before.tenant AND tenant <= $6
+        WHERE upstream = $1 AND hold IS NULL AND tenant > before.tenant AND tenant <= $5
         ORDER BY tenant, priority DESC LIMIT 1
     ) AS next
 ), lines AS MATERIALIZED (
@@ -359,16 +363,13 @@ WITH RECURSIVE behind (tenant) AS (
     ) AS turn LIMIT $2
 ), taken AS (
     UPDATE restante.ready SET hold = $4 FROM due WHERE ready.key = due.key
-    RETURNING ready.key, due.place, ready.priority, ready.due_at
+    RETURNING ready.key, ready.tenant, due.place, ready.priority, ready.due_at
 )
-SELECT
-    t.key, t.id::text, t.tenant, t.created_at, t.updated_at, t.status, t.outcome, t.phase, t.sequence, t.attempt,
-    t.doubtful, t.dialect, t.method, t.path, t.query, t.operation, t.upstream, t.priority, t.tracking_id, t.due_at,
-    t.deadline, t.expires_at, t.sweep_at, t.result_status, t.reading, t.retry_of::text,
-    requests.headers, requests.size, requests.body, (SELECT count(*) FROM lines)
-FROM taken JOIN restante.transactions AS t ON t.key = taken.key
-LEFT JOIN restante.requests ON requests.key = taken.key AND requests.size <= $5 AND requests.body IS NOT NULL
-ORDER BY taken.place, taken.priority DESC, taken.due_at, taken.key
+SELECT key, tenant, (SELECT count(*) FROM lines) FROM taken ORDER BY place, priority DESC, due_at, key
+
+-- name: small_requests
+SELECT key, headers, size, body FROM restante.requests
+WHERE key = ANY($1::bigint[]) AND size <= $2 AND body IS NOT NULL
 
 -- name: next_due
 -- The earliest moment after $2, of any tenant, at any priority.
@@ -433,7 +434,8 @@ SELECT upstream, count(*), coalesce((
 -- name: release
 -- What is given up by its holder is due when its row says.
 UPDATE restante.ready SET hold = NULL, due_at = t.due_at
-FROM unnest($1::bigint[], $2::bigint[]) AS h (key, hold) JOIN restante.transactions AS t ON t.key = h.key
+FROM unnest($1::bigint[], $2::bigint[]) AS h (key, hold)
+JOIN restante.transactions AS t ON t.key = h.key AND t.key BETWEEN :days
 WHERE ready.key = h.key AND ready.hold = h.hold
 
 -- name: release_holds
@@ -445,19 +447,75 @@ UPDATE restante.transactions SET reading = 0, reader = NULL
 WHERE reading = 1 AND reader = ANY($1::bigint[])
 
 -- name: lapsed
-SELECT
-    key, id::text, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
-    method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
-    result_status, reading, retry_of::text
-FROM restante.transactions WHERE sweep_at <= $1 ORDER BY sweep_at, key LIMIT $2
+-- What is not finished; under plain keys also what has ended.
+SELECT key FROM (
+    (
+        SELECT sweep_at, key FROM restante.transactions
+        WHERE key < 70370891661312 AND sweep_at <= $1 ORDER BY sweep_at, key LIMIT $2
+    )
+    UNION ALL
+    (
+        SELECT sweep_at, key FROM restante.ready
+        WHERE key >= 70370891661312 AND sweep_at <= $1 ORDER BY sweep_at, key LIMIT $2
+    )
+) AS few ORDER BY sweep_at, key LIMIT $2
 
 -- name: next_lapse
--- The earliest deadline up to $1. What has ended stands between them and is stepped over.
-SELECT sweep_at FROM restante.transactions WHERE sweep_at <= $1 AND status < 2 ORDER BY sweep_at LIMIT 1
+-- The earliest deadline up to $1. What has ended under plain keys stands between them and is stepped over.
+SELECT min(sweep_at) FROM (
+    (
+        SELECT sweep_at FROM restante.transactions
+        WHERE key < 70370891661312 AND sweep_at <= $1 AND status < 2 ORDER BY sweep_at LIMIT 1
+    )
+    UNION ALL
+    (
+        SELECT sweep_at FROM restante.ready
+        WHERE key >= 70370891661312 AND sweep_at <= $1 ORDER BY sweep_at LIMIT 1
+    )
+) AS few
+
+-- name: partitions
+-- Their names; whether each is part of its table; whether somebody has begun to take it out.
+SELECT relname::text, inhrelid IS NOT NULL, coalesce(inhdetachpending, false)
+FROM pg_class LEFT JOIN pg_inherits ON inhrelid = pg_class.oid
+WHERE relnamespace = 'restante'::regnamespace AND relkind = 'r' AND relname ~ '_[0-9]{8}([0-9]{2})?$'
+
+-- name: is_past
+-- Whether nothing under the keys $1 to $2 is needed: nothing there is still to be done, no body is being written, and
+-- no transaction expires after $3 or was accepted after $4.
+SELECT NOT EXISTS (SELECT 1 FROM restante.ready WHERE key BETWEEN $1 AND $2)
+    AND NOT EXISTS (SELECT 1 FROM restante.loose WHERE key BETWEEN $1 AND $2 AND NOT dropping)
+    AND NOT EXISTS (
+        SELECT 1 FROM restante.:table
+        WHERE key BETWEEN :days AND key BETWEEN $1 AND $2 AND (expires_at > $3 OR created_at > $4)
+    )
+
+-- name: forget_scopes
+-- The idempotency keys of some requests, of those behind $1 up to $2. Returns how far it came; NULL: to the end.
+WITH few AS MATERIALIZED (
+    SELECT key, scope FROM restante.requests
+    WHERE key BETWEEN :hours AND key > $1 AND key <= $2 ORDER BY key LIMIT $3
+), forgotten AS (
+    DELETE FROM restante.idempotency USING few WHERE idempotency.scope = few.scope AND idempotency.key = few.key
+)
+SELECT max(key) FROM few
 
 -- name: cursor
--- Where a page goes on: the row itself, or the tenant's next one where it is gone.
-SELECT created_at FROM restante.transactions WHERE key >= $1 AND tenant = $2 ORDER BY key LIMIT 1
+-- Where a page goes on: the row itself, or the tenant's next one where it is gone. Plain keys are in the order of
+-- time; of the others whole partitions go, and the next one is the earliest of what is left.
+SELECT created_at FROM (
+    (SELECT created_at FROM restante.transactions WHERE key = $1 AND tenant = $2)
+    UNION ALL
+    (
+        SELECT created_at FROM restante.transactions
+        WHERE $1 < 70370891661312 AND key > $1 AND tenant = $2 ORDER BY key LIMIT 1
+    )
+    UNION ALL
+    (
+        SELECT created_at FROM restante.transactions
+        WHERE $1 >= 70370891661312 AND key > $1 AND tenant = $2 ORDER BY created_at, key LIMIT 1
+    )
+) AS next LIMIT 1
 
 -- name: register
 -- A process enters, with a number that none had before.
@@ -481,10 +539,12 @@ FROM restante.nodes WHERE node <> $1
 
 -- name: health
 -- Name, number, and of a table how many rows live. What this very statement sees does not count.
-SELECT relname || '_dead_rows', n_dead_tup, n_live_tup FROM pg_stat_user_tables
-WHERE schemaname = 'restante' AND relname IN (
+SELECT name || '_dead_rows', sum(n_dead_tup)::bigint, sum(n_live_tup)::bigint
+FROM pg_stat_user_tables LEFT JOIN pg_inherits ON inhrelid = relid
+CROSS JOIN LATERAL (SELECT coalesce((SELECT relname FROM pg_class WHERE oid = inhparent), relname) AS name) AS whole
+WHERE schemaname = 'restante' AND name IN (
     'ready', 'transactions', 'endings', 'events', 'requests', 'results', 'chunks', 'idempotency'
-)
+) GROUP BY name
 UNION ALL SELECT 'oldest_transaction_seconds', coalesce(extract(epoch FROM clock_timestamp() - least(
     (
         SELECT min(xact_start) FROM pg_stat_activity

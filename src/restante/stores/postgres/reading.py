@@ -29,14 +29,16 @@ class Reading:
         try:
             if kind == "chunks":
                 places = list({job.what for job in jobs})
-                rows = await self._database.rows("chunks", *columns(places, 3), again=True)
+                keys = [place[0] for place in places]
+                rows = await self._database.rows("chunks", *columns(places, 3), keys=keys, again=True)
                 pieces = {tuple(row[:3]): row[3] for row in rows}
                 for job in jobs:
                     job.value = pieces.get(job.what)
                 return
             keys = list({key for job in jobs for key in job.what})
             asked = columns(keys, 3) if kind == "events" else [keys]
-            rows = await self._database.rows(kind, *asked, again=True)
+            about = [key for key, _, _ in keys] if kind == "events" else []
+            rows = await self._database.rows(kind, *asked, keys=about, again=True)
         except RestanteError as error:
             for job in jobs:
                 job.error = error

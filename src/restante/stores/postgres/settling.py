@@ -43,17 +43,20 @@ class Settling:
             jobs = [job for job in jobs if first[job.what[0]] is not job]
 
     async def _mark_each(self, jobs: dict[int, Job]) -> None:
-        arguments = columns([job.what for job in jobs.values()], 3)
+        keys, arguments = list(jobs), columns([job.what for job in jobs.values()], 3)
+
+        async def mark() -> set[int]:
+            return {row[0] for row in await self._database.rows("mark_readings", *arguments, keys=keys)}
 
         async def settle() -> set[int]:
-            marked = {row[0] for row in await self._database.rows("mark_readings", *arguments)}
-            for key, reading, reader in await self._database.rows("readings", list(jobs), again=True):
+            marked = await mark()
+            for key, reading, reader in await self._database.rows("readings", keys, again=True):
                 if (key, reader, reading) == jobs[key].what:
                     marked.add(key)
             return marked
 
         try:
-            marked = {row[0] for row in await self._database.rows("mark_readings", *arguments)}
+            marked = await mark()
         except Lost:
             marked = await self._database.find_out(settle)
         for key, job in jobs.items():

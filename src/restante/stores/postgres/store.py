@@ -33,9 +33,11 @@ from .bodies import Bodies
 from .changing import Changing
 from .database import Database
 from .health import health_of
+from .keys import BLOCK, key_for
 from .lane import BULK_GROUP, ROW, Job, Lane
 from .migrate import migrate
 from .nodes import Nodes
+from .partitions import Partitions
 from .pool import Pool
 from .reading import Reading
 from .rows import Entry, Step, entry_of, read_text, read_transaction, step_of, text
@@ -49,7 +51,6 @@ from .url import read_url
 
 CONNECTIONS = 10  # of one process at most, beside the one it listens on
 SEARCHES = 2  # lists that are read at the same time
-KEY_BLOCK = 1024  # row keys per number of the sequence `keys`
 
 DROP_BYTES = 256 * 1024
 BODY_BYTES = 16 * 1024
@@ -67,12 +68,11 @@ class PostgresStore:
         self._secret = b""
         self._piece = limits.chunk
         self._closed = False
-        self._keys = range(0)
-        self._reserving = asyncio.Lock()
         self._searching = asyncio.Semaphore(SEARCHES)
         self._tasks: set[asyncio.Task[None]] = set()
         self._abandoned: set[tuple[int, int]] = set()
         database = self._database = Database(pool)
+        self._partitions = Partitions(database, retention=limits.retention, history=limits.history)
         nodes = self._nodes = Nodes(
             database,
             lease=limits.lease,
@@ -164,15 +164,14 @@ class PostgresStore:
             rows = await self._database.rows("loads", again=True)
         return {read_text(row[0]): Load(running=row[2], queued=row[1] - row[2]) for row in rows}
 
-    async def reserve_keys(self, count: int) -> range:
-        if count > KEY_BLOCK:
-            raise ValueError(f"at most {KEY_BLOCK} keys at a time")
-        async with self._reserving:
-            if len(self._keys) < count:
-                first = await self._database.value("reserve_keys", again=True)
-                self._keys = range(first, first + KEY_BLOCK)
-            given, self._keys = self._keys[:count], self._keys[count:]
-            return given
+    async def reserve_numbers(self, count: int) -> range:
+        if count > BLOCK:
+            raise ValueError(f"at most {BLOCK} numbers at a time")
+        first = await self._database.value("reserve_numbers", again=True)
+        return range(first, first + count)
+
+    def key(self, number: int, expires_at: int) -> int:
+        return key_for(number, expires_at)
 
     # -- writes
 
@@ -254,6 +253,9 @@ class PostgresStore:
     async def release(self, keys: Sequence[int]) -> None:
         await self._give_back(self._let_go(keys))
 
+    async def tidy(self, now: int) -> None:
+        await self._partitions.tidy(now)
+
     async def purge(self, results_of: Sequence[Transaction], forget: Sequence[Transaction]) -> None:
         sweeps = [(transaction.key, transaction.sweep_at) for transaction in results_of]
         keys = [transaction.key for transaction in forget]
@@ -311,8 +313,12 @@ class PostgresStore:
     async def lapsed(self, now: int, limit: int) -> list[Transaction]:
         for body in list(self._abandoned) if not self._tasks else []:  # what could not be dropped before
             self._abandon(body)
-        rows = await self._database.rows("lapsed", now, limit, again=True)
-        return [read_transaction(row) for row in rows]
+        keys = [row[0] for row in await self._database.rows("lapsed", now, limit, again=True)]
+        if not keys:
+            return []
+        rows = await self._database.rows("transactions", keys, again=True)
+        found = {row[0]: read_transaction(row) for row in rows}
+        return [found[key] for key in keys if key in found]
 
     async def next_lapse(self, until: int) -> int | None:
         moment: int | None = await self._database.value("next_lapse", until, again=True)
@@ -323,7 +329,8 @@ class PostgresStore:
             return await find(self._database, query)
 
     async def health(self) -> StoreHealth:
-        return await health_of(self._database)
+        health = await health_of(self._database)
+        return StoreHealth(health.measures + self._partitions.measures())
 
     # -- the end
 

@@ -18,11 +18,16 @@ class Lost(Exception):
     """Nobody knows whether it was done."""
 
 
+class Homeless(Exception):
+    """Surely not done: there is no partition yet for one of the rows."""
+
+
 class Unknown(StoreUnavailable):
     """Nobody knows, and it could not be found out either: the database stays away."""
 
 
 class Meaning(Enum):
+    HOMELESS = "homeless"
     LOST = "lost"
     PASSING = "passing"  # surely not done, and may be done later: disk full, too many connections, a timeout
     AGAIN = "again"  # surely not done, and to be tried again at once
@@ -40,6 +45,8 @@ def meaning(error: BaseException) -> Meaning:
     """What to make of an error that a statement ended with."""
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
+        if isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None:
+            return Meaning.HOMELESS
         for states, what in (
             (_BROKEN, Meaning.LOST),
             (_AGAIN, Meaning.AGAIN),

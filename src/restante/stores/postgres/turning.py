@@ -1,9 +1,15 @@
-"""Whose turn it is: claims, releases, and the next moment something is due."""
+"""Whose turn it is: claims, releases, and the next moment something is due.
 
+A claim says whose turn it is, in `ready` alone; the rows are read by their keys after that, because only then it is
+known in which partitions they are.
+"""
+
+import asyncio
 from collections import Counter
 from typing import Any
 
 from ...core.errors import RestanteError
+from ...core.machine import TERMINAL
 from ...core.model import Claim
 from .database import Database
 from .lane import Job
@@ -14,12 +20,8 @@ from .trouble import Lost, unavailable
 SMALL_BODY = 8 * 1024
 """Requests up to this size are read along with a claim."""
 
-_TENANT = 2
-_REQUEST = 26
-"""The column at which a claim's request begins."""
-
-_LINES = 29
-"""The column that says in how many tenants' turn it was."""
+_KEY, _TENANT, _LINES = range(3)
+"""A claim's columns; the last says in how many tenants' turn it was."""
 
 
 class Turning:
@@ -45,31 +47,53 @@ class Turning:
                 upstream, now = what
                 return await self._database.value("next_due", text(upstream), now, again=True)
             case _:
-                return await self._database.rows("release", *columns(what, 2), again=True)
+                keys = [key for key, _ in what]
+                return await self._database.rows("release", *columns(what, 2), keys=keys, again=True)
 
     async def _claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
         """The share of each tenant that has something due; what one leaves is shared by the others."""
         hold = self._nodes.number()
         self._nodes.acquiring(hold)
-        claims: list[Claim] = []
+        keys: list[int] = []
         more = True
-        while more and len(claims) < limit:
-            left = limit - len(claims)
+        while more and len(keys) < limit:
+            left = limit - len(keys)
             served = self._served.get(upstream, "")
             try:
-                rows = await self._database.rows("claim", text(upstream), left, now, hold, SMALL_BODY, served)
+                rows = await self._database.rows("claim", text(upstream), left, now, hold, served)
             except Lost as error:
                 self._nodes.doubt(hold)
                 raise unavailable(error) from None
             except RestanteError:
-                if claims:  # what was taken before it failed
+                if keys:  # what was taken before it failed
                     self._nodes.doubt(hold)
                 raise
             more = self._serve(upstream, left, rows)
-            claims += map(_claim_of, rows)
+            keys += [row[_KEY] for row in rows]
+        try:
+            claims = await self._read(keys)
+        except RestanteError:
+            self._nodes.doubt(hold)
+            raise
         self._nodes.hold([claim.transaction.key for claim in claims], hold)
         self._nodes.acquiring(0)
         return claims
+
+    async def _read(self, keys: list[int]) -> list[Claim]:
+        """What was claimed and has not ended since."""
+        if not keys:
+            return []
+        rows, small = await asyncio.gather(
+            self._database.rows("transactions", keys, again=True),
+            self._database.rows("small_requests", keys, SMALL_BODY, again=True),
+        )
+        transactions = {row[0]: read_transaction(row) for row in rows}
+        requests = {row[0]: read_request(row) for row in small}
+        return [
+            Claim(transactions[key], requests.get(key))
+            for key in keys
+            if key in transactions and transactions[key].status not in TERMINAL
+        ]
 
     def _serve(self, upstream: str, limit: int, rows: list[Any]) -> bool:
         """Notes who was served last, and tells whether anybody may have more than was asked of him."""
@@ -83,10 +107,3 @@ class Turning:
         else:  # whoever was given less is the first in the next claim
             self._served[upstream] = list(given)[-2]
         return lines == limit or share in given.values()
-
-
-def _claim_of(row: Any) -> Claim:
-    request = None
-    if row[_REQUEST] is not None:
-        request = read_request((row[0], *row[_REQUEST:_LINES]))
-    return Claim(read_transaction(row), request)

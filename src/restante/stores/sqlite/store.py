@@ -106,8 +106,11 @@ class SQLiteStore:
         """Groups that were written so far, each in one commit."""
         return self._write.groups
 
-    async def reserve_keys(self, count: int) -> range:
+    async def reserve_numbers(self, count: int) -> range:
         return self._memory.reserve(count)
+
+    def key(self, number: int, expires_at: int) -> int:
+        return number
 
     # -- writes
 
@@ -199,6 +202,9 @@ class SQLiteStore:
 
     async def release(self, keys: Sequence[int]) -> None:
         self._memory.let_go(keys)
+
+    async def tidy(self, now: int) -> None:
+        """Nothing: all that has ended is told by `lapsed`."""
 
     async def purge(self, results_of: Sequence[Transaction], forget: Sequence[Transaction]) -> None:
         sweeps = [(transaction.key, transaction.sweep_at) for transaction in results_of]

@@ -1,0 +1,273 @@
+"""Partitions: made before they are written to, dropped as a whole when nothing in them is needed any more.
+
+What is gone with the result (requests, results, large bodies) is partitioned by the hour in which that expires,
+what stays as history by the day. Any process makes and drops, whoever gets to it, and none waits for another: a
+partition appears whole, one that is being dropped is first taken out, which holds up no statement, and what a
+process leaves half done the next one finds.
+
+Whether something is needed is asked of the rows, not of settings or clocks, before a partition is taken out and
+again before it is dropped.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import asyncpg
+import msgspec
+
+from ...core.clock import HOUR, MINUTE, SECOND
+from ...core.errors import RestanteError
+from ...ports import Measure
+from .database import Database
+from .keys import DAY_HOURS, FIRST_HOUR, LAST_HOUR, hour_of, keys_of
+from .queries import query
+from .trouble import Lost, unavailable
+
+EVERY = MINUTE
+"""How often a process looks."""
+
+AHEAD_HOURS = 3
+"""For so many hours more than is written now there are partitions."""
+
+AHEAD_LEAST = 1
+"""Hours. With less, something keeps all processes from making them, and an accept has to."""
+
+GRACE = 5 * MINUTE
+"""How long a partition is left alone when its time is over: clocks differ."""
+
+LATE = HOUR
+"""How long a partition may be kept after that."""
+
+SCOPES = 1000
+"""Requests whose idempotency keys are removed in one commit."""
+
+MADE_AT_ONCE = 8
+"""Partitions made in one transaction."""
+
+LOCK_MS = 2000
+"""How long making one waits for a lock: nobody has it for long, and accepts do not need it."""
+
+LOCK = 0x52657374506172
+"""Held by whoever makes partitions, until they are there ("RestPar")."""
+
+_VACUUM = "autovacuum_vacuum_scale_factor = 0.05"
+_WITH_BODIES = f"{_VACUUM}, toast.{_VACUUM}"
+
+OPTIONS = {
+    "requests": _WITH_BODIES,
+    "results": _WITH_BODIES,
+    "chunks": _WITH_BODIES,
+    "events": _WITH_BODIES,
+    "endings": _VACUUM,
+    "transactions": f"fillfactor = 80, {_VACUUM}",
+}
+"""As the plain tables have them; the order is that in which those of one time go."""
+
+HOURS = {table: 1 if table in ("requests", "results", "chunks") else DAY_HOURS for table in OPTIONS}
+"""How many hours are in a partition."""
+
+log = logging.getLogger("restante.stores")
+
+_NAME = re.compile(r"(\w+)_(\d{8})(\d{2})?")
+
+# An index by ranges of pages, which is all but free to keep: whether there is any row after a moment.
+_MOMENTS = "CREATE INDEX ON restante.{name} USING brin (expires_at, created_at) WITH (autosummarize = on);"
+
+_MAKE = """\
+IF to_regclass('restante.{name}') IS NULL THEN
+    CREATE TABLE restante.{name} (LIKE restante.{table} INCLUDING DEFAULTS INCLUDING STORAGE) WITH ({options});
+    {more}
+END IF;
+IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = 'restante.{name}'::regclass) THEN
+    ALTER TABLE restante.{table} ATTACH PARTITION restante.{name} FOR VALUES FROM ({first}) TO ({end});
+END IF;"""
+
+
+class Partition(msgspec.Struct, frozen=True, order=True):
+    """Of `table`, from `hour` (since 1970) on."""
+
+    hour: int
+    table: str
+
+    @classmethod
+    def of(cls, table: str, hour: int) -> "Partition":
+        """The one that this hour is in."""
+        return cls(hour // HOURS[table] * HOURS[table], table)
+
+    @classmethod
+    def named(cls, name: str) -> "Partition | None":
+        found = _NAME.fullmatch(name)
+        if found is None or found[1] not in HOURS or (found[3] is None) != (HOURS[found[1]] == DAY_HOURS):
+            return None
+        try:
+            begin = datetime.strptime(f"{found[2]}{found[3] or '00'}+0000", "%Y%m%d%H%z")
+        except ValueError:
+            return None
+        return cls(int(begin.timestamp()) * SECOND // HOUR, found[1])
+
+    @property
+    def name(self) -> str:
+        begin = datetime.fromtimestamp(self.hour * HOUR // SECOND, UTC)
+        return f"{self.table}_{begin:{'%Y%m%d%H' if HOURS[self.table] == 1 else '%Y%m%d'}}"
+
+    @property
+    def keys(self) -> tuple[int, int]:
+        """The first and the last."""
+        return keys_of(self.hour, HOURS[self.table])
+
+    @property
+    def ends_at(self) -> int:
+        return (self.hour + HOURS[self.table]) * HOUR
+
+
+class Found(msgspec.Struct, frozen=True):
+    partition: Partition
+    attached: bool
+    leaving: bool  # somebody has begun to take it out
+
+
+class Partitions:
+    """`make_room` is for a statement that found none, `tidy` is called now and then."""
+
+    def __init__(self, database: Database, *, retention: int, history: int) -> None:
+        self._database = database
+        self._retention = retention
+        self._history = history
+        self._looked_at: int | None = None
+        self._ahead_hours = 0
+        self._late = 0
+        self._making = asyncio.Lock()
+        database.make_room = self.make_room
+
+    def measures(self) -> tuple[Measure, ...]:
+        """As of the last look; none where this process has not looked."""
+        if self._looked_at is None:
+            return ()
+        return (
+            Measure("partitions_ahead_hours", self._ahead_hours, AHEAD_LEAST, least=True),
+            Measure("late_partitions", self._late, 0),
+        )
+
+    async def make_room(self, keys: Sequence[int]) -> None:
+        """Makes the partitions of these keys. Raises `StoreUnavailable`."""
+        hours = {hour for key in keys if (hour := hour_of(key)) is not None}
+        if not hours:
+            raise RestanteError("a plain key without a place")
+        await self._make(Partition.of(table, hour) for table in HOURS for hour in hours)
+
+    async def tidy(self, now: int) -> None:
+        """Makes those that will be written soon, drops those that nobody needs, if it is time to look."""
+        if self._looked_at is not None and 0 <= now - self._looked_at < EVERY:
+            return
+        found = await self._look(now)
+        await self._make(self._wanted(now) - {one.partition for one in found if one.attached})
+        for one in sorted(found, key=lambda one: (one.attached, one.partition)):
+            try:
+                await self._leave(one, now)
+            except (RestanteError, Lost) as error:  # somebody else is at it, or something is in its way
+                log.debug("%s is dropped later: %s", one.partition.name, error)
+        await self._look(now)
+
+    async def _look(self, now: int) -> list[Found]:
+        rows = await self._database.rows("partitions", again=True)
+        found = [
+            Found(partition, attached, leaving)
+            for name, attached, leaving in rows
+            if (partition := Partition.named(name))
+        ]
+        there = {one.partition for one in found if one.attached and not one.leaving}
+        written = (now + self._retention) // HOUR
+        self._ahead_hours = next(
+            ahead
+            for ahead in range(AHEAD_HOURS + 1)
+            if ahead == AHEAD_HOURS
+            or any(Partition.of(table, min(written + ahead + 1, LAST_HOUR)) not in there for table in HOURS)
+        )
+        self._late = sum(now >= self._kept_until(one.partition) + GRACE + LATE for one in found)
+        self._looked_at = now
+        return found
+
+    def _wanted(self, now: int) -> set[Partition]:
+        written = (now + self._retention) // HOUR
+        hours = range(max(written, FIRST_HOUR), min(written + AHEAD_HOURS, LAST_HOUR) + 1)
+        return {Partition.of(table, hour) for table in HOURS for hour in hours}
+
+    def _kept_until(self, partition: Partition) -> int:
+        """No later than then nothing in it is needed, if nothing is left to do."""
+        history = self._history if HOURS[partition.table] == DAY_HOURS else 0
+        return partition.ends_at + history
+
+    # -- making
+
+    async def _make(self, wanted: Iterable[Partition]) -> None:
+        some = sorted(set(wanted))
+        async with self._making:
+            for place in range(0, len(some), MADE_AT_ONCE):
+                try:
+                    await self._database.command(_making(some[place : place + MADE_AT_ONCE]))
+                except (RestanteError, Lost) as error:
+                    if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
+                        log.warning("no partition can be made: this role must own what is in the schema restante")
+                    raise unavailable(error) from error
+
+    # -- dropping
+
+    async def _leave(self, one: Found, now: int) -> None:
+        """Takes it out and drops it, if its time has come."""
+        partition = one.partition
+        if now < partition.ends_at + GRACE or not await self._is_past(one, now):
+            return
+        table, name = f"restante.{partition.table}", f"restante.{partition.name}"
+        if one.attached:
+            if partition.table == "requests":
+                await self._forget_scopes(partition)
+            how = "FINALIZE" if one.leaving else "CONCURRENTLY"
+            await self._database.command(f"ALTER TABLE {table} DETACH PARTITION {name} {how}")
+            if not await self._is_past(Found(partition, attached=False, leaving=False), now):
+                await self._make([partition])
+                return
+        await self._database.command(f"DROP TABLE IF EXISTS {name}")
+        log.debug("%s is dropped", name)
+
+    async def _is_past(self, one: Found, now: int) -> bool:
+        partition = one.partition
+        first, last = partition.keys
+        apart = partition.table == "transactions" and not one.attached
+        text = query("is_past", (first, last)).replace(":table", partition.name if apart else "transactions")
+        accepted_before = now - self._history if HOURS[partition.table] == DAY_HOURS else 1 << 62
+        rows = await self._database.search(text, first, last, now, accepted_before)
+        past: bool = rows[0][0]
+        return past
+
+    async def _forget_scopes(self, partition: Partition) -> None:
+        first, last = partition.keys
+        at: int | None = first - 1
+        while at is not None:
+            at = await self._database.value(
+                "forget_scopes", at, last, SCOPES, keys=partition.keys, again=True
+            )
+
+
+def _making(partitions: Iterable[Partition]) -> str:
+    """One transaction that makes what is not there yet."""
+    steps = []
+    for one in partitions:
+        first, last = one.keys
+        more = _MOMENTS.format(name=one.name) if one.table == "transactions" else ""
+        steps.append(
+            _MAKE.format(
+                name=one.name,
+                table=one.table,
+                options=OPTIONS[one.table],
+                more=more,
+                first=first,
+                end=last + 1,
+            )
+        )
+    return (
+        f"BEGIN; SET LOCAL lock_timeout = {LOCK_MS}; SELECT pg_advisory_xact_lock({LOCK});\n"
+        f"DO $make$ BEGIN\n{chr(10).join(steps)}\nEND $make$;\nCOMMIT"
+    )
