@@ -207,7 +207,7 @@ class Partitions:
         async with self._making:
             for place in range(0, len(some), MADE_AT_ONCE):
                 try:
-                    await self._database.command(_making(some[place : place + MADE_AT_ONCE]))
+                    await self._database.command(making(some[place : place + MADE_AT_ONCE]))
                 except (RestanteError, Lost) as error:
                     if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
                         log.warning("no partition can be made: this role must own what is in the schema restante")
@@ -216,21 +216,22 @@ class Partitions:
     # -- dropping
 
     async def _leave(self, one: Found, now: int) -> None:
-        """Takes it out and drops it, if its time has come."""
+        """Takes it out if its time has come; drops it if it is out; puts it back if it is needed after all."""
         partition = one.partition
-        if now < partition.ends_at + GRACE or not await self._is_past(one, now):
-            return
+        past = now >= partition.ends_at + GRACE and await self._is_past(one, now)
         table, name = f"restante.{partition.table}", f"restante.{partition.name}"
         if one.attached:
+            if not past:
+                return
             if partition.table == "requests":
                 await self._forget_scopes(partition)
             how = "FINALIZE" if one.leaving else "CONCURRENTLY"
             await self._database.command(f"ALTER TABLE {table} DETACH PARTITION {name} {how}")
-            if not await self._is_past(Found(partition, attached=False, leaving=False), now):
-                await self._make([partition])
-                return
-        await self._database.command(f"DROP TABLE IF EXISTS {name}")
-        log.debug("%s is dropped", name)
+            past = await self._is_past(Found(partition, attached=False, leaving=False), now)
+        if past:
+            await self._database.command(f"DROP TABLE IF EXISTS {name}")
+        else:
+            await self._make([partition])
 
     async def _is_past(self, one: Found, now: int) -> bool:
         partition = one.partition
@@ -251,7 +252,7 @@ class Partitions:
             )
 
 
-def _making(partitions: Iterable[Partition]) -> str:
+def making(partitions: Iterable[Partition]) -> str:
     """One transaction that makes what is not there yet."""
     steps = []
     for one in partitions:
