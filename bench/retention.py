@@ -2,11 +2,12 @@
 
     python bench/retention.py --store postgresql://… [--rows 1000000] [--rounds 2] [--body 300]
 
-In an empty PostgreSQL, in turns: so many transactions that ended long ago are made up, with their requests and
-results, once under keys of one hour, whose partitions are dropped, and once under plain keys, which are swept row
-by row as every result was before there were partitions. Meanwhile 64 coroutines accept, each waiting for its own
-commit, first undisturbed and then while that is going on. Prints for each how long it took, how many accepts there
-were beside it against before; and once without them the log that it wrote, what is left on the disk, and dead rows.
+In an empty PostgreSQL, in turns: so many transactions that ended long ago are made up, with their requests
+and results, once under keys of one hour, whose partitions are dropped, and once under plain keys, which are
+swept row by row as every result was before there were partitions. Meanwhile 64 coroutines accept, each waiting
+for its own commit, first undisturbed and then while that is going on. Prints how long it took, how many accepts
+there were beside it against before; and once without them the log that was written, what is left on the disk,
+and dead rows.
 """
 
 import argparse
@@ -32,10 +33,10 @@ UNDISTURBED_SECONDS = 5.0
 
 FILL = """
 INSERT INTO restante.transactions (
-    key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect, method,
-    path, query, operation, upstream, priority, deadline, expires_at, sweep_at, result_status, reading
-) SELECT $1::bigint + i, gen_random_uuid(), 'old', $2::bigint + i, $2 + i, 2, 0, 0, 3, 1, 0, 0, 'POST', '/payments',
-    '', 'create', 'default', 0, $2 + $4::bigint, $2 + $4, $2 + $4, 200, 0
+    key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+    method, path, query, operation, upstream, priority, deadline, expires_at, sweep_at, result_status, reading
+) SELECT $1::bigint + i, gen_random_uuid(), 'old', $2::bigint + i, $2 + i, 2, 0, 0, 3, 1, 0, 0,
+    'POST', '/payments', '', 'create', 'default', 0, $2 + $4::bigint, $2 + $4, $2 + $4, 200, 0
 FROM generate_series(1, $3::integer) AS i
 """
 REQUESTS = """
@@ -47,7 +48,8 @@ INSERT INTO restante.results (key, status, headers, size, body, attempt)
 SELECT $1::bigint + i, 200, $3::bytea, length($4::bytea), $4, 1 FROM generate_series(1, $2::integer) AS i
 """
 STATE = """
-SELECT pg_current_wal_lsn() - '0/0'::pg_lsn, sum(pg_total_relation_size(relid))::bigint, sum(n_dead_tup)::bigint
+SELECT pg_current_wal_lsn() - '0/0'::pg_lsn,
+    sum(pg_total_relation_size(relid))::bigint, sum(n_dead_tup)::bigint
 FROM pg_stat_user_tables WHERE relname ~ '^(requests|results|transactions)'
 """
 
@@ -76,7 +78,7 @@ class Load:
             self.spans.append(time.perf_counter() - begin)
 
     async def during(self, work: Awaitable[object]) -> tuple[float, float, float]:
-        """How long the work took, accepts per second meanwhile, and within how long 99 of 100 were answered."""
+        """Seconds that the work took, accepts per second meanwhile, and what 99 of 100 of them took."""
         self.spans = []
         begin = time.perf_counter()
         await work
@@ -97,7 +99,6 @@ async def fill(url: str, first: int, created_at: int, rows: int, body: bytes) ->
 
 
 async def dropped(store: Store, now: int) -> None:
-    store._partitions._looked_at = None  # type: ignore[attr-defined]
     await store.tidy(now)
 
 
@@ -153,8 +154,8 @@ async def beside(store: Store, way: Way) -> float:
     await load.stop()
     lost = took * (1 - rate / before)
     print(
-        f"{way.__name__:8} beside  {took:7.2f} s, accepts {rate / before:5.2f} of before: {lost:.2f} s of accepting "
-        f"lost; 99 of 100 within {longest * 1e3:5.1f} ms (before {most * 1e3:.1f} ms)"
+        f"{way.__name__:8} beside  {took:7.2f} s, accepts {rate / before:5.2f} of before: "
+        f"{lost:.2f} s of accepting lost; 99 of 100 within {longest * 1e3:5.1f} ms (before {most * 1e3:.1f} ms)"
     )
     return lost
 

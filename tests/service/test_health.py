@@ -19,10 +19,15 @@ class Measured:
     def __init__(self) -> None:
         self.dead = 0
         self.room = 100
-        self.looks = 0
+        self.looks = self.tidied = 0
         self.away = False
 
-    async def health(self) -> StoreHealth:
+    async def tidy(self, now: int) -> None:
+        self.tidied += 1
+        if self.away:
+            raise StoreUnavailable("away")
+
+    async def health(self, now: int) -> StoreHealth:
         self.looks += 1
         await asyncio.sleep(0)
         if self.away:
@@ -72,7 +77,7 @@ async def test_each_crossing_of_a_limit_is_told_once(
     ]
 
 
-async def test_it_looks_once_a_minute_and_goes_on_after_a_failure(
+async def test_it_tidies_and_looks_once_a_minute_and_goes_on_after_a_failure(
     health: Health, store: Measured, clock: FakeClock
 ) -> None:
     health.start()
@@ -82,6 +87,7 @@ async def test_it_looks_once_a_minute_and_goes_on_after_a_failure(
         await clock.advance(EVERY)
         await eventually(lambda looks=looks: store.looks == looks + 1 and clock.waited_for() == 1)  # type: ignore[misc]
     assert health.seen_at == clock.now()
+    assert store.tidied == 3
     await health.stop()
     assert clock.waited_for() == 0
 

@@ -216,7 +216,7 @@ class Store(Protocol):
 
     async def tidy(self, now: int) -> None:
         """Lets go of what has ended and is kept no longer, where the store does that by itself, and gets
-        ready for what is to come. Called now and then, beside everything else. Raises `StoreUnavailable`.
+        ready for what is to come. Called every minute, beside everything else. Raises `StoreUnavailable`.
         """
         ...
 
@@ -276,8 +276,8 @@ class Store(Protocol):
         """Raises `StoreUnavailable` where new work would be refused now, or nothing could be written."""
         ...
 
-    async def health(self) -> StoreHealth:
-        """A cheap look, now. Raises `StoreUnavailable`."""
+    async def health(self, now: int) -> StoreHealth:
+        """A cheap look. Raises `StoreUnavailable`."""
         ...
 
     async def close(self) -> None: ...

@@ -31,13 +31,12 @@ STORE_PAUSE = SECOND
 
 
 class Sweeper:
-    """`start` and `stop` it; `sweep` is one bounded batch. The store tidies up beside it, in its own time."""
+    """`start` and `stop` it; `sweep` is one bounded batch."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._reminder = service.overdue
         self._task: asyncio.Task[None] | None = None
-        self._tidying: asyncio.Task[None] | None = None
         self._again = False  # woken while it was at work
 
     def start(self) -> None:
@@ -47,10 +46,9 @@ class Sweeper:
     async def stop(self) -> None:
         self._reminder.wake = None
         self._reminder.clear()
-        for task in (self._task, self._tidying):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def sweep(self) -> int:
         """Ends what is overdue, gives back what is kept no longer; how many transactions it was about."""
@@ -89,16 +87,8 @@ class Sweeper:
             now = service.clock.now()
             due = await service.store.next_lapse(now + REST)
             rest = REST if due is None else max(due - now, PAUSE)
-            if self._tidying is None or self._tidying.done():
-                self._tidying = asyncio.get_running_loop().create_task(self._tidy(now))
         except RestanteError as error:
             log.warning("sweeping goes on later: %s", error)
         finally:
             self._task = None
             self._reminder.set(service.clock.now() + (PAUSE if self._again else rest))
-
-    async def _tidy(self, now: int) -> None:
-        try:
-            await self._service.store.tidy(now)
-        except RestanteError as error:
-            log.warning("the store tidies up later: %s", error)

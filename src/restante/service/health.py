@@ -1,6 +1,7 @@
-"""How the store is, looked at once a minute: a number that passes its limit is told in the log, once.
+"""The store is looked after and looked at, once a minute: a number that passes its limit is told in the log.
 
-Nothing is decided by it. It is for people, and for what watches for them: `GET /-/store` shows the last look.
+Nothing is decided by the numbers. They are for people, and for what watches for them: `GET /-/store` shows the
+last look.
 """
 
 import asyncio
@@ -47,8 +48,9 @@ class Health:
             return self.last
 
     async def _look(self) -> StoreHealth:
-        health = await self._store.health()
-        self.last, self.seen_at = health, self._clock.now()
+        now = self._clock.now()
+        health = await self._store.health(now)
+        self.last, self.seen_at = health, now
         for measure in health.measures:
             if measure.alarming != (measure.name in self._alarming):
                 log.warning("%s", _sentence(measure))
@@ -56,6 +58,10 @@ class Health:
         return health
 
     async def _look_again(self) -> None:
+        try:
+            await self._store.tidy(self._clock.now())
+        except RestanteError as error:
+            log.debug("the store is tidied later: %s", error)
         try:
             await self.fresh()
         except RestanteError as error:

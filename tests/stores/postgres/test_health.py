@@ -12,7 +12,7 @@ from restante.stores.postgres.health import (
     health_of,
 )
 
-from ..samples import accepted, completed
+from ..samples import NOW, accepted, completed
 from .conftest import Opener
 
 
@@ -29,7 +29,7 @@ async def test_dead_rows_are_counted_by_table(opening: Opener, database: str) ->
     await connection.execute("DELETE FROM restante.events")
     await connection.execute("SELECT pg_stat_force_next_flush()")  # else a second later
     await connection.close()
-    health = await store.health()
+    health = await store.health(NOW)
     assert value(health, "events_dead_rows") == 15
     assert value(health, "idempotency_dead_rows") == 0
 
@@ -39,10 +39,10 @@ async def test_an_old_transaction_elsewhere_is_seen(opening: Opener, database: s
     other = await asyncpg.connect(database)
     await other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     await other.fetch("SELECT 1 FROM restante.meta")
-    before = value(await store.health(), "oldest_snapshot_transactions")
+    before = value(await store.health(NOW), "oldest_snapshot_transactions")
     for _ in range(5):
         await accepted(store)
-    health = await store.health()
+    health = await store.health(NOW)
     assert value(health, "oldest_snapshot_transactions") >= before + 5
     seconds = await other.fetchval("SELECT extract(epoch FROM clock_timestamp() - now())")
     assert value(health, "oldest_transaction_seconds") <= seconds + 1

@@ -9,14 +9,11 @@ import pytest
 
 from restante.core import change
 from restante.core.clock import DAY, HOUR, MINUTE
-from restante.core.identity import RANDOM_BYTES, mint
-from restante.core.model import Accepted, Body, Submission, Transaction
+from restante.core.model import Accepted, Body, Transaction
 from restante.stores.postgres import PostgresStore
 from restante.stores.postgres.health import health_of
 from restante.stores.postgres.keys import FIRST_HOUR, LAST_HOUR, LAST_KEY, LAST_PLAIN, key_for, within
 from restante.stores.postgres.partitions import AHEAD_HOURS, GRACE, HOURS, LATE, Partition
-from restante.stores.postgres.pool import open_connection
-from restante.stores.postgres.url import read_url
 
 from ...postgres import Server
 from ..samples import (
@@ -55,12 +52,6 @@ async def tables(database: str) -> set[str]:
 async def of(database: str, *names: str) -> set[str]:
     """The partitions of these tables."""
     return {name for name in await tables(database) if name.rpartition("_")[0] in names}
-
-
-async def later(store: PostgresStore, moment: int) -> None:
-    """Tidies as if nobody had looked for a while."""
-    store._partitions._looked_at = None
-    await store.tidy(moment)
 
 
 async def large(store: PostgresStore, **fields: Any) -> Transaction:
@@ -113,7 +104,10 @@ async def test_partitions_are_made_ahead_and_no_accept_makes_one(opening: Opener
     store = await opening()
     await store.tidy(NOW)
     made = await tables(database)
-    assert len(made & {Partition.of("results", (NOW + DAY) // HOUR + n).name for n in range(9)}) == 1 + AHEAD_HOURS
+    assert (
+        len(made & {Partition.of("results", (NOW + DAY) // HOUR + n).name for n in range(9)})
+        == 1 + AHEAD_HOURS
+    )
     assert len(made) <= 3 * (1 + AHEAD_HOURS) + 3 * 2
     for hours in range(1 + AHEAD_HOURS):
         await completed(store, expires_at=NOW + DAY + hours * HOUR)
@@ -129,7 +123,12 @@ async def test_nothing_is_refused_for_want_of_a_partition(opening: Opener) -> No
     stores = [await opening(), await opening()]
     moments = [NOW, 5, 1 << 62, NOW + 400 * DAY, *[NOW + hours * HOUR for hours in range(6)]]
     some = await asyncio.gather(
-        *[completed(store, expires_at=moment, body=b"x") for moment in moments for store in stores for _ in "12"]
+        *[
+            completed(store, expires_at=moment, body=b"x")
+            for moment in moments
+            for store in stores
+            for _ in "12"
+        ]
     )
     assert await stores[0].look([one.id for one in some]) == list(some)
     assert None not in await stores[1].results([one.key for one in some])
@@ -173,7 +172,9 @@ async def test_making_one_waits_for_nobody_who_reads_or_writes(opening: Opener, 
 # -- dropped
 
 
-async def test_a_result_goes_with_its_hour_and_its_history_with_its_day(opening: Opener, database: str) -> None:
+async def test_a_result_goes_with_its_hour_and_its_history_with_its_day(
+    opening: Opener, database: str
+) -> None:
     store = await opening()
     some = [await completed(store, key=b"%d" % n) for n in range(5)]
     some += [await failed(store), await large(store, key=b"large"), await failed(store)]
@@ -182,9 +183,9 @@ async def test_a_result_goes_with_its_hour_and_its_history_with_its_day(opening:
     some = [found for one in some if (found := await now_is(store, one))]
     keys = [one.key for one in some]
 
-    await later(store, EXPIRED - 1)
+    await store.tidy(EXPIRED - 1)
     assert None not in await store.results(keys)
-    await later(store, EXPIRED)
+    await store.tidy(EXPIRED)
     assert await store.results(keys) == await store.requests(keys) == [None] * len(keys)
     assert [await store.read_chunk(some[6].key, attempt, 0) for attempt in (0, 1)] == [None, None]
     assert await store.look([one.id for one in some]) == some
@@ -193,7 +194,7 @@ async def test_a_result_goes_with_its_hour_and_its_history_with_its_day(opening:
     assert await asked(database, "SELECT 1 FROM restante.loose") == []
     assert None not in await store.results([kept.key])
 
-    await later(store, FORGOTTEN)
+    await store.tidy(FORGOTTEN)
     assert await store.look([one.id for one in (*some, kept)]) == [None] * (len(some) + 1)
     assert await store.events(keys) == [[]] * len(keys)
     hours = (FORGOTTEN + DAY) // HOUR
@@ -209,12 +210,14 @@ async def test_dropping_deletes_no_row(opening: Opener, database: str) -> None:
     for _ in range(3):
         await completed(store)
     await asked(database, "SELECT pg_stat_force_next_flush()")
-    await later(store, EXPIRED)
+    await store.tidy(EXPIRED)
     await asked(database, "SELECT pg_stat_clear_snapshot()")
     for measure in (await health_of(store._database)).measures:
         if measure.name.endswith("_dead_rows") and not measure.name.startswith(("ready", "transactions")):
             assert measure.value == 0, measure
-    rows = await asked(database, "SELECT sum(n_tup_del)::int FROM pg_stat_user_tables WHERE relname <> 'ready'")
+    rows = await asked(
+        database, "SELECT sum(n_tup_del)::int FROM pg_stat_user_tables WHERE relname <> 'ready'"
+    )
     assert rows[0][0] == 0
 
 
@@ -223,14 +226,14 @@ async def test_what_nobody_has_ended_is_ended_before_it_goes(opening: Opener) ->
     pending = await accepted(store, body=b"important")
     sending = await applied(store, begin(await accepted(store)))
     for moment in (EXPIRED, FORGOTTEN, FORGOTTEN + 99 * DAY):
-        await later(store, moment)
+        await store.tidy(moment)
         assert await store.look([pending.id, sending.id]) == [pending, sending]
         assert None not in await store.requests([pending.key, sending.key])
     lapsed = await store.lapsed(EXPIRED, 10)
     assert lapsed == [pending, sending]
     for one in lapsed:
         await applied(store, change.expire(one, now=EXPIRED))
-    await later(store, FORGOTTEN)
+    await store.tidy(FORGOTTEN)
     assert await store.look([pending.id, sending.id]) == [None, None]
 
 
@@ -239,7 +242,7 @@ async def test_a_body_that_is_being_written_keeps_its_hour(opening: Opener, data
     submission = await a_submission(writer, body=Body(6, None))
     key = submission.transaction.key
     await writer.write_chunk(key, 0, 0, b"pieces")
-    await later(store, EXPIRED)
+    await store.tidy(EXPIRED)
     assert await writer.read_chunk(key, 0, 0) == b"pieces"
     late = msgspec.structs.replace(
         submission.transaction,
@@ -251,10 +254,10 @@ async def test_a_body_that_is_being_written_keeps_its_hour(opening: Opener, data
     )
     await writer.accept([msgspec.structs.replace(submission, transaction=late)])
     done = await applied(writer, complete(await applied(writer, begin(late))))
-    await later(store, EXPIRED + DAY - 1)
+    await store.tidy(EXPIRED + DAY - 1)
     assert await writer.read_chunk(key, 0, 0) == b"pieces"
     assert None not in await store.results([key])
-    await later(store, EXPIRED + DAY)
+    await store.tidy(EXPIRED + DAY)
     assert await store.results([key]) == [None]
     assert await now_is(store, done) == done
 
@@ -269,7 +272,7 @@ async def test_what_was_never_referred_to_leaves_nothing(opening: Opener, databa
     await asked(database, "DELETE FROM restante.nodes WHERE node = $1", other._nodes.node)
     await store._nodes._void()
     await store.drop_chunks(0, 0)  # waits for what was begun
-    await later(store, EXPIRED)
+    await store.tidy(EXPIRED)
     assert await of(database, "chunks") == {
         Partition.of("chunks", (EXPIRED + DAY) // HOUR + n).name for n in range(1 + AHEAD_HOURS)
     }
@@ -280,9 +283,9 @@ async def test_history_is_kept_as_long_as_the_settings_say_now(opening: Opener) 
     one = await opening(history=10 * DAY)
     done = await completed(one)
     longer = await opening(history=40 * DAY)
-    await later(longer, NOW + 12 * DAY)
+    await longer.tidy(NOW + 12 * DAY)
     assert await now_is(longer, done) == done
-    await later(one, NOW + 11 * DAY + GRACE + DAY)
+    await one.tidy(NOW + 11 * DAY + GRACE + DAY)
     assert await now_is(one, done) is None
 
 
@@ -290,9 +293,9 @@ async def test_a_clock_that_is_behind_loses_nothing(opening: Opener) -> None:
     """What was accepted into an hour that others think is over."""
     ahead, behind = await opening(), await opening()
     await completed(ahead)
-    await later(ahead, EXPIRED)
+    await ahead.tidy(EXPIRED)
     pending = await accepted(behind, body=b"late")
-    await later(ahead, EXPIRED)
+    await ahead.tidy(EXPIRED)
     assert await now_is(ahead, pending) == pending
     assert await claimed(ahead) == [pending.key]
     assert None not in await ahead.requests([pending.key])
@@ -305,7 +308,7 @@ async def test_what_was_taken_out_and_not_dropped_is_dropped_by_another(
     done = await completed(store)
     name = Partition.of("results", (NOW + DAY) // HOUR).name
     await asked(database, f"ALTER TABLE restante.results DETACH PARTITION restante.{name} CONCURRENTLY")
-    await later(store, EXPIRED)
+    await store.tidy(EXPIRED)
     assert name not in await tables(database)
     assert await now_is(store, done) == done
 
@@ -318,7 +321,7 @@ async def test_what_was_taken_out_and_is_needed_is_put_back(
     done = await completed(store)
     name = Partition.of(table, (NOW + DAY) // HOUR).name
     await asked(database, f"ALTER TABLE restante.{table} DETACH PARTITION restante.{name} CONCURRENTLY")
-    await later(store, NOW)
+    await store.tidy(NOW)
     assert await now_is(store, done) == done
     assert None not in await store.results([done.key])
 
@@ -338,7 +341,7 @@ async def test_a_drop_that_was_given_up_halfway_is_ended_by_another(opening: Ope
     await completed(store, expires_at=NOW + DAY + HOUR)
     await reader.execute("COMMIT")
     await reader.close()
-    await later(store, EXPIRED)
+    await store.tidy(EXPIRED)
     assert name not in await tables(database)
 
 
@@ -360,7 +363,7 @@ async def test_several_drop_at_once_while_others_work(opening: Opener, database:
 
     working = [asyncio.create_task(work(store)) for store in stores for _ in range(4)]
     for _ in range(3):
-        await asyncio.gather(*[later(store, NOW + 9 * HOUR) for store in stores])
+        await asyncio.gather(*[store.tidy(NOW + 9 * HOUR) for store in stores])
     stop.set()
     await asyncio.gather(*working)
     assert len(kept) > 3
@@ -371,34 +374,31 @@ async def test_several_drop_at_once_while_others_work(opening: Opener, database:
 
 async def test_one_that_cannot_be_dropped_is_told_of(opening: Opener, database: str) -> None:
     store = await opening()
-    assert not [one for one in (await store.health()).measures if "partition" in one.name]
     pending = await accepted(store)
 
-    async def alarms() -> dict[str, int]:
-        return {one.name: one.value for one in (await store.health()).measures if one.alarming}
+    async def alarms(moment: int) -> dict[str, int]:
+        await store.tidy(moment)
+        return {one.name: one.value for one in (await store.health(moment)).measures if one.alarming}
 
-    await later(store, NOW)
-    assert await alarms() == {}
-    await later(store, EXPIRED + LATE)
-    assert await alarms() == {"late_partitions": 3}
+    assert await alarms(NOW) == {}
+    assert await alarms(EXPIRED + LATE) == {"late_partitions": 3}
     await applied(store, change.cancel(pending, now=NOW))
-    await later(store, EXPIRED + LATE)
-    assert await alarms() == {}
+    assert await alarms(EXPIRED + LATE) == {}
 
 
 async def test_missing_ones_are_told_of(opening: Opener) -> None:
     store = await opening()
-    await later(store, NOW)
-    store._partitions._wanted = lambda now: set()  # type: ignore[method-assign]
-    await later(store, NOW + 3 * HOUR)
-    (ahead,) = [one for one in (await store.health()).measures if one.name == "partitions_ahead_hours"]
-    assert (ahead.value, ahead.alarming) == (0, True)
+    await store.tidy(NOW)
+    for hours, left in enumerate((AHEAD_HOURS, 2, 1, 0, -1, -1)):
+        health = await store.health(NOW + hours * HOUR)
+        (ahead,) = [one for one in health.measures if one.name == "partitions_ahead_hours"]
+        assert (ahead.value, ahead.alarming) == (left, left < 1)
 
 
 async def test_behind_a_pooler_it_is_the_same(opening: Opener, pooled: str, database: str) -> None:
     store = await opening(pooled)
     done = await completed(store)
-    await later(store, EXPIRED)
+    await store.tidy(EXPIRED)
     assert await store.results([done.key]) == [None]
-    await later(store, FORGOTTEN)
+    await store.tidy(FORGOTTEN)
     assert await now_is(store, done) is None

@@ -11,9 +11,9 @@ from restante.stores.postgres import PostgresStore
 from restante.stores.postgres.nodes import LONGEST_COUNT_REST_SECONDS, rest_after
 
 from ..samples import (
-    a_key,
     LEASE,
     NOW,
+    a_key,
     a_submission,
     accepted,
     applied,

@@ -132,9 +132,7 @@ class PostgresArrival:
 
     async def _rows(self, name: str, *arguments: Any) -> list[Any]:
         try:
-            rows: list[Any] = await self._connection.fetch(
-                query(name), *arguments, timeout=STATEMENT_SECONDS
-            )
+            rows: list[Any] = await self._connection.fetch(query(name), *arguments, timeout=STATEMENT_SECONDS)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
             raise self._broken(error) from error
         return rows

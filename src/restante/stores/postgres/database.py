@@ -52,9 +52,7 @@ class Database:
                 await self.make_room(keys)
         raise RestanteError("the store has no place for this")
 
-    async def value(
-        self, name: str, *arguments: Any, keys: Sequence[int] = (), again: bool = False
-    ) -> Any:
+    async def value(self, name: str, *arguments: Any, keys: Sequence[int] = (), again: bool = False) -> Any:
         """The first column of the first row; None where there is none."""
         rows = await self.rows(name, *arguments, keys=keys, again=again)
         return rows[0][0] if rows else None

@@ -42,8 +42,8 @@ def hour_of(key: int) -> int | None:
 
 
 def within(keys: Sequence[int], hours: int) -> tuple[int, int]:
-    """Two keys between which these are, and with them few partitions of so many hours; never many different ones,
-    since each pair makes another text of a statement."""
+    """Two keys between which these are, and with them few partitions of so many hours; never many different
+    ones, since each pair makes another text of a statement."""
     if not keys:
         return 0, LAST_KEY
     first, last = min(keys), max(keys)

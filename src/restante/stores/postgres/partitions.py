@@ -1,12 +1,12 @@
 """Partitions: made before they are written to, dropped as a whole when nothing in them is needed any more.
 
-What is gone with the result (requests, results, large bodies) is partitioned by the hour in which that expires,
-what stays as history by the day. Any process makes and drops, whoever gets to it, and none waits for another: a
-partition appears whole, one that is being dropped is first taken out, which holds up no statement, and what a
-process leaves half done the next one finds.
+What is gone with the result (requests, results, large bodies) is partitioned by the hour in which that
+expires, what stays as history by the day. Any process makes and drops, whoever gets to it, and none waits for
+another: a partition appears whole, one that is to be dropped is first taken out, which holds up no statement,
+and what a process leaves half done the next one finds.
 
-Whether something is needed is asked of the rows, not of settings or clocks, before a partition is taken out and
-again before it is dropped.
+Whether something is needed is asked of the rows, not of settings, before a partition is taken out and again
+before it is dropped.
 """
 
 import asyncio
@@ -25,9 +25,6 @@ from .database import Database
 from .keys import DAY_HOURS, FIRST_HOUR, LAST_HOUR, hour_of, keys_of
 from .queries import query
 from .trouble import Lost, unavailable
-
-EVERY = MINUTE
-"""How often a process looks."""
 
 AHEAD_HOURS = 3
 """For so many hours more than is written now there are partitions."""
@@ -78,7 +75,8 @@ _MOMENTS = "CREATE INDEX ON restante.{name} USING brin (expires_at, created_at) 
 
 _MAKE = """\
 IF to_regclass('restante.{name}') IS NULL THEN
-    CREATE TABLE restante.{name} (LIKE restante.{table} INCLUDING DEFAULTS INCLUDING STORAGE) WITH ({options});
+    CREATE TABLE restante.{name} (LIKE restante.{table} INCLUDING DEFAULTS INCLUDING STORAGE)
+        WITH ({options});
     {more}
 END IF;
 IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = 'restante.{name}'::regclass) THEN
@@ -136,19 +134,20 @@ class Partitions:
         self._database = database
         self._retention = retention
         self._history = history
-        self._looked_at: int | None = None
-        self._ahead_hours = 0
-        self._late = 0
         self._making = asyncio.Lock()
         database.make_room = self.make_room
 
-    def measures(self) -> tuple[Measure, ...]:
-        """As of the last look; none where this process has not looked."""
-        if self._looked_at is None:
-            return ()
+    async def measures(self, now: int) -> tuple[Measure, ...]:
+        """For how many hours ahead there are partitions, and how many there are that should be gone."""
+        found = await self._find()
+        there = {one.partition for one in found if one.attached and not one.leaving}
+        ahead = -1
+        while ahead < AHEAD_HOURS and self._written(now, ahead + 1) <= there:
+            ahead += 1
+        late = sum(now >= self._kept_until(one.partition) + GRACE + LATE for one in found)
         return (
-            Measure("partitions_ahead_hours", self._ahead_hours, AHEAD_LEAST, least=True),
-            Measure("late_partitions", self._late, 0),
+            Measure("partitions_ahead_hours", ahead, AHEAD_LEAST, least=True),
+            Measure("late_partitions", late, 0),
         )
 
     async def make_room(self, keys: Sequence[int]) -> None:
@@ -159,41 +158,29 @@ class Partitions:
         await self._make(Partition.of(table, hour) for table in HOURS for hour in hours)
 
     async def tidy(self, now: int) -> None:
-        """Makes those that will be written soon, drops those that nobody needs, if it is time to look."""
-        if self._looked_at is not None and 0 <= now - self._looked_at < EVERY:
-            return
-        found = await self._look(now)
+        """Makes those that will be written soon, drops those that nobody needs."""
+        found = await self._find()
         await self._make(self._wanted(now) - {one.partition for one in found if one.attached})
         for one in sorted(found, key=lambda one: (one.attached, one.partition)):
             try:
                 await self._leave(one, now)
             except (RestanteError, Lost) as error:  # somebody else is at it, or something is in its way
                 log.debug("%s is dropped later: %s", one.partition.name, error)
-        await self._look(now)
 
-    async def _look(self, now: int) -> list[Found]:
-        rows = await self._database.rows("partitions", again=True)
-        found = [
+    async def _find(self) -> list[Found]:
+        return [
             Found(partition, attached, leaving)
-            for name, attached, leaving in rows
+            for name, attached, leaving in await self._database.rows("partitions", again=True)
             if (partition := Partition.named(name))
         ]
-        there = {one.partition for one in found if one.attached and not one.leaving}
-        written = (now + self._retention) // HOUR
-        self._ahead_hours = next(
-            ahead
-            for ahead in range(AHEAD_HOURS + 1)
-            if ahead == AHEAD_HOURS
-            or any(Partition.of(table, min(written + ahead + 1, LAST_HOUR)) not in there for table in HOURS)
-        )
-        self._late = sum(now >= self._kept_until(one.partition) + GRACE + LATE for one in found)
-        self._looked_at = now
-        return found
+
+    def _written(self, now: int, ahead: int) -> set[Partition]:
+        """What is written in so many hours."""
+        hour = (now + self._retention) // HOUR + ahead
+        return {Partition.of(table, min(max(hour, FIRST_HOUR), LAST_HOUR)) for table in HOURS}
 
     def _wanted(self, now: int) -> set[Partition]:
-        written = (now + self._retention) // HOUR
-        hours = range(max(written, FIRST_HOUR), min(written + AHEAD_HOURS, LAST_HOUR) + 1)
-        return {Partition.of(table, hour) for table in HOURS for hour in hours}
+        return set().union(*[self._written(now, ahead) for ahead in range(AHEAD_HOURS + 1)])
 
     def _kept_until(self, partition: Partition) -> int:
         """No later than then nothing in it is needed, if nothing is left to do."""
@@ -210,13 +197,15 @@ class Partitions:
                     await self._database.command(making(some[place : place + MADE_AT_ONCE]))
                 except (RestanteError, Lost) as error:
                     if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
-                        log.warning("no partition can be made: this role must own what is in the schema restante")
+                        log.warning(
+                            "no partition can be made: this role must own what is in the schema restante"
+                        )
                     raise unavailable(error) from error
 
     # -- dropping
 
     async def _leave(self, one: Found, now: int) -> None:
-        """Takes it out if its time has come; drops it if it is out; puts it back if it is needed after all."""
+        """Takes it out if its time has come; drops it if it is out; puts it back if it is needed."""
         partition = one.partition
         past = now >= partition.ends_at + GRACE and await self._is_past(one, now)
         table, name = f"restante.{partition.table}", f"restante.{partition.name}"

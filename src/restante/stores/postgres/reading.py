@@ -1,14 +1,22 @@
 """Look-ups by key, in groups: whatever was asked meanwhile is one query per kind."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import RestanteError
+from ...core.model import Transaction
 from .database import Database
 from .lane import Job
 from .rows import columns, read_event, read_request, read_result, read_transaction
 
 _READ = {"transactions": read_transaction, "requests": read_request, "results": read_result}
+
+
+async def transactions(database: Database, keys: Sequence[int]) -> dict[int, Transaction]:
+    """By key; those that there are."""
+    rows = await database.rows("transactions", keys, again=True) if keys else []
+    return {row[0]: read_transaction(row) for row in rows}
 
 
 class Reading:

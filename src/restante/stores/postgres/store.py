@@ -39,8 +39,8 @@ from .migrate import migrate
 from .nodes import Nodes
 from .partitions import Partitions
 from .pool import Pool
-from .reading import Reading
-from .rows import Entry, Step, entry_of, read_text, read_transaction, step_of, text
+from .reading import Reading, transactions
+from .rows import Entry, Step, entry_of, read_text, step_of, text
 from .search import find
 from .settling import Settling
 from .sharing import Sharing
@@ -314,10 +314,7 @@ class PostgresStore:
         for body in list(self._abandoned) if not self._tasks else []:  # what could not be dropped before
             self._abandon(body)
         keys = [row[0] for row in await self._database.rows("lapsed", now, limit, again=True)]
-        if not keys:
-            return []
-        rows = await self._database.rows("transactions", keys, again=True)
-        found = {row[0]: read_transaction(row) for row in rows}
+        found = await transactions(self._database, keys)
         return [found[key] for key in keys if key in found]
 
     async def next_lapse(self, until: int) -> int | None:
@@ -328,9 +325,9 @@ class PostgresStore:
         async with self._searching:
             return await find(self._database, query)
 
-    async def health(self) -> StoreHealth:
+    async def health(self, now: int) -> StoreHealth:
         health = await health_of(self._database)
-        return StoreHealth(health.measures + self._partitions.measures())
+        return StoreHealth(health.measures + await self._partitions.measures(now))
 
     # -- the end
 

@@ -1,7 +1,7 @@
 """Whose turn it is: claims, releases, and the next moment something is due.
 
-A claim says whose turn it is, in `ready` alone; the rows are read by their keys after that, because only then it is
-known in which partitions they are.
+A claim says whose turn it is, in `ready` alone; the rows are read by their keys after that, because only then
+it is known in which partitions they are.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from ...core.model import Claim
 from .database import Database
 from .lane import Job
 from .nodes import Nodes
-from .rows import columns, read_request, read_transaction, text
+from .reading import transactions
+from .rows import columns, read_request, text
 from .trouble import Lost, unavailable
 
 SMALL_BODY = 8 * 1024
@@ -83,16 +84,15 @@ class Turning:
         """What was claimed and has not ended since."""
         if not keys:
             return []
-        rows, small = await asyncio.gather(
-            self._database.rows("transactions", keys, again=True),
+        found, small = await asyncio.gather(
+            transactions(self._database, keys),
             self._database.rows("small_requests", keys, SMALL_BODY, again=True),
         )
-        transactions = {row[0]: read_transaction(row) for row in rows}
         requests = {row[0]: read_request(row) for row in small}
         return [
-            Claim(transactions[key], requests.get(key))
+            Claim(found[key], requests.get(key))
             for key in keys
-            if key in transactions and transactions[key].status not in TERMINAL
+            if key in found and found[key].status not in TERMINAL
         ]
 
     def _serve(self, upstream: str, limit: int, rows: list[Any]) -> bool:

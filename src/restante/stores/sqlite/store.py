@@ -297,7 +297,7 @@ class SQLiteStore:
         found: dict[str, Load] = await self._search.do("loads", None)
         return found
 
-    async def health(self) -> StoreHealth:
+    async def health(self, now: int) -> StoreHealth:
         found: list[StoreHealth] = await self._read.do("health", [self._reserve])
         return found[0]
 
