@@ -4,9 +4,9 @@
 
 In an empty PostgreSQL, in turns: so many transactions that ended long ago are made up, with their requests
 and results, once under keys of one hour, whose partitions are dropped, and once under plain keys, which are
-swept row by row as every result was before there were partitions. Meanwhile 64 coroutines accept, each waiting
-for its own commit, first undisturbed and then while that is going on. Prints how long it took, how many accepts
-there were beside it against before; and once without them the log that was written, what is left on the disk,
+swept row by row as every result was before there were partitions. Meanwhile 64 coroutines accept, each waits
+for its own commit, first undisturbed and then while that is going on. Prints how long it took, how many were
+accepted beside it against before; and once without them the log that was written, what is left on the disk,
 and dead rows.
 """
 
@@ -155,7 +155,7 @@ async def beside(store: Store, way: Way) -> float:
     lost = took * (1 - rate / before)
     print(
         f"{way.__name__:8} beside  {took:7.2f} s, accepts {rate / before:5.2f} of before: "
-        f"{lost:.2f} s of accepting lost; 99 of 100 within {longest * 1e3:5.1f} ms (before {most * 1e3:.1f} ms)"
+        f"{lost:.2f} s of accepts lost; 99 of 100 within {longest * 1e3:5.1f} ms (before {most * 1e3:.1f} ms)"
     )
     return lost
 
@@ -174,7 +174,7 @@ async def main(arguments: argparse.Namespace) -> None:
             else:
                 losses.setdefault(way.__name__, []).append(await beside(store, way))
     for name, found in losses.items():
-        print(f"{name:8} {statistics.median(found):.2f} s of accepting lost (median of {len(found)})")
+        print(f"{name:8} {statistics.median(found):.2f} s of accepts lost (median of {len(found)})")
     await store.close()
 
 

@@ -1,7 +1,7 @@
 """The store is looked after and looked at, once a minute: a number that passes its limit is told in the log.
 
-Nothing is decided by the numbers. They are for people, and for what watches for them: `GET /-/store` shows the
-last look.
+Nothing is decided by the numbers. They are for people, and for what watches for them: `GET /-/store` shows
+the last look.
 """
 
 import asyncio

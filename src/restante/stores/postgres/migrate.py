@@ -21,6 +21,9 @@ from .url import Target
 LOCK_SECONDS = 5
 """How long one step waits for a lock."""
 
+STEP_SECONDS = 6 * 3600.0
+"""How long one may take: some read a whole table, beside everything else."""
+
 TRIES = 5
 PAUSE_SECONDS = 0.2
 
@@ -73,7 +76,7 @@ async def migrate(target: Target) -> tuple[int, int]:
             if version > len(scripts):
                 log.warning("the database is of a newer version (%d) than this program", version)
             for number, script in enumerate(scripts[version:], start=version + 1):
-                await connection.execute(step(number, script, os.urandom(16)))
+                await connection.execute(step(number, script, os.urandom(16)), timeout=STEP_SECONDS)
                 version = number
             return before, version
         except asyncpg.InsufficientPrivilegeError:

@@ -128,7 +128,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Partitions:
-    """`make_room` is for a statement that found none, `tidy` is called now and then."""
+    """`make_room` is for a statement that found none, `tidy` is called every minute."""
 
     def __init__(self, database: Database, *, retention: int, history: int) -> None:
         self._database = database
@@ -160,7 +160,12 @@ class Partitions:
     async def tidy(self, now: int) -> None:
         """Makes those that will be written soon, drops those that nobody needs."""
         found = await self._find()
-        await self._make(self._wanted(now) - {one.partition for one in found if one.attached})
+        try:
+            await self._make(self._wanted(now) - {one.partition for one in found if one.attached})
+        finally:
+            await self._drop(found, now)
+
+    async def _drop(self, found: list[Found], now: int) -> None:
         for one in sorted(found, key=lambda one: (one.attached, one.partition)):
             try:
                 await self._leave(one, now)
