@@ -1,6 +1,7 @@
 """How long a page of a large store takes, for every combination of filters.
 
     python bench/search.py [--rows 1000000] [--mixed] [--waiting 0.3] [--folder DIR] [--keep FILE]
+                           [--store postgresql://… [--plain]] [--every 1]
 
 Fills a store with made-up transactions: most of them completed on a few paths, a handful of everything that
 is rare. Asks for a page by every combination of status, operation, dialect, trigger endpoint, tracking id
@@ -8,6 +9,9 @@ and time, in both orders, from the start and from far behind it. Prints the medi
 combinations, each the median of several reads. `--mixed` is a bad day: payments fail, and a share of the
 store waits. With `--keep` the file is filled once and used again. `--old` fills it as version 1 did, so that
 the first opening shows what the migrations take.
+
+With `--store postgresql://…`, an empty database, the store is a month old and has a partition for each day; with
+`--plain` as well all of it lies in one, as before there were partitions. `--every N` asks each Nth combination.
 """
 
 import argparse
@@ -20,11 +24,16 @@ import time
 from typing import Any
 
 import apsw
+import asyncpg
 
-from restante.core.clock import SECOND
+from restante.core.clock import DAY, HOUR, SECOND
 from restante.core.model import Query
 from restante.core.policy import Limits
 from restante.core.status import Dialect, Status
+from restante.ports import Store
+from restante.stores.postgres import PostgresStore
+from restante.stores.postgres.keys import key_for
+from restante.stores.postgres.partitions import Partition, making
 from restante.stores.sqlite import SQLiteStore
 from restante.stores.sqlite.migrate import APPLICATION, migrations
 
@@ -56,6 +65,52 @@ FROM n
 """
 
 
+FILL_POSTGRES = """
+INSERT INTO restante.transactions (
+    key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+    method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
+    result_status, reading
+)
+SELECT
+    CASE WHEN $6::boolean THEN i ELSE ($2::bigint + i * $3::bigint + 86400000000) / 3600000000 << 28 | i END,
+    gen_random_uuid(),
+    CASE WHEN i % 50000 = 7 THEN 'rare' WHEN i % 10 = 3 THEN 'second' ELSE 'default' END,
+    $2 + i * $3, $2 + i * $3 + 2000000,
+    CASE WHEN i > $4::bigint + 20 THEN 0 WHEN i > $4 THEN 1 WHEN i % 50000 = 11 THEN 3
+        WHEN i % 100000 = 19 THEN 4 WHEN $5::boolean AND i % 2 = 1 THEN 3 ELSE 2 END,
+    CASE WHEN i > $4 THEN NULL ELSE 0 END, 0, 3, 1, 0, CASE WHEN i % 50000 = 23 THEN 1 ELSE 0 END, 'POST',
+    CASE WHEN i % 50000 = 14 THEN '/transactions/refunds' WHEN i % 2 = 1 THEN '/transactions/payments'
+        ELSE '/channel/v0/tickets/' || (i % 1000) END,
+    '', CASE WHEN i % 50000 = 17 THEN 'delete' WHEN i % 2 = 1 THEN 'create' ELSE 'update' END,
+    'default', 0, CASE WHEN i % 3 > 0 THEN 'order-' || (i / 2) END, CASE WHEN i > $4 THEN $2 + i * $3 END,
+    $2 + i * $3 + 86400000000, $2 + i * $3 + 86400000000, $2 + i * $3 + 86400000000,
+    CASE WHEN i > $4 THEN NULL ELSE 200 END, 0
+FROM generate_series(1::bigint, $1::bigint) AS n (i)
+"""
+APART = (
+    "INSERT INTO restante.ready (key, upstream, tenant, priority, due_at, created_at, sweep_at) "
+    "SELECT key, upstream, tenant, priority, due_at, created_at, sweep_at FROM restante.transactions "
+    "WHERE status < 2",
+    "INSERT INTO restante.endings (tenant, status, created_at, key) "
+    "SELECT tenant, status, created_at, key FROM restante.transactions WHERE status >= 2",
+    "VACUUM ANALYZE",
+)
+
+
+async def fill_postgres(arguments: argparse.Namespace, step: int) -> None:
+    rows = arguments.rows
+    ended = int(rows * (1 - arguments.waiting)) if arguments.mixed else rows - 40
+    connection = await asyncpg.connect(arguments.store)
+    if not arguments.plain:
+        days = range(START + DAY, START + rows * step + 2 * DAY, DAY)
+        for table in ("transactions", "endings"):
+            await connection.execute(making(Partition.of(table, day // HOUR) for day in days))
+    await connection.execute(FILL_POSTGRES, rows, START, step, ended, arguments.mixed, arguments.plain)
+    for text in APART:
+        await connection.execute(text)
+    await connection.close()
+
+
 def fill(path: str, rows: int, *, mixed: bool, waiting: float, scripts: list[str]) -> None:
     """A store as the first versions wrote it; the indexes are there before the rows, as in real life."""
     connection = apsw.Connection(path)
@@ -74,9 +129,9 @@ def fill(path: str, rows: int, *, mixed: bool, waiting: float, scripts: list[str
     connection.close()
 
 
-def queries(rows: int) -> dict[str, Query]:
-    """By name. `…` goes on in the middle of the store."""
-    end, part = START + rows * STEP, rows * STEP // 100
+def queries(rows: int, *, step: int, middle: int) -> dict[str, Query]:
+    """By name. `…` goes on in the middle of the store, behind that key."""
+    end, part = START + rows * step, rows * step // 100
     filters: list[dict[str, dict[str, object]]] = [
         {status.value: {"status": status} for status in Status},
         {name: {"operation": name} for name in ("create", "delete", "read")},
@@ -99,7 +154,7 @@ def queries(rows: int) -> dict[str, Query]:
             "all but the ends": {"created_from": START + part, "created_to": end - part},
         },
         {"oldest first": {"ascending": True}},
-        {"…": {"after_key": rows // 2}, "at 10,000": {"offset": 10_000}},
+        {"…": {"after_key": middle}, "at 10,000": {"offset": 10_000}},
     ]
     asked: dict[str, Query] = {}
     for names in itertools.product(*([None, *choices] for choices in filters)):
@@ -110,7 +165,7 @@ def queries(rows: int) -> dict[str, Query]:
     return asked
 
 
-async def measure(store: SQLiteStore, query: Query, times: int) -> float:
+async def measure(store: Store, query: Query, times: int) -> float:
     """Milliseconds."""
     spans: list[float] = []
     for _ in range(times):
@@ -122,6 +177,9 @@ async def measure(store: SQLiteStore, query: Query, times: int) -> float:
 
 async def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        if arguments.store:
+            await ask_postgres(arguments)
+            return
         path = arguments.keep or f"{folder}/search.db"
         if not os.path.exists(path):
             begin = time.perf_counter()
@@ -131,17 +189,33 @@ async def main(arguments: argparse.Namespace) -> None:
         begin = time.perf_counter()
         store = await SQLiteStore.open(path, limits=Limits())
         print(f"opened in {time.perf_counter() - begin:.1f} s, {os.path.getsize(path) / 1e6:,.0f} MB")
-        asked = queries(arguments.rows)
-        spans = {name: await measure(store, query, arguments.times) for name, query in asked.items()}
-        slowest = sorted(spans, key=spans.__getitem__, reverse=True)
-        slow = sum(span >= TARGET for span in spans.values())
-        print(
-            f"{len(spans):,} combinations: median {statistics.median(spans.values()):.1f} ms, "
-            f"99 of 100 under {spans[slowest[len(slowest) // 100]]:.1f} ms, {slow} of {TARGET} ms or more"
-        )
-        for name in slowest[: arguments.shown]:
-            print(f"{spans[name]:8.1f} ms  {name}")
+        await ask(store, queries(arguments.rows, step=STEP, middle=arguments.rows // 2), arguments)
         await store.close()
+
+
+async def ask_postgres(arguments: argparse.Namespace) -> None:
+    store = await PostgresStore.open(arguments.store, limits=Limits(max_queued=1 << 40))
+    step = 30 * DAY // arguments.rows
+    begin = time.perf_counter()
+    await fill_postgres(arguments, step)
+    print(f"filled with {arguments.rows:,} in {time.perf_counter() - begin:.1f} s")
+    half = arguments.rows // 2
+    middle = half if arguments.plain else key_for(half, START + half * step + DAY)
+    await ask(store, queries(arguments.rows, step=step, middle=middle), arguments)
+    await store.close()
+
+
+async def ask(store: Store, asked: dict[str, Query], arguments: argparse.Namespace) -> None:
+    names = list(asked)[:: arguments.every]
+    spans = {name: await measure(store, asked[name], arguments.times) for name in names}
+    slowest = sorted(spans, key=spans.__getitem__, reverse=True)
+    slow = sum(span >= TARGET for span in spans.values())
+    print(
+        f"{len(spans):,} combinations: median {statistics.median(spans.values()):.1f} ms, "
+        f"99 of 100 under {spans[slowest[len(slowest) // 100]]:.1f} ms, {slow} of {TARGET} ms or more"
+    )
+    for name in slowest[: arguments.shown]:
+        print(f"{spans[name]:8.1f} ms  {name}")
 
 
 if __name__ == "__main__":
@@ -154,4 +228,7 @@ if __name__ == "__main__":
     parser.add_argument("--old", action="store_true", help="fill it as version 1 did")
     parser.add_argument("--folder", default=".")
     parser.add_argument("--keep")
+    parser.add_argument("--store", help="postgresql://USER@HOST/DATABASE, empty")
+    parser.add_argument("--plain", action="store_true", help="without partitions")
+    parser.add_argument("--every", type=int, default=1)
     asyncio.run(main(parser.parse_args()))
