@@ -10,8 +10,9 @@ combinations, each the median of several reads. `--mixed` is a bad day: payments
 store waits. With `--keep` the file is filled once and used again. `--old` fills it as version 1 did, so that
 the first opening shows what the migrations take.
 
-With `--store postgresql://…`, an empty database, the store is a month old and has a partition for each day; with
-`--plain` as well all of it lies in one, as before there were partitions. `--every N` asks each Nth combination.
+With `--store postgresql://…`, an empty database, the store is a month old and has a partition for each day;
+with `--plain` as well all of it lies in one, as before there were partitions. `--every N` asks each Nth
+combination.
 """
 
 import argparse
