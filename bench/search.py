@@ -34,7 +34,8 @@ from restante.core.status import Dialect, Status
 from restante.ports import Store
 from restante.stores.postgres import PostgresStore
 from restante.stores.postgres.keys import key_for
-from restante.stores.postgres.partitions import Partition, making
+from restante.stores.postgres.partitions import making
+from restante.stores.postgres.places import Partition
 from restante.stores.sqlite import SQLiteStore
 from restante.stores.sqlite.migrate import APPLICATION, migrations
 

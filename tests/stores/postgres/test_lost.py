@@ -78,13 +78,13 @@ async def test_a_replay_is_one_all_the_same(store: PostgresStore, wire: Wire, mo
 @MOMENTS
 async def test_a_change_is_applied_once(store: PostgresStore, wire: Wire, moment: str) -> None:
     pending = await accepted(store, claim=True)
-    wire.cut("UPDATE restante.transactions AS t", moment)
+    wire.cut("SET status = c.status", moment)
     begun = begin(pending)
     assert await store.apply([begun]) == [True]
     await over(wire, moment)
     assert await now_is(store, pending) == begun.after
     done = complete(begun.after)
-    wire.cut("UPDATE restante.transactions AS t", "before" if moment == "late" else moment)
+    wire.cut("SET status = c.status", "before" if moment == "late" else moment)
     assert await store.apply([done]) == [True]
     assert await now_is(store, pending) == done.after
     assert await store.results([pending.key]) == [done.result]
@@ -98,7 +98,7 @@ async def test_a_change_that_was_too_late_is_not_taken_for_applied(
 ) -> None:
     begun = await applied(store, begin(await accepted(store)))
     current = await applied(store, delay(begun, until=NOW + SECOND))
-    wire.cut("UPDATE restante.transactions AS t", moment)
+    wire.cut("SET status = c.status", moment)
     assert await store.apply([complete(begun)]) == [False]
     await over(wire, moment)
     assert await now_is(store, begun) == current

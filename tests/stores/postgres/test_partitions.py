@@ -13,7 +13,8 @@ from restante.core.model import Accepted, Body, Transaction
 from restante.stores.postgres import PostgresStore
 from restante.stores.postgres.health import health_of
 from restante.stores.postgres.keys import FIRST_HOUR, LAST_HOUR, LAST_KEY, LAST_PLAIN, key_for, within
-from restante.stores.postgres.partitions import AHEAD_HOURS, GRACE, HOURS, LATE, Partition
+from restante.stores.postgres.partitions import AHEAD_HOURS, GRACE, LATE
+from restante.stores.postgres.places import HOURS, Partition
 
 from ...postgres import Server
 from ..samples import (

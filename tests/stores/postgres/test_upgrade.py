@@ -29,8 +29,8 @@ WITH written AS (
         key, id, tenant, created_at, updated_at, status, phase, sequence, attempt, doubtful, dialect, method,
         path, query, operation, upstream, priority, due_at, deadline, expires_at, sweep_at, reading
     ) VALUES (
-        $1, $2, 'default', $3::bigint, $3, $4, 0, 1, 0, 0, 0, 'POST', '/payments', '', 'create', 'default', 0, $3,
-        $3 + 86400000000, $3 + 86400000000, $3 + 86400000000, 0
+        $1, $2, 'default', $3::bigint, $3, $4, 0, 1, 0, 0, 0, 'POST', '/payments', '', 'create', 'default', 0,
+        $3, $3 + 86400000000, $3 + 86400000000, $3 + 86400000000, 0
     )
 ), logged AS (
     INSERT INTO restante.events VALUES ($1, 1, 0, 'accepted', '{}', 0, $3)

@@ -11,18 +11,17 @@ before it is dropped.
 
 import asyncio
 import logging
-import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 import asyncpg
 import msgspec
 
-from ...core.clock import HOUR, MINUTE, SECOND
+from ...core.clock import HOUR, MINUTE
 from ...core.errors import RestanteError
 from ...ports import Measure
 from .database import Database
-from .keys import DAY_HOURS, FIRST_HOUR, LAST_HOUR, hour_of, keys_of
+from .keys import DAY_HOURS, FIRST_HOUR, LAST_HOUR, hour_of
+from .places import HOURS, Partition
 from .queries import query
 from .trouble import Lost, unavailable
 
@@ -61,14 +60,9 @@ OPTIONS = {
     "endings": _VACUUM,
     "transactions": f"fillfactor = 80, {_VACUUM}",
 }
-"""As the plain tables have them; the order is that in which those of one time go."""
-
-HOURS = {table: 1 if table in ("requests", "results", "chunks") else DAY_HOURS for table in OPTIONS}
-"""How many hours are in a partition."""
+"""As the plain tables have them."""
 
 log = logging.getLogger("restante.stores")
-
-_NAME = re.compile(r"(\w+)_(\d{8})(\d{2})?")
 
 # An index by ranges of pages, which is all but free to keep: whether there is any row after a moment.
 _MOMENTS = "CREATE INDEX ON restante.{name} USING brin (expires_at, created_at) WITH (autosummarize = on);"
@@ -82,43 +76,6 @@ END IF;
 IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = 'restante.{name}'::regclass) THEN
     ALTER TABLE restante.{table} ATTACH PARTITION restante.{name} FOR VALUES FROM ({first}) TO ({end});
 END IF;"""
-
-
-class Partition(msgspec.Struct, frozen=True, order=True):
-    """Of `table`, from `hour` (since 1970) on."""
-
-    hour: int
-    table: str
-
-    @classmethod
-    def of(cls, table: str, hour: int) -> "Partition":
-        """The one that this hour is in."""
-        return cls(hour // HOURS[table] * HOURS[table], table)
-
-    @classmethod
-    def named(cls, name: str) -> "Partition | None":
-        found = _NAME.fullmatch(name)
-        if found is None or found[1] not in HOURS or (found[3] is None) != (HOURS[found[1]] == DAY_HOURS):
-            return None
-        try:
-            begin = datetime.strptime(f"{found[2]}{found[3] or '00'}+0000", "%Y%m%d%H%z")
-        except ValueError:
-            return None
-        return cls(int(begin.timestamp()) * SECOND // HOUR, found[1])
-
-    @property
-    def name(self) -> str:
-        begin = datetime.fromtimestamp(self.hour * HOUR // SECOND, UTC)
-        return f"{self.table}_{begin:{'%Y%m%d%H' if HOURS[self.table] == 1 else '%Y%m%d'}}"
-
-    @property
-    def keys(self) -> tuple[int, int]:
-        """The first and the last."""
-        return keys_of(self.hour, HOURS[self.table])
-
-    @property
-    def ends_at(self) -> int:
-        return (self.hour + HOURS[self.table]) * HOUR
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -154,7 +111,7 @@ class Partitions:
         """Makes the partitions of these keys. Raises `StoreUnavailable`."""
         hours = {hour for key in keys if (hour := hour_of(key)) is not None}
         if not hours:
-            raise RestanteError("a plain key without a place")
+            raise RestanteError("the store has no place for this")
         await self._make(Partition.of(table, hour) for table in HOURS for hour in hours)
 
     async def tidy(self, now: int) -> None:
@@ -231,7 +188,7 @@ class Partitions:
         partition = one.partition
         first, last = partition.keys
         apart = partition.table == "transactions" and not one.attached
-        text = query("is_past", (first, last)).replace(":table", partition.name if apart else "transactions")
+        text = query("is_past", (first, last)).replace(":apart", partition.name if apart else "transactions")
         accepted_before = now - self._history if HOURS[partition.table] == DAY_HOURS else 1 << 62
         rows = await self._database.search(text, first, last, now, accepted_before)
         past: bool = rows[0][0]

@@ -10,11 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from .keys import DAY_HOURS, within
+from .places import place
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 _WINDOWS = {":days": DAY_HOURS, ":hours": 1}
 """What in a text stands for two keys, and in partitions of how many hours the keys lie between them."""
+
+_PLACE = ":transactions"
 
 _TEXTS = 1024
 
@@ -29,15 +32,24 @@ def _load(text: str) -> dict[str, str]:
 
 QUERIES = _load(Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"))
 
-_WINDOW_OF = {name: next((one for one in _WINDOWS if one in text), None) for name, text in QUERIES.items()}
+_OPEN = {
+    name: next((one for one in (*_WINDOWS, _PLACE) if one in text), "") for name, text in QUERIES.items()
+}
+"""What in each text stands for something else; in most nothing does."""
 
 
 def query(name: str, keys: Sequence[int] = ()) -> str:
     """The text of a statement about these keys; of none: about all there are."""
-    window = _WINDOW_OF[name]
-    return QUERIES[name] if window is None else _between(name, window, *within(keys, _WINDOWS[window]))
+    match _OPEN[name]:
+        case "":
+            return QUERIES[name]
+        case ":transactions":
+            return _filled(name, place("transactions", keys))
+        case window:
+            first, last = within(keys, _WINDOWS[window])
+            return _filled(name, f"{first} AND {last}")
 
 
 @lru_cache(maxsize=_TEXTS)
-def _between(name: str, window: str, first: int, last: int) -> str:
-    return QUERIES[name].replace(window, f"{first} AND {last}")
+def _filled(name: str, what: str) -> str:
+    return QUERIES[name].replace(_OPEN[name], what)

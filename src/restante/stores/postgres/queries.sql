@@ -1,7 +1,9 @@
 -- Every statement of this store, by name. Many rows come as arrays, one per column. Where a statement of the
 -- SQLite store does the same, it has the same name.
 -- `BETWEEN :days`, `BETWEEN :hours`: two keys, written into the text, that those in question lie between. The server
--- then opens, and locks, only the partitions in between, also where it has kept the plan.
+-- then opens, and locks, only the partitions in between, also where it has kept the plan. Rows are looked up one by one
+-- beside it (LATERAL … OFFSET 0): a partition that was empty when the plan was made would else be read from one end to
+-- the other. `:transactions` is, for the same purpose, the one partition that all of them lie in, if there is one.
 
 -- name: accept
 -- Submissions, all or (on an error) none: transaction, first event, request, turn, idempotency key.
@@ -99,12 +101,12 @@ WITH changes AS MATERIALIZED (
     FROM changes JOIN restante.ready ON ready.key = changes.key
     ORDER BY ready.key FOR UPDATE OF ready
 ), moved AS (
-    UPDATE restante.transactions AS t
+    UPDATE restante.:transactions AS t
     SET status = c.status, outcome = c.outcome, phase = c.phase, sequence = c.sequence, attempt = c.attempt,
         doubtful = c.doubtful, updated_at = c.updated_at, due_at = c.due_at,
         result_status = c.result_status, sweep_at = coalesce(c.sweep_at, t.sweep_at)
     FROM changes AS c
-    WHERE t.key = c.key AND t.key BETWEEN :days AND t.sequence = c.from_sequence AND t.attempt = c.from_attempt
+    WHERE t.key = c.key AND t.sequence = c.from_sequence AND t.attempt = c.from_attempt
         AND (c.key IN (SELECT key FROM locked WHERE ours) OR NOT c.begins)
     RETURNING t.key, t.tenant, t.created_at, t.status, t.phase, t.due_at
 ), logged AS (
@@ -139,15 +141,17 @@ SELECT key, true FROM moved UNION ALL SELECT key, false FROM locked WHERE NOT ou
 -- name: events_at
 -- Single events, by key and sequence.
 SELECT e.key, e.sequence, e.kind, e.message, e.data, e.status, e.created_at
-FROM unnest($1::bigint[], $2::integer[]) AS w (key, sequence)
-JOIN restante.events AS e ON e.key = w.key AND e.key BETWEEN :days AND e.sequence = w.sequence
+FROM unnest($1::bigint[], $2::integer[]) AS w (key, sequence) CROSS JOIN LATERAL (
+    SELECT * FROM restante.events
+    WHERE events.key = w.key AND events.key BETWEEN :days AND events.sequence = w.sequence OFFSET 0
+) AS e
 
 -- name: mark_readings
 -- Reserves (1) what is unread, for a new token; settles what is reserved, by the reservation's token only.
 -- The token stays: it tells whose the last mark was.
-UPDATE restante.transactions AS t SET reading = m.after, reader = m.token
+UPDATE restante.:transactions AS t SET reading = m.after, reader = m.token
 FROM unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS m (key, token, after)
-WHERE t.key = m.key AND t.key BETWEEN :days
+WHERE t.key = m.key
     AND CASE m.after WHEN 1 THEN t.reading = 0 ELSE t.reading = 1 AND t.reader = m.token END
 RETURNING t.key
 
@@ -270,8 +274,11 @@ FROM restante.transactions WHERE key = ANY($1::bigint[])
 -- no gaps: so many events are so many numbers.
 SELECT w.place, e.sequence, e.kind, e.message, e.data, e.status, e.created_at
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS w (key, after, most, place)
-JOIN restante.events AS e ON e.key = w.key AND e.key BETWEEN :days
-    AND e.sequence > w.after AND e.sequence <= w.after + w.most
+CROSS JOIN LATERAL (
+    SELECT * FROM restante.events
+    WHERE events.key = w.key AND events.key BETWEEN :days
+        AND events.sequence > w.after AND events.sequence <= w.after + w.most OFFSET 0
+) AS e
 ORDER BY w.place, e.sequence
 
 -- name: requests
@@ -283,8 +290,11 @@ SELECT key, status, headers, size, body, attempt FROM restante.results WHERE key
 -- name: chunks
 SELECT c.key, c.attempt, c.position, c.data
 FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS w (key, attempt, position)
-JOIN restante.chunks AS c ON c.key = w.key AND c.key BETWEEN :hours
-    AND c.attempt = w.attempt AND c.position = w.position
+CROSS JOIN LATERAL (
+    SELECT * FROM restante.chunks
+    WHERE chunks.key = w.key AND chunks.key BETWEEN :hours
+        AND chunks.attempt = w.attempt AND chunks.position = w.position OFFSET 0
+) AS c
 
 -- name: claim
 -- Due and nobody's, shared over the tenants that have something due: those behind the tenant $5 first, then from
@@ -434,8 +444,10 @@ SELECT upstream, count(*), coalesce((
 -- name: release
 -- What is given up by its holder is due when its row says.
 UPDATE restante.ready SET hold = NULL, due_at = t.due_at
-FROM unnest($1::bigint[], $2::bigint[]) AS h (key, hold)
-JOIN restante.transactions AS t ON t.key = h.key AND t.key BETWEEN :days
+FROM unnest($1::bigint[], $2::bigint[]) AS h (key, hold) CROSS JOIN LATERAL (
+    SELECT due_at FROM restante.transactions
+    WHERE transactions.key = h.key AND transactions.key BETWEEN :days OFFSET 0
+) AS t
 WHERE ready.key = h.key AND ready.hold = h.hold
 
 -- name: release_holds
@@ -486,7 +498,7 @@ WHERE relnamespace = 'restante'::regnamespace AND relkind = 'r' AND relname ~ '_
 SELECT NOT EXISTS (SELECT 1 FROM restante.ready WHERE key BETWEEN $1 AND $2)
     AND NOT EXISTS (SELECT 1 FROM restante.loose WHERE key BETWEEN $1 AND $2 AND NOT dropping)
     AND NOT EXISTS (
-        SELECT 1 FROM restante.:table
+        SELECT 1 FROM restante.:apart
         WHERE key BETWEEN :days AND key BETWEEN $1 AND $2 AND (expires_at > $3 OR created_at > $4)
     )
 

@@ -18,7 +18,7 @@ class Lost(Exception):
     """Nobody knows whether it was done."""
 
 
-class Homeless(Exception):
+class Homeless(RestanteError):
     """Surely not done: there is no partition yet for one of the rows."""
 
 
@@ -46,6 +46,8 @@ def meaning(error: BaseException) -> Meaning:
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         if isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None:
+            return Meaning.HOMELESS
+        if isinstance(error, asyncpg.UndefinedTableError):
             return Meaning.HOMELESS
         for states, what in (
             (_BROKEN, Meaning.LOST),
