@@ -13,7 +13,7 @@ from restante.core.model import Accepted, Body, Transaction
 from restante.stores.postgres import PostgresStore
 from restante.stores.postgres.health import health_of
 from restante.stores.postgres.keys import FIRST_HOUR, LAST_HOUR, LAST_KEY, LAST_PLAIN, key_for, within
-from restante.stores.postgres.partitions import AHEAD_HOURS, GRACE, LATE
+from restante.stores.postgres.partitions import AHEAD_HOURS, GRACE, LATE, LOCK
 from restante.stores.postgres.places import HOURS, Partition
 
 from ...postgres import Server
@@ -133,6 +133,22 @@ async def test_nothing_is_refused_for_want_of_a_partition(opening: Opener) -> No
     )
     assert await stores[0].look([one.id for one in some]) == list(some)
     assert None not in await stores[1].results([one.key for one in some])
+
+
+async def test_a_partition_whose_making_was_cut_off_is_made(opening: Opener, database: str) -> None:
+    store = await opening()
+    other = await asyncpg.connect(database)
+    await other.execute("SELECT pg_advisory_lock($1)", LOCK)
+    accepting = asyncio.create_task(completed(store))
+    async with asyncio.timeout(20):
+        while not await other.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ):
+            await asyncio.sleep(0)
+    await other.close()
+    done = await accepting
+    assert await now_is(store, done) == done
 
 
 async def test_pieces_find_a_place_too(opening: Opener) -> None:

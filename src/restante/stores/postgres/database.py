@@ -58,19 +58,28 @@ class Database:
         return rows[0][0] if rows else None
 
     async def command(self, text: str) -> None:
-        """Several statements in one text, or one that will not be prepared. Raises as `rows` does."""
-        connection = await self._pool.take()
-        try:
-            await connection.execute(text, timeout=COMMAND_SECONDS)
-        except Exception as error:
-            what = meaning(error)
-            log.debug("a command ended with %r", error)
-            self._pool.drop(connection)  # in the middle of a transaction, perhaps
-            raise (Lost if what is Meaning.LOST else wrong(error)) from error
-        except BaseException:
-            self._pool.drop(connection)
-            raise
-        self._pool.give(connection)
+        """Several statements in one text, or one that will not be prepared; again where its end is unknown.
+
+        Raises `StoreUnavailable`, or a `RestanteError`.
+        """
+        for left in reversed(range(TRIES)):
+            connection = await self._pool.take()
+            try:
+                await connection.execute(text, timeout=COMMAND_SECONDS)
+            except Exception as error:
+                what = meaning(error)
+                log.debug("a command ended with %r", error)
+                self._pool.drop(
+                    connection, all=what is Meaning.LOST
+                )  # perhaps in the middle of a transaction
+                if not left or what not in (Meaning.LOST, Meaning.AGAIN):
+                    raise wrong(error) from error
+            except BaseException:
+                self._pool.drop(connection)
+                raise
+            else:
+                self._pool.give(connection)
+                return
 
     async def search(self, text: str, *arguments: Any, again: bool = True) -> list[Any]:
         """The same for a text put together from constant parts."""

@@ -23,7 +23,7 @@ from .database import Database
 from .keys import DAY_HOURS, FIRST_HOUR, LAST_HOUR, hour_of
 from .places import HOURS, Partition
 from .queries import query
-from .trouble import Lost, unavailable
+from .trouble import unavailable
 
 AHEAD_HOURS = 3
 """For so many hours more than is written now there are partitions."""
@@ -126,7 +126,7 @@ class Partitions:
         for one in sorted(found, key=lambda one: (one.attached, one.partition)):
             try:
                 await self._leave(one, now)
-            except (RestanteError, Lost) as error:  # somebody else is at it, or something is in its way
+            except RestanteError as error:  # somebody else is at it, or something is in its way
                 log.debug("%s is dropped later: %s", one.partition.name, error)
 
     async def _find(self) -> list[Found]:
@@ -157,7 +157,7 @@ class Partitions:
             for place in range(0, len(some), MADE_AT_ONCE):
                 try:
                     await self._database.command(making(some[place : place + MADE_AT_ONCE]))
-                except (RestanteError, Lost) as error:
+                except RestanteError as error:
                     if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
                         log.warning(
                             "no partition can be made: this role must own what is in the schema restante"
