@@ -19,6 +19,13 @@ async def transactions(database: Database, keys: Sequence[int]) -> dict[int, Tra
     return {row[0]: read_transaction(row) for row in rows}
 
 
+async def lapsed(database: Database, now: int, limit: int) -> list[Transaction]:
+    """See `ports.Store`."""
+    keys = [row[0] for row in await database.rows("lapsed", now, limit, again=True)]
+    found = await transactions(database, keys)
+    return [found[key] for key in keys if key in found]
+
+
 class Reading:
     """A job's `what` is a list of keys (of `events` with after and limit), its value a list of the same
     length; of `chunks` it is one place."""

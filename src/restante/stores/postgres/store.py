@@ -39,7 +39,7 @@ from .migrate import migrate
 from .nodes import Nodes
 from .partitions import Partitions
 from .pool import Pool
-from .reading import Reading, transactions
+from .reading import Reading, lapsed
 from .rows import Entry, Step, entry_of, read_text, step_of, text
 from .search import find
 from .settling import Settling
@@ -167,8 +167,7 @@ class PostgresStore:
     async def reserve_numbers(self, count: int) -> range:
         if count > BLOCK:
             raise ValueError(f"at most {BLOCK} numbers at a time")
-        first = await self._database.value("reserve_numbers", again=True)
-        return range(first, first + count)
+        return range(first := await self._database.value("reserve_numbers", again=True), first + count)
 
     def key(self, number: int, expires_at: int) -> int:
         return key_for(number, expires_at)
@@ -313,9 +312,7 @@ class PostgresStore:
     async def lapsed(self, now: int, limit: int) -> list[Transaction]:
         for body in list(self._abandoned) if not self._tasks else []:  # what could not be dropped before
             self._abandon(body)
-        keys = [row[0] for row in await self._database.rows("lapsed", now, limit, again=True)]
-        found = await transactions(self._database, keys)
-        return [found[key] for key in keys if key in found]
+        return await lapsed(self._database, now, limit)
 
     async def next_lapse(self, until: int) -> int | None:
         moment: int | None = await self._database.value("next_lapse", until, again=True)
@@ -326,8 +323,8 @@ class PostgresStore:
             return await find(self._database, query)
 
     async def health(self, now: int) -> StoreHealth:
-        health = await health_of(self._database)
-        return StoreHealth(health.measures + await self._partitions.measures(now))
+        measures = (await health_of(self._database)).measures
+        return StoreHealth(measures + await self._partitions.measures(now))
 
     # -- the end
 
