@@ -4,6 +4,7 @@ Headers are pairs of raw bytes in the order they came, because an answer is kept
 Paths and queries are text whose characters are the bytes on the wire (latin-1), never decoded further.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -97,6 +98,17 @@ class Claim(msgspec.Struct, frozen=True):
 
     transaction: Transaction
     request: Request | None  # None where it was not read along: the store has it
+
+
+class Ration(msgspec.Struct, frozen=True):
+    """Of one tenant so many may be here; and how many each has already, by tenant."""
+
+    each: int
+    has: Mapping[str, int]
+
+    def left(self, tenant: str) -> int:
+        """How many more there may be."""
+        return self.each - self.has.get(tenant, 0)
 
 
 class Load(msgspec.Struct, frozen=True):

@@ -88,9 +88,10 @@ class Shares:
         wanted = {}
         for name, lane in self._lanes.items():
             upstream = lane.upstream
+            processes = bunched(upstream.rate) if upstream.rate else upstream.concurrency
             wanted[name] = Wanted(
                 total=upstream.concurrency,
-                processes=bunched(upstream.rate) if upstream.rate else upstream.concurrency,
+                processes=min(processes, upstream.concurrency_per_tenant or processes),
                 used=max(lane.running, self._slots.get(name, 0)),
             )
         return wanted

@@ -286,6 +286,7 @@ JOIN restante.chunks AS c ON c.key = w.key AND c.attempt = w.attempt AND c.posit
 -- Due and nobody's, shared over the tenants that have something due: those behind the tenant $6 first, then from
 -- the beginning, a few index steps for each; of each by priority, one index step each, then by time. What
 -- another claim is looking at is skipped. Small requests come along, and with every row how many tenants shared.
+-- With $7 a tenant is given no more than brings what he has here ($8, $9) to that.
 -- Nothing of an upstream that is paused. (Tenants are ordered by priority as well so that no other index will do.)
 WITH RECURSIVE behind (tenant) AS (
     (
@@ -311,9 +312,14 @@ WITH RECURSIVE behind (tenant) AS (
         ORDER BY tenant, priority DESC LIMIT 1
     ) AS next
 ), lines AS MATERIALIZED (
-    SELECT tenant, row_number() OVER () AS place
-    FROM (SELECT tenant FROM behind UNION ALL SELECT tenant FROM before) AS walk
-    WHERE EXISTS (
+    SELECT tenant, room, row_number() OVER () AS place
+    FROM (SELECT tenant FROM behind UNION ALL SELECT tenant FROM before) AS walk CROSS JOIN LATERAL (
+        SELECT least($2, $7::bigint - coalesce((
+            SELECT had.count FROM unnest($8::text[], $9::bigint[]) AS had (tenant, count)
+            WHERE had.tenant = walk.tenant
+        ), 0)) AS room
+    ) AS may
+    WHERE room > 0 AND EXISTS (
         WITH RECURSIVE level (priority) AS (
             (
                 SELECT priority FROM restante.ready
@@ -355,7 +361,7 @@ WITH RECURSIVE behind (tenant) AS (
             WHERE upstream = $1 AND hold IS NULL AND tenant = lines.tenant AND priority = level.priority
                 AND due_at <= $3
             ORDER BY due_at, key LIMIT $2 FOR UPDATE SKIP LOCKED
-        ) AS one LIMIT (SELECT ceil($2 / greatest(count(*), 1)::float8)::bigint FROM lines)
+        ) AS one LIMIT least(lines.room, (SELECT ceil($2 / greatest(count(*), 1)::float8)::bigint FROM lines))
     ) AS turn LIMIT $2
 ), taken AS (
     UPDATE restante.ready SET hold = $4 FROM due WHERE ready.key = due.key

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from ...core.errors import RestanteError
-from ...core.model import Claim
+from ...core.model import Claim, Ration
 from .database import Database
 from .lane import Job
 from .nodes import Nodes
@@ -47,17 +47,23 @@ class Turning:
             case _:
                 return await self._database.rows("release", *columns(what, 2), again=True)
 
-    async def _claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
+    async def _claim(self, upstream: str, limit: int, now: int, ration: Ration | None) -> list[Claim]:
         """The share of each tenant that has something due; what one leaves is shared by the others."""
         hold = self._nodes.number()
         self._nodes.acquiring(hold)
         claims: list[Claim] = []
+        each, has = (ration.each, ration.has) if ration else (None, {})
+        had = Counter({text(tenant): count for tenant, count in has.items()})
         more = True
         while more and len(claims) < limit:
             left = limit - len(claims)
             served = self._served.get(upstream, "")
             try:
-                rows = await self._database.rows("claim", text(upstream), left, now, hold, SMALL_BODY, served)
+                rows = await self._database.rows(
+                    "claim",
+                    *(text(upstream), left, now, hold, SMALL_BODY, served),
+                    *(each, list(had), list(had.values())),
+                )
             except Lost as error:
                 self._nodes.doubt(hold)
                 raise unavailable(error) from None
@@ -66,6 +72,8 @@ class Turning:
                     self._nodes.doubt(hold)
                 raise
             more = self._serve(upstream, left, rows)
+            if ration:
+                had.update(row[_TENANT] for row in rows)
             claims += map(_claim_of, rows)
         self._nodes.hold([claim.transaction.key for claim in claims], hold)
         self._nodes.acquiring(0)
