@@ -38,14 +38,17 @@ async def test_workers_are_replaced_one_by_one_and_no_request_is_refused(
         try:
             before = children(server)
             assert len(before) == 2
-            server.child.send_signal(signal.SIGHUP)
             ids = []
-            while children(server) & before or len(children(server)) != 2:
-                headers = {"Connection": "close"}
-                answer = await client.post(server.url + "/async/x", content=b"{}", headers=headers)
+
+            async def ask() -> None:
+                answer = await client.post(server.url + "/async/x", content=b"{}")
                 assert answer.status_code == 202
                 ids.append(answer.json()["request_id"])
-            assert ids
+
+            await asyncio.gather(*(ask() for _ in range(8)))  # on as many connections, which stay
+            server.child.send_signal(signal.SIGHUP)
+            while children(server) & before or len(children(server)) != 2:
+                await asyncio.gather(*(ask() for _ in range(8)))
             for id in ids:
                 assert (await settled(client, server.url, id))["status"] == "completed"
             assert len(upstream.calls) == len(ids)

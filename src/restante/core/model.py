@@ -122,7 +122,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a process says of an upstream that it would share with others.
 
     `total` attempts may be under way there, in at most `processes` processes. `used` are under way in this
-    one, or may be begun at any moment.
+    one, or may be begun at any moment. With a `total` of 0 this one makes none any more.
     """
 
     total: int

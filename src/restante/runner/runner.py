@@ -55,6 +55,7 @@ class Runner:
                 for lane in self._lanes.values():
                     lane.abort()
                 await asyncio.wait(late)
+        await self._shares.give_up()
         self._leases.stop()
 
     @property
