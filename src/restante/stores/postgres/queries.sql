@@ -56,8 +56,8 @@ WITH fresh AS MATERIALIZED (
     INSERT INTO restante.requests (key, headers, size, body, scope)
     SELECT key, headers, size, body, scope FROM kept
 ), queued AS (
-    INSERT INTO restante.ready (key, upstream, tenant, priority, due_at, created_at, hold)
-    SELECT key, upstream, tenant, priority, due_at, created_at, hold FROM kept WHERE status < 2
+    INSERT INTO restante.ready (key, upstream, tenant, priority, due_at, created_at, hold, begun)
+    SELECT key, upstream, tenant, priority, due_at, created_at, hold, status = 1 FROM kept WHERE status < 2
 ), ended AS (
     INSERT INTO restante.endings (tenant, status, created_at, key)
     SELECT tenant, status, created_at, key FROM kept WHERE status >= 2
@@ -129,7 +129,7 @@ WITH changes AS MATERIALIZED (
 ), finished AS (
     DELETE FROM restante.ready USING moved WHERE ready.key = moved.key AND moved.status >= 2
 ), turned AS (
-    UPDATE restante.ready SET hold = NULL, due_at = moved.due_at FROM moved
+    UPDATE restante.ready SET hold = NULL, due_at = moved.due_at, begun = moved.status = 1 FROM moved
     WHERE ready.key = moved.key AND moved.status < 2 AND (moved.phase <> 1 OR ready.hold IS NULL)
 )
 SELECT key, true FROM moved UNION ALL SELECT key, false FROM locked WHERE NOT ours
@@ -438,13 +438,15 @@ SELECT upstream, count(*), coalesce((
 
 -- name: release
 -- What is given up by its holder is due when its row says.
-UPDATE restante.ready SET hold = NULL, due_at = t.due_at
+UPDATE restante.ready SET hold = NULL, due_at = t.due_at, begun = t.status = 1
 FROM unnest($1::bigint[], $2::bigint[]) AS h (key, hold) JOIN restante.transactions AS t ON t.key = h.key
 WHERE ready.key = h.key AND ready.hold = h.hold
 
 -- name: release_holds
 -- The same for acquisitions of which nobody knows what they brought.
-UPDATE restante.ready SET hold = NULL WHERE hold = ANY($1::bigint[])
+UPDATE restante.ready
+SET hold = NULL, begun = (SELECT status = 1 FROM restante.transactions AS t WHERE t.key = ready.key)
+WHERE hold = ANY($1::bigint[])
 
 -- name: release_readings
 UPDATE restante.transactions SET reading = 0, reader = NULL
@@ -467,11 +469,15 @@ SELECT created_at FROM restante.transactions WHERE key >= $1 AND tenant = $2 ORD
 
 -- name: register
 -- A process enters, with a number that none had before.
-INSERT INTO restante.nodes (node, lease_until)
+INSERT INTO restante.nodes (node, lease_until, machine, process)
 VALUES (
-    nextval('restante.node_numbers')::integer, clock_timestamp() + $1::bigint * interval '1 microsecond'
+    nextval('restante.node_numbers')::integer, clock_timestamp() + $1::bigint * interval '1 microsecond', $2, $3
 )
 RETURNING node
+
+-- name: neighbours
+-- The other processes on one machine.
+SELECT node, process FROM restante.nodes WHERE machine = $1 AND node <> $2
 
 -- name: beat
 -- A process is still there; no row where it was taken for dead.
@@ -516,7 +522,8 @@ FROM (SELECT tenant, count(*) AS queued FROM restante.ready GROUP BY tenant) AS 
 ORDER BY queued DESC LIMIT $1
 
 -- name: bury
-DELETE FROM restante.nodes WHERE lease_until <= clock_timestamp() RETURNING node
+-- Those whose lease has ended, and those that are known to have.
+DELETE FROM restante.nodes WHERE lease_until <= clock_timestamp() OR node = ANY($1::integer[]) RETURNING node
 
 -- name: leave
 DELETE FROM restante.nodes WHERE node = $1
@@ -524,7 +531,8 @@ DELETE FROM restante.nodes WHERE node = $1
 -- name: void_holds
 -- What processes held that are gone.
 WITH freed AS (
-    UPDATE restante.ready SET hold = NULL
+    UPDATE restante.ready
+    SET hold = NULL, begun = (SELECT status = 1 FROM restante.transactions AS t WHERE t.key = ready.key)
     WHERE hold IS NOT NULL AND NOT EXISTS (SELECT 1 FROM restante.nodes WHERE node = hold >> 32)
     RETURNING upstream
 )
@@ -534,7 +542,8 @@ SELECT DISTINCT upstream FROM freed
 -- What the process with the numbers from $1 to $2 is said to hold and does not, other than by a claim ($3) that is
 -- being answered.
 WITH freed AS (
-    UPDATE restante.ready SET hold = NULL
+    UPDATE restante.ready
+    SET hold = NULL, begun = (SELECT status = 1 FROM restante.transactions AS t WHERE t.key = ready.key)
     WHERE hold >= $1 AND hold <= $2 AND hold <> $3 AND key <> ALL($4::bigint[])
     RETURNING upstream
 )
