@@ -19,7 +19,7 @@ import pytest
 from restante.stores.postgres.pool import COMMAND_SECONDS
 
 from ..postgres import STANDBY, Server
-from .harness import Process, RecordingUpstream, serving
+from .harness import Process, RecordingUpstream, caller, serving
 
 pytestmark = pytest.mark.all
 
@@ -155,7 +155,7 @@ async def test_what_was_accepted_outlives_the_primary_with_a_synchronous_standby
     async with (
         Pair.started(synchronous=synchronous) as pair,
         RecordingUpstream() as upstream,
-        httpx.AsyncClient(timeout=40, limits=httpx.Limits(max_connections=50)) as client,
+        caller(timeout=40, limits=httpx.Limits(max_connections=50)) as client,
     ):
         gateways = [serving(upstream.url, tmp_path, "--store", pair.url) for _ in range(2)]
         try:
