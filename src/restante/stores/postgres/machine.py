@@ -3,6 +3,9 @@
 A place is one start of one kernel and one PID namespace in it: there a number belongs to one process at a
 time, and who asks for one that is nobody's is told so. Of other places nothing can be known; nor of a number
 that somebody has, who may be another by now.
+
+A copy of a running virtual machine has its boot id as well. Whoever is taken for dead for that goes on under
+another number, as after a lapsed lease: what it was sending is interrupted, and nothing is settled twice.
 """
 
 import os

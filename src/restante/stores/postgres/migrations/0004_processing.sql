@@ -5,5 +5,3 @@ ALTER TABLE restante.nodes ADD COLUMN machine text, ADD COLUMN process integer;
 -- lists of what is being processed; what is held stands in `holds`. A process of the version before does not set it.
 ALTER TABLE restante.ready ADD COLUMN begun boolean NOT NULL DEFAULT false;
 CREATE INDEX begun ON restante.ready (tenant, created_at, key) WHERE begun;
-UPDATE restante.ready SET begun = true FROM restante.transactions AS t
-WHERE t.key = ready.key AND t.status = 1 AND ready.hold IS NULL;
