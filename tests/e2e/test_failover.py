@@ -122,13 +122,15 @@ End = tuple[str, str]
 
 
 async def known(client: httpx.AsyncClient, gateway: Process, ids: list[str]) -> dict[str, End]:
-    """How those stand that are there at all."""
+    """How those stand that are there at all. A gateway may take a moment longer to be back than another."""
     found = {}
-    for id in ids:
-        answer = await client.get(f"{gateway.url}/-/transactions/{id}")
-        assert answer.status_code in (200, 404)
-        if answer.status_code == 200:
-            found[id] = (answer.json()["status"], answer.json()["outcome"])
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for id in ids:
+            while (answer := await client.get(f"{gateway.url}/-/transactions/{id}")).status_code == 503:
+                await asyncio.sleep(0.05)
+            assert answer.status_code in (200, 404)
+            if answer.status_code == 200:
+                found[id] = (answer.json()["status"], answer.json()["outcome"])
     return found
 
 
