@@ -80,7 +80,10 @@ def commands() -> str:
 
 def _named(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
     """Every command with the words that call it, a group before its own."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         yield before + name, command
         if isinstance(command, click.Group):
             yield from _named(command, f"{before}{name} ")

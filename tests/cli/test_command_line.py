@@ -10,6 +10,7 @@ import click
 import pytest
 
 from restante.cli import entry
+from restante.cli.check import check
 from restante.config.settings import TOP
 
 from .process import PATIENCE_SECONDS, RESTANTE, environment
@@ -236,7 +237,7 @@ def test_control_c_is_130(
     def interrupted(**_: object) -> None:
         raise end
 
-    monkeypatch.setattr(entry.restante.commands["check"], "callback", interrupted)
+    monkeypatch.setattr(check, "callback", interrupted)
     ended = command("check")
     assert (ended.code, ended.errors.strip()) == (130, "")
 

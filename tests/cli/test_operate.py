@@ -24,9 +24,9 @@ CONTAINER = re.compile(r"^ *args: \[(.*)\]$", re.MULTILINE)
 def understood(command: str) -> None:
     """Its flags and arguments are some that there are; nothing is run."""
     name, *words = shlex.split(command)[1:]
-    assert name in restante.commands, command
-    context = click.Context(restante.commands[name], info_name=name)
-    restante.commands[name].make_parser(context).parse_args(words)
+    found = restante.get_command(click.Context(restante), name)
+    assert found is not None, command
+    found.make_parser(click.Context(found, info_name=name)).parse_args(words)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

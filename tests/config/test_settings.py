@@ -31,6 +31,7 @@ accept_status = 200
 max_body = "1MiB"
 max_result = 4096
 max_queued = 1000
+max_queued_per_tenant = 100
 max_waiting = 50
 max_events = 60
 max_streams = 70
@@ -48,6 +49,7 @@ ca_file = "receivers.pem"
 [upstreams.bank]
 url = "https://bank.example:8443/api/"
 concurrency = 8
+concurrency_per_tenant = 3
 rate = "600/m"
 timeout = "90s"
 connect_timeout = "500ms"
@@ -103,6 +105,7 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
         base_path="/api",
         authority="bank.example:8443",
         concurrency=8,
+        concurrency_per_tenant=3,
         rate=10.0,
         timeout=90 * SECOND,
         connect_timeout=500 * MILLISECOND,
@@ -148,6 +151,7 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
             max_body=1024 * 1024,
             max_result=4096,
             max_queued=1000,
+            max_queued_per_tenant=100,
             max_waiting=50,
             events=60,
             streams=70,

@@ -11,11 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from ..stores.postgres.pooler import Pooler
-from .harness import OK, Call, Process, RecordingUpstream, free_port, serving, settled
+from .harness import OK, Call, Process, RecordingUpstream, caller, free_port, serving, settled
 
 REFUSED = b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 2\r\n\r\n{}"
 WAIT = {"Prefer": "wait=15"}
@@ -32,7 +31,7 @@ class Pair:
 
     def __init__(self, gateway: Process, runner: Process, upstream: RecordingUpstream) -> None:
         self.gateway, self.runner, self.upstream = gateway, runner, upstream
-        self.client = httpx.AsyncClient(timeout=30)
+        self.client = caller(timeout=30)
 
     async def submit(self, at: Process, path: str = "/work", **headers: str) -> str:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from .harness import RecordingUpstream, free_port, serving, settled
+from .harness import RecordingUpstream, caller, free_port, serving, settled
 
 LATE_SECONDS = 0.5
 """Some 100 ms, and room for a busy machine."""
@@ -33,7 +33,7 @@ async def submit(client: httpx.AsyncClient, url: str, **options: str) -> str:
 
 
 async def test_what_waits_ends_when_its_deadline_passes(tmp_path: Path) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+    async with RecordingUpstream() as upstream, caller(timeout=30) as client:
         upstream.gate.clear()
         gateway = await serving(upstream.url, tmp_path, "--config", config(tmp_path)).ready()
         try:
@@ -52,7 +52,7 @@ async def test_what_waits_ends_when_its_deadline_passes(tmp_path: Path) -> None:
 
 
 async def test_a_deadline_is_kept_by_the_process_after_the_one_that_took_it(tmp_path: Path) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+    async with RecordingUpstream() as upstream, caller(timeout=30) as client:
         upstream.gate.clear()
         more, port = ("--config", config(tmp_path)), free_port()
         gateway = await serving(upstream.url, tmp_path, *more, port=port).ready()

@@ -7,10 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
-from .harness import Process, free_port, settled
+from .harness import Process, caller, free_port, settled
 
 FOLDER = Path(__file__).parents[2] / "examples" / "deferred"
 NODE = shutil.which("node")
@@ -47,7 +46,7 @@ async def test_an_upstream_reports_progress_and_the_end(command: list[str], tmp_
             "-m", "restante", "serve", "--config", str(path), port=port, cwd=tmp_path
         ).ready()
         try:
-            async with httpx.AsyncClient() as client:
+            async with caller() as client:
                 for order, code in ((b'{"topic": "sales"}', 200), (b"{}", 422)):
                     task = (await client.post(f"{gateway.url}/async/reports", content=order)).json()
                     done = await settled(client, gateway.url, task["request_id"])

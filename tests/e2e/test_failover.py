@@ -19,7 +19,7 @@ import pytest
 from restante.stores.postgres.pool import COMMAND_SECONDS
 
 from ..postgres import STANDBY, Server
-from .harness import Process, RecordingUpstream, serving
+from .harness import Process, RecordingUpstream, caller, serving
 
 pytestmark = pytest.mark.all
 
@@ -122,13 +122,15 @@ End = tuple[str, str]
 
 
 async def known(client: httpx.AsyncClient, gateway: Process, ids: list[str]) -> dict[str, End]:
-    """How those stand that are there at all."""
+    """How those stand that are there at all. A gateway may take a moment longer to be back than another."""
     found = {}
-    for id in ids:
-        answer = await client.get(f"{gateway.url}/-/transactions/{id}")
-        assert answer.status_code in (200, 404)
-        if answer.status_code == 200:
-            found[id] = (answer.json()["status"], answer.json()["outcome"])
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for id in ids:
+            while (answer := await client.get(f"{gateway.url}/-/transactions/{id}")).status_code == 503:
+                await asyncio.sleep(0.05)
+            assert answer.status_code in (200, 404)
+            if answer.status_code == 200:
+                found[id] = (answer.json()["status"], answer.json()["outcome"])
     return found
 
 
@@ -155,7 +157,7 @@ async def test_what_was_accepted_outlives_the_primary_with_a_synchronous_standby
     async with (
         Pair.started(synchronous=synchronous) as pair,
         RecordingUpstream() as upstream,
-        httpx.AsyncClient(timeout=40, limits=httpx.Limits(max_connections=50)) as client,
+        caller(timeout=40, limits=httpx.Limits(max_connections=50)) as client,
     ):
         gateways = [serving(upstream.url, tmp_path, "--store", pair.url) for _ in range(2)]
         try:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .harness import OK, Call, Process, RecordingUpstream, free_port, settled
+from .harness import OK, Call, Process, RecordingUpstream, caller, free_port, settled
 from .victim import PROGRESS
 
 VICTIM = Path(__file__).parent / "victim.py"
@@ -96,7 +96,7 @@ class Story:
 
 @pytest.fixture
 async def story(tmp_path: Path) -> AsyncIterator[Story]:
-    async with RecordingUpstream(answer) as upstream, httpx.AsyncClient(timeout=30) as client:
+    async with RecordingUpstream(answer) as upstream, caller(timeout=30) as client:
         yield Story(tmp_path, upstream, client)
 
 

@@ -9,7 +9,7 @@ import httpx
 
 from ..cli.process import RESTANTE, run
 from ..stores.postgres.conftest import asked
-from .harness import OK, Call, Process, RecordingUpstream, serving, settled
+from .harness import OK, Call, Process, RecordingUpstream, caller, serving, settled
 
 PAUSE_SECONDS = 0.01
 TRIES = 2000
@@ -39,7 +39,7 @@ async def told(client: httpx.AsyncClient, server: Process, id: str) -> tuple[obj
 
 async def test_a_store_that_was_moved_answers_as_before(tmp_path: Path, database: str) -> None:
     file = f"sqlite:///{tmp_path}/restante.db"
-    async with RecordingUpstream(answering) as upstream, httpx.AsyncClient(timeout=30) as client:
+    async with RecordingUpstream(answering) as upstream, caller(timeout=30) as client:
         server = await serving(upstream.url, tmp_path).ready()
         port = server.port
         ended = [await submitted(client, server, path) for path in ("/work", "/large", "/refused")]
@@ -90,7 +90,7 @@ async def test_a_store_that_was_moved_answers_as_before(tmp_path: Path, database
 
 
 async def test_a_move_that_is_killed_has_moved_nothing(tmp_path: Path, database: str) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+    async with RecordingUpstream() as upstream, caller(timeout=30) as client:
         server = await serving(upstream.url, tmp_path).ready()
         id = await submitted(client, server, "/work")
         await settled(client, server.url, id)

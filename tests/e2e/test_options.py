@@ -3,14 +3,13 @@
 import asyncio
 from pathlib import Path
 
-import httpx
 import pytest
 
-from .harness import RecordingUpstream, serving, settled
+from .harness import RecordingUpstream, caller, serving, settled
 
 
 async def test_request_options_are_acted_on_and_taken_out(tmp_path: Path) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient() as client:
+    async with RecordingUpstream() as upstream, caller() as client:
         gateway = await serving(upstream.url, tmp_path).ready()
 
         async def submit(**options: str) -> str:
@@ -60,7 +59,7 @@ async def test_request_options_are_acted_on_and_taken_out(tmp_path: Path) -> Non
 async def test_a_bad_option_is_a_400_that_names_it_and_nothing_is_accepted(
     name: str, value: str, tmp_path: Path
 ) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient() as client:
+    async with RecordingUpstream() as upstream, caller() as client:
         gateway = await serving(upstream.url, tmp_path).ready()
         try:
             answer = await client.post(f"{gateway.url}/async/payments", headers={name: value})

@@ -5,11 +5,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
 from ..cli.process import run
-from .harness import RecordingUpstream, serving, settled
+from .harness import RecordingUpstream, caller, serving, settled
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -17,7 +16,7 @@ async def test_what_was_due_in_a_restored_copy_is_interrupted_where_that_is_said
     tmp_path: Path, told: bool
 ) -> None:
     file, copy = tmp_path / "restante.db", tmp_path / "copy.db"
-    async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+    async with RecordingUpstream() as upstream, caller(timeout=30) as client:
         (tmp_path / "restante.toml").write_text(
             f'store = "sqlite:///restante.db"\n[upstream]\nurl = "{upstream.url}"\nconcurrency = 1\n'
         )

@@ -8,13 +8,12 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 from bepaid.client import AsyncBepaidClient
 from bepaid.errors import ApiError
 from bepaid.models import CreditCardRaw, PaymentRequest
 
-from .harness import Process, free_port, serving
+from .harness import Process, caller, free_port, serving
 
 SHOP = ("361", "b8647b68898b084b836474ed8d61ffe117c9a01168d867f24953b776ddcb134d")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -45,7 +44,7 @@ class Shop:
 
     def __init__(self, gateway: Process) -> None:
         self.url = gateway.url
-        self.client = httpx.AsyncClient(base_url=gateway.url, auth=SHOP)
+        self.client = caller(base_url=gateway.url, auth=SHOP)
 
     async def pay(self, **what: object) -> dict:
         answer = await self.client.post("/async/transactions/payments", json=payment(**what))

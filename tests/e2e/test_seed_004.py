@@ -6,10 +6,9 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from .harness import Process, free_port, serving
+from .harness import Process, caller, free_port, serving
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 CONFIG = """
@@ -31,7 +30,7 @@ TICKET = {
 
 class Seller:
     def __init__(self, gateway: Process) -> None:
-        self.client = httpx.AsyncClient(base_url=gateway.url)
+        self.client = caller(base_url=gateway.url)
 
     async def open(self, **changes: object) -> dict:
         answer = await self.client.post("/channel/v0/tickets", json=TICKET | changes)

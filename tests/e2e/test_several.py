@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from restante.core.clock import SECOND
+from restante.core.policy import Limits
+
 from ..postgres import Server
-from .harness import Process, RecordingUpstream, free_port, serving, settled
+from .harness import Process, RecordingUpstream, caller, free_port, serving, settled
 from .test_kill import BODY, ONCE, VICTIM
 
 
@@ -16,7 +20,7 @@ async def test_while_the_database_is_away_it_says_when_to_come_again(tmp_path: P
     server = Server(fsync=True)
     try:
         database = await server.database()
-        async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+        async with RecordingUpstream() as upstream, caller(timeout=30) as client:
             gateway = await serving(upstream.url, tmp_path, "--store", database).ready()
             try:
                 before = (await client.post(gateway.url + "/async/work", json={})).json()["request_id"]
@@ -59,7 +63,7 @@ async def test_what_a_killed_server_was_doing_another_takes_up(
     step: str, tmp_path: Path, database: str
 ) -> None:
     expected = ONCE[step]
-    async with RecordingUpstream() as upstream, httpx.AsyncClient() as client:
+    async with RecordingUpstream() as upstream, caller() as client:
         ports = [free_port(), free_port()]
         paths = [configured(tmp_path, upstream.url, database, port) for port in ports]
         victim = await Process(str(VICTIM), step, paths[0], port=ports[0], cwd=tmp_path).ready()
@@ -86,10 +90,32 @@ async def test_what_a_killed_server_was_doing_another_takes_up(
             await other.kill()
 
 
+async def test_a_server_that_was_killed_and_is_started_again_goes_on_at_once(
+    tmp_path: Path, database: str
+) -> None:
+    """It is alone, and does not wait for its own former lease."""
+    async with RecordingUpstream() as upstream, caller() as client:
+        upstream.gate.clear()
+        server = await serving(upstream.url, tmp_path, "--store", database).ready()
+        sent = (await client.put(server.url + "/async/work", json={})).json()["request_id"]
+        await upstream.arrived.wait()
+        await server.kill()
+        upstream.gate.set()
+        again = await serving(upstream.url, tmp_path, "--store", database).ready()
+        try:
+            began = time.monotonic()
+            fresh = (await client.post(again.url + "/async/work", json={})).json()["request_id"]
+            for id in (fresh, sent):
+                assert (await settled(client, again.url, id))["status"] == "completed"
+            assert time.monotonic() - began < Limits().lease / SECOND / 2
+        finally:
+            await again.kill()
+
+
 async def test_a_pause_holds_at_all_servers_and_those_that_are_started_later(
     tmp_path: Path, database: str
 ) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+    async with RecordingUpstream() as upstream, caller(timeout=30) as client:
         servers = [serving(upstream.url, tmp_path, "--store", database) for _ in range(2)]
         one, other = [await server.ready() for server in servers]
         try:

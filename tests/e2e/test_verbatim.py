@@ -6,10 +6,9 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
-from .harness import Call, Process, RecordingUpstream, serving, settled
+from .harness import Call, Process, RecordingUpstream, caller, serving, settled
 
 Raw = tuple[int, list[tuple[bytes, bytes]], bytes]
 
@@ -19,7 +18,7 @@ class Front:
 
     def __init__(self, upstream: RecordingUpstream, gateway: Process) -> None:
         self.upstream, self.gateway, self.url = upstream, gateway, gateway.url
-        self.client = httpx.AsyncClient(base_url=gateway.url)
+        self.client = caller(base_url=gateway.url)
 
     async def raw(self, request: bytes) -> Raw:
         """One request on a connection of its own; the answer's code, header fields and body."""

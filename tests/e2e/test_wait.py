@@ -5,15 +5,13 @@ import json
 import time
 from pathlib import Path
 
-import httpx
-
-from .harness import RecordingUpstream, serving
+from .harness import RecordingUpstream, caller, serving
 
 WAIT = {"Prefer": "wait=10"}
 
 
 async def test_a_held_poll_is_answered_when_the_answer_is_there(tmp_path: Path) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+    async with RecordingUpstream() as upstream, caller(timeout=30) as client:
         upstream.gate.clear()
         gateway = await serving(upstream.url, tmp_path).ready()
         try:
@@ -36,7 +34,7 @@ async def test_a_held_poll_is_answered_when_the_answer_is_there(tmp_path: Path) 
 
 
 async def test_respond_async_with_a_wait_gives_the_real_answer_or_where_it_will_be(tmp_path: Path) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+    async with RecordingUpstream() as upstream, caller(timeout=30) as client:
         gateway = await serving(upstream.url, tmp_path).ready()
         try:
             prefer = {"Prefer": "respond-async, wait=10"}
@@ -55,7 +53,7 @@ async def test_respond_async_with_a_wait_gives_the_real_answer_or_where_it_will_
 
 
 async def test_events_are_live_and_a_signal_lets_everybody_go(tmp_path: Path) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient(timeout=30) as client:
+    async with RecordingUpstream() as upstream, caller(timeout=30) as client:
         upstream.gate.clear()
         gateway = await serving(upstream.url, tmp_path).ready()
         try:

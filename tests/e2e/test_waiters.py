@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from restante.assembly import start
 from restante.assembly.serve import Running
 from restante.config import settings
@@ -30,7 +28,7 @@ SHARED_BY = 25
 PATIENCE_SECONDS = 60.0
 POLL = ("/async/result/{}", "Prefer: wait=20", b'{"done":true}')
 STREAM = ("/-/transactions/{}/events", "Accept: text/event-stream", b'"status":"completed"')
-KINDS = {"polls": [POLL], "streams": [STREAM], "both": [POLL, STREAM]}
+KINDS = [POLL, STREAM]
 KEPT = (Watch, Alarm, Call, Protocol, Transaction)
 """What each waiter has in memory."""
 
@@ -95,8 +93,7 @@ def census() -> Counter[type]:
     return Counter(kind for kind in map(type, gc.get_objects()) if kind in KEPT)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_hundreds_wait_all_are_woken_and_who_leaves_leaves_nothing(kind: str, tmp_path: Path) -> None:
+async def test_hundreds_wait_all_are_woken_and_who_leaves_leaves_nothing(tmp_path: Path) -> None:
     async with RecordingUpstream() as upstream, a_process(tmp_path, upstream.url) as running:
         upstream.gate.clear()
         port = int(running.addresses[0].rpartition(":")[2])
@@ -106,7 +103,7 @@ async def test_hundreds_wait_all_are_woken_and_who_leaves_leaves_nothing(kind: s
         tasks = len(asyncio.all_tasks())
 
         async def wait_all() -> list[tuple[Caller, bytes]]:
-            asked = [KINDS[kind][number % len(KINDS[kind])] for number in range(COUNT)]
+            asked = [KINDS[number % len(KINDS)] for number in range(COUNT)]
             callers = [
                 (await Caller(port).ask(target.format(ids[number % len(ids)]), header), end)
                 for number, (target, header, end) in enumerate(asked)

@@ -6,10 +6,18 @@ import signal
 import socket
 from pathlib import Path
 
-import httpx
 import pytest
 
-from .harness import PAUSE_SECONDS, START_SECONDS, Process, RecordingUpstream, free_port, serving, settled
+from .harness import (
+    PAUSE_SECONDS,
+    START_SECONDS,
+    Process,
+    RecordingUpstream,
+    caller,
+    free_port,
+    serving,
+    settled,
+)
 
 
 def children(process: Process) -> set[int]:
@@ -33,19 +41,22 @@ def serving_on(database: str, upstream: str, folder: Path, *more: str, port: int
 async def test_workers_are_replaced_one_by_one_and_no_request_is_refused(
     database: str, tmp_path: Path
 ) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient() as client:
+    async with RecordingUpstream() as upstream, caller() as client:
         server = await serving_on(database, upstream.url, tmp_path, "--workers", "2").ready()
         try:
             before = children(server)
             assert len(before) == 2
-            server.child.send_signal(signal.SIGHUP)
             ids = []
-            while children(server) & before or len(children(server)) != 2:
-                headers = {"Connection": "close"}
-                answer = await client.post(server.url + "/async/x", content=b"{}", headers=headers)
+
+            async def ask() -> None:
+                answer = await client.post(server.url + "/async/x", content=b"{}")
                 assert answer.status_code == 202
                 ids.append(answer.json()["request_id"])
-            assert ids
+
+            await asyncio.gather(*(ask() for _ in range(8)))  # on as many connections, which stay
+            server.child.send_signal(signal.SIGHUP)
+            while children(server) & before or len(children(server)) != 2:
+                await asyncio.gather(*(ask() for _ in range(8)))
             for id in ids:
                 assert (await settled(client, server.url, id))["status"] == "completed"
             assert len(upstream.calls) == len(ids)
@@ -92,7 +103,7 @@ async def test_workers_that_cannot_start_are_one_line_and_exit_2(tmp_path: Path)
 
 
 async def test_a_gateway_takes_it_and_a_runner_does_it(database: str, tmp_path: Path) -> None:
-    async with RecordingUpstream() as upstream, httpx.AsyncClient() as client:
+    async with RecordingUpstream() as upstream, caller() as client:
         gateway = await serving_on(database, upstream.url, tmp_path, "--role", "gateway").ready()
         ours = free_port()
         runner = None

@@ -36,12 +36,12 @@ class NoBell:
     def __init__(self) -> None:
         self.rung = 0
 
-    def reserve(self, upstream: str) -> bool:
+    def reserve(self, upstream: str, tenant: str) -> bool:
         return False
 
-    def deliver(self, upstream: str, claim: Claim | None) -> None: ...
+    def deliver(self, upstream: str, tenant: str, claim: Claim | None) -> None: ...
 
-    def ring(self, upstream: str, due_at: int) -> None:
+    def ring(self, upstream: str, due_at: int, tenant: str | None = None) -> None:
         self.rung += 1
 
     def pause(self, upstreams: Set[str]) -> None: ...

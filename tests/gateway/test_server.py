@@ -104,6 +104,23 @@ async def test_stopping_lets_what_is_being_answered_end(house: House) -> None:
         await house.wire()
 
 
+async def test_who_is_idle_when_another_process_follows_may_ask_once_more(house: House) -> None:
+    one, other = await house.wire(), await house.wire()
+    for wire in (one, other):
+        await wire.ask("GET", "/-/healthz")
+    house.servers[0].stop(idle_seconds=60)
+    for wire, path in ((one, "/-/healthz"), (other, "/async/status/x")):
+        assert (await wire.ask("GET", path)).header("connection") == "close"
+        assert await wire.closed()
+
+
+async def test_who_is_idle_and_asks_nothing_more_is_let_go(house: House) -> None:
+    wire = await house.wire()
+    await wire.ask("GET", "/-/healthz")
+    house.servers[0].stop(idle_seconds=0.01)
+    assert await wire.closed()
+
+
 async def test_what_does_not_end_within_the_grace_time_is_told_so(house: House) -> None:
     began = asyncio.Event()
 

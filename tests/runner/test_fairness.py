@@ -1,6 +1,7 @@
 """A busy tenant does not starve another, wherever its queue stands."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -9,6 +10,7 @@ import pytest
 from restante.core.clock import SECOND
 from restante.core.model import Claim
 from restante.core.policy import Limits
+from restante.core.status import Status
 from restante.runner.lane import AHEAD
 from restante.runner.ready import Ready
 from restante.stores.sqlite import SQLiteStore
@@ -73,6 +75,41 @@ async def test_a_slow_upstream_does_not_make_a_long_queue_longer(tmp_path: Path)
                 break
             await world.clock.advance(SECOND)
         assert order.index(single.id) < 9
+
+
+@pytest.mark.parametrize("left_over", [True, False])
+async def test_no_more_of_one_tenant_are_sent_at_once_than_he_may_have(
+    left_over: bool, tmp_path: Path
+) -> None:
+    async with (
+        RecordingUpstream() as upstream,
+        a_world(tmp_path, upstream.url, concurrency=8, concurrency_per_tenant=2, run=not left_over) as world,
+    ):
+        upstream.gate.clear()
+        first = [await world.submit(tenant="a") for _ in range(50)]
+        if left_over:
+            world.runner.start(world.service)
+        await eventually(lambda: len(upstream.calls) == 2)
+        other = [await world.submit(tenant=tenant) for tenant in "bcd" for _ in range(3)]
+        await eventually(lambda: len(upstream.calls) == 8)
+        assert world.runner.running == 8
+        asked = Counter(call.header("restante-transaction") for call in upstream.calls)
+        shown = Counter(one.tenant for one in await world.store.look(list(asked)))
+        assert shown == {"a": 2, "b": 2, "c": 2, "d": 2}
+        most = 0
+        lane = world.runner.lanes[0]
+
+        def ended() -> bool:
+            nonlocal most
+            most = max([most, *Counter(lane._tasks.values()).values()])
+            return not world.store.queued
+
+        upstream.gate.set()
+        await eventually(ended)
+        assert most == 2
+        for transaction in first + other:
+            assert (await world.ended(transaction)).status is Status.COMPLETED
+        assert (lane._has, lane._full) == ({}, set())
 
 
 async def a_claim(store: SQLiteStore, tenant: str, priority: int = 0) -> Claim:

@@ -76,6 +76,25 @@ async def test_no_more_than_concurrency_run_at_once_over_all(tmp_path: Path, dat
         upstream.gate.set()
 
 
+async def test_a_tenants_limit_is_for_all_of_them_together(tmp_path: Path, database: str) -> None:
+    async with (
+        RecordingUpstream() as upstream,
+        Several(tmp_path, database, upstream, concurrency=12, concurrency_per_tenant=2) as several,
+    ):
+        worlds = [await several.add() for _ in range(3)]
+        await several.beats(4)
+        upstream.gate.clear()
+        for tenant in "ab":
+            for world in worlds * 5:
+                await world.submit(tenant=tenant)
+        await several.beats(2)
+        await eventually(lambda: len(upstream.calls) == 4)
+        # Two each, of which every server that has a share at all lets one be sent.
+        assert sorted(world.runner.running for world in worlds) == [0, 2, 2]
+        upstream.gate.set()
+        await eventually(lambda: sum(world.runner.running for world in worlds) == 0)
+
+
 async def test_what_one_has_no_share_for_another_runs(tmp_path: Path, database: str) -> None:
     async with (
         RecordingUpstream() as upstream,

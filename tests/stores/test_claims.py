@@ -6,6 +6,7 @@ from random import Random
 
 from restante.core import change
 from restante.core.clock import SECOND
+from restante.core.model import Ration
 from restante.core.status import Phase
 from restante.ports import Store
 
@@ -55,6 +56,22 @@ async def test_a_claim_is_shared_over_the_tenants(store: Store) -> None:
         given = [sum(one[tenant] for one in found[:count]) for tenant in "abc"]
         assert max(given) - min(given) <= 2 or given[1] == 20
     assert sum(found, Counter()) == {"a": 40, "b": 20, "c": 40, "d": 1}
+
+
+async def test_a_tenant_is_given_no_more_than_brings_what_he_has_to_the_limit(store: Store) -> None:
+    for tenant, count in (("a", 20), ("b", 20), ("c", 1), ("d", 20)):
+        for number in range(count):
+            await accepted(store, tenant=tenant, priority=number % 2)
+    for has, wanted in (
+        ({"a": 3, "b": 4, "elsewhere": 9}, {"a": 1, "c": 1, "d": 4}),  # who is full is passed over
+        ({}, {"a": 4, "b": 4, "d": 4}),
+        ({"a": 5}, {"b": 4, "d": 4}),
+    ):
+        claims = await store.claim("default", 30, NOW, ration=Ration(4, has))
+        assert Counter(claim.transaction.tenant for claim in claims) == wanted
+    claims = await store.claim("default", 6, NOW, ration=Ration(4, {}))
+    assert max(Counter(claim.transaction.tenant for claim in claims).values()) <= 3  # shared, as ever
+    assert len(claims) == 6
 
 
 async def test_a_priority_does_not_reach_across_tenants(store: Store) -> None:

@@ -31,6 +31,9 @@ log = logging.getLogger("restante")
 BACKLOG = 2048
 """Connections that the kernel keeps waiting for us."""
 
+IDLE_SECONDS = 5.0
+"""How long a process that is followed by another keeps connections on which nothing is asked."""
+
 GC_THRESHOLD = 200_000
 """Objects between two young garbage collections; the accept path makes no rings."""
 
@@ -65,11 +68,12 @@ class Running:
         """`host:port` of each listener, as bound; the first is where callers go."""
         return [address_of(listener) for _, listener in self._servers]
 
-    async def stop(self) -> None:
+    async def stop(self, *, followed: bool = False) -> None:
         """Drains: nothing new is accepted, nobody waits, what runs may go on for the grace time.
 
         Where other processes serve the same addresses, what still comes in on open connections is accepted:
-        it is theirs to run, and nobody is to notice that this one ends.
+        it is theirs to run, and nobody is to notice that this one ends. So, where it is `followed` by
+        another, who is connected is let go with the answer to what he asks next, if he asks anything soon.
         """
         grace = self._service.policy.limits.grace / SECOND
         if self._one_of_several:
@@ -77,7 +81,7 @@ class Running:
         else:
             self._service.drain()
         for server, _ in self._servers:
-            server.stop()
+            server.stop(idle_seconds=min(IDLE_SECONDS, grace) if followed else 0.0)
         await asyncio.gather(*self._serving, self._runner.stop(grace), return_exceptions=False)
         self._service.drain()
         await self._sweeper.stop()
@@ -167,15 +171,22 @@ async def serve(
 ) -> None:
     """Runs until SIGTERM or SIGINT, then drains. `announce` is told the addresses once they are open.
 
-    `leash` is a pipe's handle: that it ends is as good as a signal, whoever held it is gone. A second
-    signal ends the grace time at once; what was under way is then settled at the next start.
+    `leash` is a pipe's handle: that it ends is as good as a signal, whoever held it is gone. One who is
+    watched over ends by SIGHUP as well, when another has taken its place. A second signal ends the grace
+    time at once; what was under way is then settled at the next start.
     """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     hurry = asyncio.Event()
+    followed = False
 
     def signalled() -> None:
         (hurry if asked.is_set() else asked).set()
+
+    def replaced() -> None:
+        nonlocal followed
+        followed = True
+        asked.set()
 
     def slackened() -> None:
         assert leash is not None
@@ -187,11 +198,12 @@ async def serve(
         loop.add_signal_handler(number, signalled)
     if leash is not None:
         loop.add_reader(leash, slackened)
+        loop.add_signal_handler(signal.SIGHUP, replaced)
     running = await start(settings, opened=open_served, listeners=listeners)
     announce(running.addresses)
     await asked.wait()
     log.info("draining: nothing new is accepted")
-    stopping = asyncio.ensure_future(running.stop())
+    stopping = asyncio.ensure_future(running.stop(followed=followed))
     hurrying = asyncio.ensure_future(hurry.wait())
     await asyncio.wait([stopping, hurrying], return_when=asyncio.FIRST_COMPLETED)
     hurrying.cancel()

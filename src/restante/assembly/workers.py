@@ -143,7 +143,7 @@ class Place:
                 return False
             before, self._child = self._child, child
         if before is not None:
-            await _drained(before)
+            await _drained(before, signal.SIGHUP)
         return True
 
     async def ended(self) -> None:
@@ -187,10 +187,10 @@ class Place:
         return child, ready
 
 
-async def _drained(child: asyncio.subprocess.Process) -> None:
-    """It finishes what it has begun, for as long as it was set to."""
+async def _drained(child: asyncio.subprocess.Process, number: signal.Signals = signal.SIGTERM) -> None:
+    """It finishes what it has begun, for as long as it was set to; by SIGHUP it lets callers go gently."""
     with suppress(ProcessLookupError):
-        child.send_signal(signal.SIGTERM)
+        child.send_signal(number)
     await child.wait()
 
 

@@ -15,63 +15,119 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from ..config import SettingError
-from .check import check
-from .demo import demo
-from .listen import listen
-from .migrate import migrate
-from .remote import Trouble
-from .result import result
-from .serve import serve
-from .submit import submit
-from .transactions import cancel, list_all, resolve, retry, show
-from .upstreams import upstreams
-from .watch import watch
 
 FAILED = 1
 UNUSABLE = 2
 INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+COMMANDS = (
+    "serve",
+    "check",
+    "migrate",
+    "demo",
+    "submit",
+    "show",
+    "result",
+    "list",
+    "watch",
+    "cancel",
+    "retry",
+    "resolve",
+    "upstreams",
+    "listen",
+)
+
+
+def command(name: str) -> click.Command | None:
+    """None is imported before it is asked for: a command is to start in no time, and a server has no use for
+    what a client needs."""
+    match name:
+        case "serve":
+            from .serve import serve
+
+            return serve
+        case "check":
+            from .check import check
+
+            return check
+        case "migrate":
+            from .migrate import migrate
+
+            return migrate
+        case "demo":
+            from .demo import demo
+
+            return demo
+        case "submit":
+            from .submit import submit
+
+            return submit
+        case "show":
+            from .transactions import show
+
+            return show
+        case "result":
+            from .result import result
+
+            return result
+        case "list":
+            from .transactions import list_all
+
+            return list_all
+        case "watch":
+            from .watch import watch
+
+            return watch
+        case "cancel":
+            from .transactions import cancel
+
+            return cancel
+        case "retry":
+            from .transactions import retry
+
+            return retry
+        case "resolve":
+            from .transactions import resolve
+
+            return resolve
+        case "upstreams":
+            from .upstreams import upstreams
+
+            return upstreams
+        case "listen":
+            from .listen import listen
+
+            return listen
+    return None
+
+
+class Commands(click.Group):
+    """Those of `COMMANDS`, in that order."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return command(cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="restante", message="%(prog)s %(version)s")
 def restante() -> None:
     """Poste restante for HTTP APIs: put /async before a path, and the call is stored durably and run in
     the background; its answer is kept until it is called for."""
 
 
-for command in (
-    serve,
-    check,
-    migrate,
-    demo,
-    submit,
-    show,
-    result,
-    list_all,
-    watch,
-    cancel,
-    retry,
-    resolve,
-    upstreams,
-    listen,
-):
-    restante.add_command(command)
-
-
 def main() -> NoReturn:
     """Runs the command line and exits."""
     try:
         code = restante.main(prog_name="restante", standalone_mode=False)
-    except SettingError as error:
-        fail(str(error), UNUSABLE)
     except click.UsageError as error:
         where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         fail(error.format_message() + where, UNUSABLE)
-    except Trouble as error:
-        fail(error.message, error.code)
     except click.ClickException as error:
-        fail(error.format_message(), FAILED)
+        fail(error.format_message(), getattr(error, "code", FAILED))  # that of a remote.Trouble
     except (KeyboardInterrupt, click.Abort):
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
@@ -81,6 +137,12 @@ def main() -> NoReturn:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         fail(place + (error.strerror or "an error of the operating system"), FAILED)
+    except Exception as error:
+        from ..config import SettingError  # only here: most commands have no settings
+
+        if isinstance(error, SettingError):
+            fail(str(error), UNUSABLE)
+        raise
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -68,6 +68,7 @@ def _upstream(upstream: Upstream) -> dict[str, object]:
     return _given(
         url=upstream_url(upstream),
         concurrency=upstream.concurrency,
+        concurrency_per_tenant=upstream.concurrency_per_tenant,
         rate=spell_rate(upstream.rate) if upstream.rate else None,
         timeout=spell_duration(upstream.timeout),
         connect_timeout=spell_duration(upstream.connect_timeout),

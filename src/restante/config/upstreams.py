@@ -96,6 +96,11 @@ URL = Setting(
 CONCURRENCY = Setting(
     "concurrency", whole(1, 10_000), "how many attempts may run at once, over all servers", 64
 )
+CONCURRENCY_PER_TENANT = Setting(
+    "concurrency_per_tenant",
+    whole(1, 10_000),
+    "how many of these may be one tenant's; without it, all of them",
+)
 RATE_LIMIT = Setting(
     "rate",
     RATE,
@@ -134,6 +139,7 @@ UPSTREAM = Section(
     (
         URL,
         CONCURRENCY,
+        CONCURRENCY_PER_TENANT,
         RATE_LIMIT,
         TIMEOUT,
         CONNECT_TIMEOUT,
@@ -198,6 +204,7 @@ def _upstream(name: str, raw: object, place: str) -> Upstream:
         base_path=target.base_path,
         authority=target.authority,
         concurrency=table.get(CONCURRENCY),
+        concurrency_per_tenant=table.find(CONCURRENCY_PER_TENANT),
         rate=table.find(RATE_LIMIT),
         timeout=table.get(TIMEOUT),
         connect_timeout=table.get(CONNECT_TIMEOUT),

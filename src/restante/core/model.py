@@ -4,6 +4,7 @@ Headers are pairs of raw bytes in the order they came, because an answer is kept
 Paths and queries are text whose characters are the bytes on the wire (latin-1), never decoded further.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -99,6 +100,17 @@ class Claim(msgspec.Struct, frozen=True):
     request: Request | None  # None where it was not read along: the store has it
 
 
+class Ration(msgspec.Struct, frozen=True):
+    """Of one tenant so many may be here; and how many each has already, by tenant."""
+
+    each: int
+    has: Mapping[str, int]
+
+    def left(self, tenant: str) -> int:
+        """How many more there may be."""
+        return self.each - self.has.get(tenant, 0)
+
+
 class Load(msgspec.Struct, frozen=True):
     """What an upstream has to do: `running` attempts are under way, `queued` are all others not finished."""
 
@@ -110,7 +122,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a process says of an upstream that it would share with others.
 
     `total` attempts may be under way there, in at most `processes` processes. `used` are under way in this
-    one, or may be begun at any moment.
+    one, or may be begun at any moment. With a `total` of 0 this one makes none any more.
     """
 
     total: int

@@ -35,6 +35,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     base_path: str = ""  # without a trailing slash, put before every path
     authority: str  # what goes into Host
     concurrency: int = 64
+    concurrency_per_tenant: int | None = None
     rate: float | None = None
     timeout: int = 60 * SECOND
     connect_timeout: int = 10 * SECOND

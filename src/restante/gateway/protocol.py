@@ -160,17 +160,20 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self.refuse(MALFORMED)
 
-    def shutdown(self) -> None:
-        """The server ends: after the request that is being answered, or at once where none is. A connection
-        that is too new to have asked anything gets a moment: its first request is likely on the way."""
+    def shutdown(self, idle_seconds: float = 0.0) -> None:
+        """The server ends: after the request that is being answered, or where none is after the next one, if
+        that comes within `idle_seconds`. A connection that is too new to have asked anything gets a moment
+        in any case: its first request is likely on the way."""
         self.last = True
         if self.cycle is None:
-            self.loop.call_later(FIRST_REQUEST_SECONDS, self._end_unasked)
-        else:
-            super().shutdown()
+            idle_seconds = max(idle_seconds, FIRST_REQUEST_SECONDS)
+        elif not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+            return
+        self.loop.call_later(idle_seconds, self._end_unasked)
 
     def _end_unasked(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
             self.transport.close()
 
     def refuse(self, problem: Problem) -> None:

@@ -20,11 +20,16 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, *, max_connections: int | None = None) -> None:
         self._exit = asyncio.Event()
+        self._idle_seconds = 0.0
         super().__init__(config)
         self.server_state: State = State(max_connections=max_connections)
 
-    def stop(self) -> None:
-        """Accepts no more connections, lets what is being answered end, then returns from `serve`."""
+    def stop(self, *, idle_seconds: float = 0.0) -> None:
+        """Accepts no more connections, lets what is being answered end, then returns from `serve`.
+
+        Connections that are idle are closed after `idle_seconds`; until then each may ask once more.
+        """
+        self._idle_seconds = idle_seconds
         self.should_exit = True
 
     @property
@@ -47,14 +52,15 @@ class Server(uvicorn.Server):
         await self._exit.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Idle connections are closed; the others have the grace time, and after it are told so."""
+        """What is being answered has the grace time, and after it is told so."""
         for server in self.servers:
             server.close()
         for listener in sockets or []:
             listener.close()
         state = self.server_state
-        for connection in list(state.connections):
-            connection.shutdown()
+        connections: list[Protocol] = list(state.connections)  # type: ignore[arg-type]
+        for connection in connections:
+            connection.shutdown(self._idle_seconds)
         with suppress(TimeoutError):
             async with asyncio.timeout(self.config.timeout_graceful_shutdown):
                 while state.connections:

@@ -19,6 +19,7 @@ from ..core.model import (
     Headers,
     Load,
     Query,
+    Ration,
     Request,
     Result,
     Submission,
@@ -168,13 +169,16 @@ class Store(Protocol):
         """Removes a body that nothing refers to, a bounded number of pieces per commit."""
         ...
 
-    async def claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
+    async def claim(
+        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None
+    ) -> list[Claim]:
         """Up to `limit` transactions of `upstream` that are due and that nobody holds; now held here.
 
         The places are shared over the tenants that have something due, and what one leaves goes to the
         others. Where there are more tenants than places, those that were given none, or less, are the first
         in this process's next claim. Of one tenant they come by priority (higher first), then by `due_at`,
-        then by key; a priority does not reach across tenants. Fewer than `limit`: no more is due. A claimed
+        then by key; a priority does not reach across tenants. With a `ration`, a tenant is given no more
+        than that. Fewer than `limit`: no more is due, of those who may have it. A claimed
         transaction in phase SENDING is one whose lease has lapsed. Of an upstream that is paused there are
         none.
         """
@@ -353,16 +357,16 @@ class Sender(Protocol):
 class Bell(Protocol):
     """How the service tells the runner, in process, that there is work. Never blocks."""
 
-    def reserve(self, upstream: str) -> bool:
+    def reserve(self, upstream: str, tenant: str) -> bool:
         """A place in memory for a fresh transaction of `upstream`; False: let it wait in the store."""
         ...
 
-    def deliver(self, upstream: str, claim: Claim | None) -> None:
+    def deliver(self, upstream: str, tenant: str, claim: Claim | None) -> None:
         """Uses the reserved place, or gives it back (None)."""
         ...
 
-    def ring(self, upstream: str, due_at: int) -> None:
-        """Something of `upstream` in the store is due at that moment."""
+    def ring(self, upstream: str, due_at: int, tenant: str | None = None) -> None:
+        """Something of `upstream` in the store, of that tenant's or anybody's, is due at that moment."""
         ...
 
     def pause(self, upstreams: Set[str]) -> None:

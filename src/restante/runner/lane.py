@@ -8,16 +8,20 @@ ended, or by one timer set to the next moment at which something is due.
 Tenants take turns, in the store's claims and among what is ready here. Little is held ready beyond what may
 be under way: whoever comes into the store behind a long queue is reached by the next claim, and that is made
 as soon as half of what is ready has begun.
+
+Where a tenant may have only so many under way, no more of his than that are in memory at all: the others wait
+in the store, where they are in nobody's way. A tenant who had no room is looked for again when he has.
 """
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..core.clock import SECOND
 from ..core.errors import StoreUnavailable
-from ..core.model import Claim
+from ..core.model import Claim, Ration
 from ..core.policy import Limits, Upstream
 from ..ports import Clock, Store
 from ..service.reminder import Reminder
@@ -55,12 +59,15 @@ class Lane:
         self._rate = Rate(upstream.rate)
         self._ready = Ready()
         self._places = 0  # reserved, not yet delivered
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], str] = {}  # attempts under way, and whose they are
         self._backlog = True  # the store may hold something that is due
         self._claiming: asyncio.Task[None] | None = None
         self._due = Reminder(clock, self._woken)
         self._stopped = False
         self._slots = 0  # attempts that may be under way
+        self._each = upstream.concurrency_per_tenant  # of these, one tenant's
+        self._has: Counter[str] = Counter()  # what each tenant has here, where that is limited
+        self._full: set[str] = set()  # tenants that may have more in the store than they have room for here
         self._returning: set[asyncio.Task[None]] = set()
 
     def allow(self, slots: int) -> None:
@@ -68,6 +75,8 @@ class Lane:
         rate. None: what is ready goes back to the store; what runs is let finish in any case.
         """
         before, self._slots = self._slots, slots
+        each = self.upstream.concurrency_per_tenant
+        self._each = None if each is None else max(each * slots // self.upstream.concurrency, 1)
         if self.upstream.rate:
             self._rate.set(self.upstream.rate * slots / self.upstream.concurrency)
         if slots < before:  # others may have it, or it waits
@@ -78,25 +87,28 @@ class Lane:
 
     # -- the bell's side
 
-    def reserve(self) -> bool:
+    def reserve(self, tenant: str) -> bool:
         """A place for a fresh transaction; none while older ones wait in the store."""
-        if self._backlog or self._claiming is not None or self._stopped:
+        if self._backlog or self._claiming is not None or self._stopped or self._is_full(tenant):
             return False
         if len(self._ready) + self._places >= self._room:
             return False
         self._places += 1
+        self._enter(tenant)
         return True
 
-    def deliver(self, claim: Claim | None) -> None:
+    def deliver(self, tenant: str, claim: Claim | None) -> None:
         """Uses a reserved place, or gives it back."""
         self._places -= 1
-        if claim is not None:
+        if claim is None:
+            self._leave(tenant)
+        else:
             self._push([claim])
-            self.pump()
+        self.pump()
 
-    def ring(self, due_at: int) -> None:
-        """Something in the store is due at `due_at`."""
-        if self._backlog:  # the store will be asked for all there is
+    def ring(self, due_at: int, tenant: str | None = None) -> None:
+        """Something in the store, of that tenant's or anybody's, is due at `due_at`."""
+        if self._backlog or (tenant is not None and self._is_full(tenant)):  # it is looked for in any case
             return
         if due_at <= self._clock.now():
             self._backlog = True
@@ -113,8 +125,9 @@ class Lane:
             if wait_until is not None:
                 self._due.set(wait_until)
                 break
-            task = asyncio.get_running_loop().create_task(self._run(self._ready.pop()))
-            self._tasks.add(task)
+            claim = self._ready.pop()
+            task = asyncio.get_running_loop().create_task(self._run(claim))
+            self._tasks[task] = claim.transaction.tenant
             task.add_done_callback(self._ended)
         if (
             self._backlog
@@ -151,10 +164,36 @@ class Lane:
             task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._leave(self._tasks.pop(task))
         if not task.cancelled() and task.exception() is not None:
             log.error("an attempt ended with an unexpected error", exc_info=task.exception())
         self.pump()
+
+    # -- whose what is here is; counted only where a tenant is limited
+
+    def _is_full(self, tenant: str) -> bool:
+        """Whether the tenant has as much here as he may; from then on he is looked for when he has less."""
+        if self._each is None or self._has[tenant] < self._each:
+            return False
+        self._full.add(tenant)
+        return True
+
+    def _look_who_is_full(self) -> None:
+        for tenant in self._has:
+            self._is_full(tenant)
+
+    def _enter(self, tenant: str) -> None:
+        if self._each is not None:
+            self._has[tenant] += 1
+
+    def _leave(self, tenant: str) -> None:
+        if self._each is not None:
+            self._has[tenant] -= 1
+            if not self._has[tenant]:
+                del self._has[tenant]
+            if tenant in self._full:
+                self._full.discard(tenant)
+                self._backlog = True
 
     @property
     def _room(self) -> int:
@@ -173,6 +212,8 @@ class Lane:
             self._ready.push(claim)
 
     def _give_back(self, claims: list[Claim]) -> None:
+        for claim in claims:
+            self._leave(claim.transaction.tenant)
         if claims:
             keys = [claim.transaction.key for claim in claims]
             task = asyncio.get_running_loop().create_task(self._store.release(keys))
@@ -191,7 +232,12 @@ class Lane:
             self._backlog = False  # what is accepted from here on sets it again
             room = max(self._room - len(self._ready), 1)
             now = self._clock.now()
-            claims = await self._store.claim(self.upstream.name, room, now)
+            self._look_who_is_full()
+            ration = None if self._each is None else Ration(self._each, dict(self._has))
+            claims = await self._store.claim(self.upstream.name, room, now, ration=ration)
+            for claim in claims:
+                self._enter(claim.transaction.tenant)
+            self._look_who_is_full()
             self._push(claims)
             if len(claims) >= room:
                 self._backlog = True

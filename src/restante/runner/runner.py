@@ -55,6 +55,7 @@ class Runner:
                 for lane in self._lanes.values():
                     lane.abort()
                 await asyncio.wait(late)
+        await self._shares.give_up()
         self._leases.stop()
 
     @property
@@ -78,17 +79,17 @@ class Runner:
 
     # -- Bell
 
-    def reserve(self, upstream: str) -> bool:
+    def reserve(self, upstream: str, tenant: str) -> bool:
         lane = self._lanes.get(upstream)
-        return lane is not None and lane.reserve()
+        return lane is not None and lane.reserve(tenant)
 
-    def deliver(self, upstream: str, claim: Claim | None) -> None:
-        self._lanes[upstream].deliver(claim)
+    def deliver(self, upstream: str, tenant: str, claim: Claim | None) -> None:
+        self._lanes[upstream].deliver(tenant, claim)
 
-    def ring(self, upstream: str, due_at: int) -> None:
+    def ring(self, upstream: str, due_at: int, tenant: str | None = None) -> None:
         lane = self._lanes.get(upstream)
         if lane is not None:
-            lane.ring(due_at)
+            lane.ring(due_at, tenant)
 
     def pause(self, upstreams: Set[str]) -> None:
         self._paused = upstreams

@@ -7,6 +7,7 @@ used. Where the store has not been heard for a whole lease there is no share any
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from ..core.errors import RestanteError
 from ..core.model import Wanted
@@ -25,6 +26,10 @@ HUNGRY_BEATS = 4 * BEATS
 
 ROUNDS = 2
 """Questions in a row: what was given up in the first is the others' after the second."""
+
+
+NONE = Wanted(total=0, processes=0, used=0)
+"""Of somebody who wants no part any more."""
 
 
 class Shares:
@@ -54,12 +59,18 @@ class Shares:
             self._ask()
 
     async def stop(self) -> None:
-        """What it has is free when the store is closed."""
+        """It is asked no more; what it has remains until `give_up`, or until the store is closed."""
         self._next.wake = None
         self._next.clear()
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.wait([self._asking])
+
+    async def give_up(self) -> None:
+        """Nothing is under way here any more: the others may have it all."""
+        if self._store.shared and self._lanes:
+            with suppress(RestanteError):  # then they have it when the store is closed
+                await self._store.divide(dict.fromkeys(self._lanes, NONE))
 
     def _ask(self) -> None:
         if self._asking is None:
@@ -88,9 +99,10 @@ class Shares:
         wanted = {}
         for name, lane in self._lanes.items():
             upstream = lane.upstream
+            processes = bunched(upstream.rate) if upstream.rate else upstream.concurrency
             wanted[name] = Wanted(
                 total=upstream.concurrency,
-                processes=bunched(upstream.rate) if upstream.rate else upstream.concurrency,
+                processes=min(processes, upstream.concurrency_per_tenant or processes),
                 used=max(lane.running, self._slots.get(name, 0)),
             )
         return wanted

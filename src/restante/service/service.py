@@ -145,7 +145,7 @@ class Service:
         submission = submission_of(draft, id=id, now=self.clock.now(), retention=self.policy.limits.retention)
         transaction = submission.transaction
         upstream = transaction.upstream
-        reserved = transaction.due_at == transaction.created_at and self.bell.reserve(upstream)
+        reserved = transaction.due_at == transaction.created_at and self.bell.reserve(upstream, draft.tenant)
         if reserved:
             submission = msgspec.structs.replace(submission, claim=True)
 
@@ -154,12 +154,12 @@ class Service:
                 self.overdue.set(transaction.sweep_at)
                 if reserved:
                     keep = submission.request if submission.request.body.size <= READY_BODY else None
-                    self.bell.deliver(upstream, Claim(answer.transaction, keep))
+                    self.bell.deliver(upstream, draft.tenant, Claim(answer.transaction, keep))
                 else:
-                    self.bell.ring(upstream, answer.transaction.due_at or 0)
+                    self.bell.ring(upstream, answer.transaction.due_at or 0, draft.tenant)
             else:
                 if reserved:
-                    self.bell.deliver(upstream, None)
+                    self.bell.deliver(upstream, draft.tenant, None)
                 if draft.intake.body.inline is None:
                     self._behind(self.drop_body(draft.intake))
             told(answer)
@@ -168,7 +168,7 @@ class Service:
             self.store.offer(submission, done)
         except BaseException:
             if reserved:
-                self.bell.deliver(upstream, None)
+                self.bell.deliver(upstream, draft.tenant, None)
             raise
 
     def key_at_hand(self) -> int | None:

@@ -167,6 +167,7 @@ async def test_backends_that_are_terminated_are_replaced(store: PostgresStore, d
     """Again and again, under load: nobody notices."""
     await store.tidy(NOW)  # a partition takes longer to make than they are left alone for
     submissions = [await a_submission(store) for _ in range(300)]
+    done = 0
 
     async def one_by_one(some: int) -> None:
         for submission in submissions[some::6]:
@@ -174,15 +175,18 @@ async def test_backends_that_are_terminated_are_replaced(store: PostgresStore, d
             begun = begin(submission.transaction)
             assert await store.apply([begun]) == [True]
             assert await store.apply([complete(begun.after)]) == [True]
+            nonlocal done
+            done += 1
 
     async def terminate() -> None:
-        for _ in range(6):
+        for place in range(6):
+            while done < 40 * place:
+                await asyncio.sleep(0)
             await asked(
                 database,
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()",
             )
-            await asyncio.sleep(0.05)
 
     await asyncio.gather(*[one_by_one(some) for some in range(6)], terminate())
     found = await store.look([submission.transaction.id for submission in submissions])

@@ -4,14 +4,17 @@ import asyncio
 
 import pytest
 
+from restante.core.clock import SECOND
 from restante.core.errors import SettingError
+from restante.core.model import Query
 from restante.core.policy import Limits
+from restante.core.status import Status
 from restante.stores.postgres import PostgresStore
 from restante.stores.postgres.migrate import migrate, migrations, pending, step
 from restante.stores.postgres.url import read_url
 
 from ...postgres import Server
-from ..samples import accepted, now_is
+from ..samples import NOW, accepted, applied, begin, delay, now_is
 from .conftest import asked
 
 SECRET = "hunter2"
@@ -88,6 +91,18 @@ async def test_the_sql_that_is_shown_can_be_run_by_hand(postgres: Server) -> Non
     assert await pending(read_url(url)) == ""
     store = await PostgresStore.open(url, limits=Limits())
     await accepted(store)
+    await store.close()
+
+
+async def test_what_was_put_off_before_it_was_listed_is_found(database: str) -> None:
+    store = await PostgresStore.open(database, limits=Limits())
+    begun = await applied(store, begin(await accepted(store)))
+    later = await applied(store, delay(begun, until=NOW + SECOND))
+    await accepted(store)
+    await asked(database, "UPDATE restante.ready SET begun = false")  # as the version before left it
+    (script,) = [script for script in migrations() if "SET begun = true" in script]
+    await asked(database, script)
+    assert await store.find(Query(tenant="default", status=Status.PROCESSING)) == [later]
     await store.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 from restante.core.errors import StoreUnavailable
 from restante.core.model import Accepted, Submission
 from restante.core.policy import Limits
-from restante.stores.postgres import PostgresStore
+from restante.stores.postgres import PostgresStore, database
 from restante.stores.postgres.trouble import Unknown
 
 from ...postgres import Server
@@ -153,9 +153,10 @@ async def test_what_can_be_read_is_read_as_soon_as_the_server_is_back(
 
 
 async def test_a_server_that_takes_no_writes_any_more_is_left_for_another(
-    server: Server, store: PostgresStore, url: str
+    server: Server, store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a failover, where the connections lead to what is a standby now."""
+    monkeypatch.setattr(database, "PERSISTENCE_SECONDS", 1.0)  # what was lost is asked after in vain
     pending = await accepted(store)
     name = url.partition("?")[0].rpartition("/")[2]
     await server.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")

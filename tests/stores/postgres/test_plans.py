@@ -273,6 +273,15 @@ async def test_a_search_walks_the_index_of_its_filter(
         assert not any("Seq Scan" in plan for plan in watched.plans), watched.plans
 
 
+async def test_what_is_being_processed_is_found_without_walking_what_waits(connection: Any) -> None:
+    watched = Watched(connection)
+    await find(watched, Query(tenant="tenant1", status=Status.PROCESSING))  # type: ignore[arg-type]
+    (steps,) = watched.plans
+    assert set(re.findall(r"using (\w+) on ready|on (\w+)  \(", steps)) >= {("begun", "")}, steps
+    assert "openings" not in steps, steps
+    assert "Seq Scan" not in steps, steps
+
+
 async def test_every_table_that_grows_is_vacuumed_before_it_is_much_larger_than_what_is_in_it(
     connection: Any, names: dict[str, str]
 ) -> None:

@@ -8,6 +8,7 @@ from restante.core.clock import SECOND
 from restante.core.errors import KeyReused, MoveRefused, StoreUnavailable
 from restante.core.status import Phase, Reading
 from restante.stores.postgres import PostgresStore
+from restante.stores.postgres.machine import machine
 from restante.stores.postgres.nodes import LONGEST_COUNT_REST_SECONDS, rest_after
 
 from ..samples import (
@@ -138,13 +139,40 @@ async def test_what_the_database_has_forgotten_the_end_of_is_taken_up_again(open
     await applied(alive, begin(pending))
 
 
-async def test_a_lease_is_held_however_long_its_work_takes(opening: Opener) -> None:
+async def test_who_is_started_where_another_has_ended_takes_over_at_once(
+    opening: Opener, database: str
+) -> None:
+    dead, alive = await opening(), await opening()
+    held = {
+        process: await accepted(store, claim=True) for process, store in (("dead", dead), ("alive", alive))
+    }
+    child = await asyncio.create_subprocess_exec("sleep", "60")
+    try:
+        await asked(database, "UPDATE restante.nodes SET process = $1", child.pid)
+        assert await claimed(await opening(), now=NOW + LEASE) == []
+        number = "UPDATE restante.nodes SET process = $2 WHERE node = $1"
+        gone = await asyncio.create_subprocess_exec("true")
+        await gone.wait()
+        await asked(database, number, dead._nodes.node, gone.pid)
+        await asked(database, "UPDATE restante.nodes SET machine = 'elsewhere' WHERE process = $1", gone.pid)
+        assert await claimed(await opening(), now=NOW + LEASE) == []  # of another machine nothing is known
+        await asked(database, "UPDATE restante.nodes SET machine = $1", machine())
+        assert await claimed(await opening(), now=NOW + LEASE) == [held["dead"].key]
+    finally:
+        child.kill()
+        await child.wait()
+
+
+async def test_a_lease_is_held_however_long_its_work_takes(opening: Opener, database: str) -> None:
     busy, other = await opening(lease=SHORT), await opening(lease=SHORT)
     pending = await accepted(busy, claim=True)
     sent = await applied(busy, begin(await accepted(busy, claim=True)))
-    for _ in range(5):
-        await asyncio.sleep(SHORT / SECOND / 2)
+    lease = "SELECT extract(epoch FROM lease_until)::float8 FROM restante.nodes WHERE node = $1"
+    ((first,),) = await asked(database, lease, busy._nodes.node)
+    last = first
+    while last < first + 3 * SHORT / SECOND:  # it was renewed for so long
         assert await claimed(other, now=NOW + LEASE) == []
+        ((last,),) = await asked(database, lease, busy._nodes.node)
     await applied(busy, begin(pending))
     await applied(busy, complete(sent))
 

@@ -7,6 +7,7 @@ import pytest
 
 from restante.core.clock import SECOND
 from restante.core.model import Wanted
+from restante.runner.shares import NONE
 from restante.stores.postgres import PostgresStore
 from restante.stores.postgres.sharing import Parts, divided
 
@@ -43,19 +44,24 @@ def test_the_sum_is_never_more_than_the_total_and_ends_even(seed: int) -> None:
         assert sum(max(one.running, one.share) for one in living) <= total
 
     for _ in range(300):
-        match chance.randrange(6):
+        match chance.randrange(7):
             case 0 if len(living) < 5:
                 came += 1
                 living.append(Process(came))
             case 1 if len(living) > 1:
                 living.remove(chance.choice(living))
+            case 2:  # it ends, and leaves what it had to the others before it is gone
+                one = chance.choice(living)
+                one.running = one.share = 0
+                parts, _ = divided(parts, one.number, NONE)
+                assert one.number not in parts
             case _:
                 one = chance.choice(living)
                 ask(one)
         for one in living:
             one.running = chance.randint(min(one.running, one.share), max(one.share, one.running))
             check()
-    for _ in range(3):
+    for _ in range(4):
         for one in living:
             one.running = min(one.running, one.share)
             ask(one)

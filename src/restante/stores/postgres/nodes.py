@@ -2,8 +2,8 @@
 
 A process renews one lease, its own, on the database's clock; whatever it holds is held as long as that lasts.
 Each acquisition is a number of its own, the process's in the upper half. Who finds that a lease has lapsed
-frees everything of that process. A process that was taken for dead goes on under a new number: what it
-held under the old one it cannot begin any more.
+frees everything of that process; so does who is started where it ran, and sees that it has ended. A process
+that was taken for dead goes on under a new number: what it held under the old one it cannot begin any more.
 
 After the database was away all leases may have lapsed at once. So nobody is taken for dead by a process that
 has not itself been seen by the database for a while: first all get a chance to come back.
@@ -17,12 +17,14 @@ long one more seldom, and in between it is the last count and what this process 
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterable
 
 from ...core.clock import SECOND
 from ...core.errors import RestanteError
 from ..queued import Queued
 from .database import Database
+from .machine import has_ended, machine
 from .rows import columns, read_text
 
 log = logging.getLogger("restante.stores")
@@ -63,6 +65,7 @@ class Nodes:
         adopted: Callable[[tuple[int, int]], object],
     ) -> None:
         self.node = 0
+        self._machine = machine()
         self.queued = Queued({})  # as of the last count, and what this process has written since
         self.others = 0  # other processes on this database, as of the last beat
         self._database = database
@@ -118,8 +121,13 @@ class Nodes:
     async def enter(self) -> None:
         """Takes a number and what others have left. Then the lease is renewed until `leave`."""
         await self._register()
+        dead = [node for node, process in await self._neighbours() if has_ended(process)]
+        if dead:
+            await self._bury(dead)
         self._void_in = 0
         await self._beat()
+        if dead:  # the database may still have been doing what they asked last
+            self._void_in = BEATS
         await self._count_quietly()
         self._task = asyncio.get_running_loop().create_task(self._live())
 
@@ -173,7 +181,18 @@ class Nodes:
             log.debug("what is queued was not counted: %r", error)
 
     async def _register(self) -> None:
-        self.node = await self._database.value("register", self._lease, again=True)
+        self.node = await self._database.value(
+            "register", self._lease, self._machine, os.getpid(), again=True
+        )
+
+    async def _neighbours(self) -> list[tuple[int, int]]:
+        """Number and process of those on this machine."""
+        if self._machine is None:
+            return []
+        return [
+            tuple(row)
+            for row in await self._database.rows("neighbours", self._machine, self.node, again=True)
+        ]
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
@@ -187,7 +206,7 @@ class Nodes:
         await self._give_back()
         self.others, ends_in = (await self._database.rows("survey", self.node, again=True))[0]
         if present and self.others and ends_in <= 0:
-            await self._bury()
+            await self._bury([])
         self._disown_in -= 1
         if self._disown_in <= 0:
             await self._disown()
@@ -220,8 +239,8 @@ class Nodes:
         for (upstream,) in rows:
             self._freed(upstream)
 
-    async def _bury(self) -> None:
-        gone = await self._database.rows("bury", again=True)
+    async def _bury(self, dead: list[int]) -> None:
+        gone = await self._database.rows("bury", dead, again=True)
         if gone:
             log.warning("%d servers are gone; what they held is taken over", len(gone))
             self._void_in = 0

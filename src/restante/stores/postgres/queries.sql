@@ -60,8 +60,8 @@ WITH fresh AS MATERIALIZED (
     INSERT INTO restante.requests (key, headers, size, body, scope)
     SELECT key, headers, size, body, scope FROM kept
 ), queued AS (
-    INSERT INTO restante.ready (key, upstream, tenant, priority, due_at, created_at, hold, sweep_at)
-    SELECT key, upstream, tenant, priority, due_at, created_at, hold, sweep_at FROM kept WHERE status < 2
+    INSERT INTO restante.ready (key, upstream, tenant, priority, due_at, created_at, hold, sweep_at, begun)
+    SELECT key, upstream, tenant, priority, due_at, created_at, hold, sweep_at, status = 1 FROM kept WHERE status < 2
 ), ended AS (
     INSERT INTO restante.endings (tenant, status, created_at, key)
     SELECT tenant, status, created_at, key FROM kept WHERE status >= 2
@@ -133,7 +133,7 @@ WITH changes AS MATERIALIZED (
 ), finished AS (
     DELETE FROM restante.ready USING moved WHERE ready.key = moved.key AND moved.status >= 2
 ), turned AS (
-    UPDATE restante.ready SET hold = NULL, due_at = moved.due_at FROM moved
+    UPDATE restante.ready SET hold = NULL, due_at = moved.due_at, begun = moved.status = 1 FROM moved
     WHERE ready.key = moved.key AND moved.status < 2 AND (moved.phase <> 1 OR ready.hold IS NULL)
 )
 SELECT key, true FROM moved UNION ALL SELECT key, false FROM locked WHERE NOT ours
@@ -300,6 +300,7 @@ CROSS JOIN LATERAL (
 -- Due and nobody's, shared over the tenants that have something due: those behind the tenant $5 first, then from
 -- the beginning, a few index steps for each; of each by priority, one index step each, then by time. What
 -- another claim is looking at is skipped. With every row comes how many tenants shared.
+-- With $6 a tenant is given no more than brings what he has here ($7, $8) to that.
 -- Nothing of an upstream that is paused. (Tenants are ordered by priority as well so that no other index will do.)
 WITH RECURSIVE behind (tenant) AS (
     (
@@ -325,9 +326,14 @@ WITH RECURSIVE behind (tenant) AS (
         ORDER BY tenant, priority DESC LIMIT 1
     ) AS next
 ), lines AS MATERIALIZED (
-    SELECT tenant, row_number() OVER () AS place
-    FROM (SELECT tenant FROM behind UNION ALL SELECT tenant FROM before) AS walk
-    WHERE EXISTS (
+    SELECT tenant, room, row_number() OVER () AS place
+    FROM (SELECT tenant FROM behind UNION ALL SELECT tenant FROM before) AS walk CROSS JOIN LATERAL (
+        SELECT least($2, $6::bigint - coalesce((
+            SELECT had.count FROM unnest($7::text[], $8::bigint[]) AS had (tenant, count)
+            WHERE had.tenant = walk.tenant
+        ), 0)) AS room
+    ) AS may
+    WHERE room > 0 AND EXISTS (
         WITH RECURSIVE level (priority) AS (
             (
                 SELECT priority FROM restante.ready
@@ -369,7 +375,7 @@ WITH RECURSIVE behind (tenant) AS (
             WHERE upstream = $1 AND hold IS NULL AND tenant = lines.tenant AND priority = level.priority
                 AND due_at <= $3
             ORDER BY due_at, key LIMIT $2 FOR UPDATE SKIP LOCKED
-        ) AS one LIMIT (SELECT ceil($2 / greatest(count(*), 1)::float8)::bigint FROM lines)
+        ) AS one LIMIT least(lines.room, (SELECT ceil($2 / greatest(count(*), 1)::float8)::bigint FROM lines))
     ) AS turn LIMIT $2
 ), taken AS (
     UPDATE restante.ready SET hold = $4 FROM due WHERE ready.key = due.key
@@ -443,16 +449,18 @@ SELECT upstream, count(*), coalesce((
 
 -- name: release
 -- What is given up by its holder is due when its row says.
-UPDATE restante.ready SET hold = NULL, due_at = t.due_at
+UPDATE restante.ready SET hold = NULL, due_at = t.due_at, begun = t.status = 1
 FROM unnest($1::bigint[], $2::bigint[]) AS h (key, hold) CROSS JOIN LATERAL (
-    SELECT due_at FROM restante.transactions
+    SELECT due_at, status FROM restante.transactions
     WHERE transactions.key = h.key AND transactions.key BETWEEN :days OFFSET 0
 ) AS t
 WHERE ready.key = h.key AND ready.hold = h.hold
 
 -- name: release_holds
 -- The same for acquisitions of which nobody knows what they brought.
-UPDATE restante.ready SET hold = NULL WHERE hold = ANY($1::bigint[])
+UPDATE restante.ready
+SET hold = NULL, begun = (SELECT status = 1 FROM restante.transactions AS t WHERE t.key = ready.key)
+WHERE hold = ANY($1::bigint[])
 
 -- name: release_readings
 UPDATE restante.transactions SET reading = 0, reader = NULL
@@ -531,11 +539,15 @@ SELECT created_at FROM (
 
 -- name: register
 -- A process enters, with a number that none had before.
-INSERT INTO restante.nodes (node, lease_until)
+INSERT INTO restante.nodes (node, lease_until, machine, process)
 VALUES (
-    nextval('restante.node_numbers')::integer, clock_timestamp() + $1::bigint * interval '1 microsecond'
+    nextval('restante.node_numbers')::integer, clock_timestamp() + $1::bigint * interval '1 microsecond', $2, $3
 )
 RETURNING node
+
+-- name: neighbours
+-- The other processes on one machine.
+SELECT node, process FROM restante.nodes WHERE machine = $1 AND node <> $2
 
 -- name: beat
 -- A process is still there; no row where it was taken for dead.
@@ -582,7 +594,8 @@ FROM (SELECT tenant, count(*) AS queued FROM restante.ready GROUP BY tenant) AS 
 ORDER BY queued DESC LIMIT $1
 
 -- name: bury
-DELETE FROM restante.nodes WHERE lease_until <= clock_timestamp() RETURNING node
+-- Those whose lease has ended, and those that are known to have.
+DELETE FROM restante.nodes WHERE lease_until <= clock_timestamp() OR node = ANY($1::integer[]) RETURNING node
 
 -- name: leave
 DELETE FROM restante.nodes WHERE node = $1
@@ -590,7 +603,8 @@ DELETE FROM restante.nodes WHERE node = $1
 -- name: void_holds
 -- What processes held that are gone.
 WITH freed AS (
-    UPDATE restante.ready SET hold = NULL
+    UPDATE restante.ready
+    SET hold = NULL, begun = (SELECT status = 1 FROM restante.transactions AS t WHERE t.key = ready.key)
     WHERE hold IS NOT NULL AND NOT EXISTS (SELECT 1 FROM restante.nodes WHERE node = hold >> 32)
     RETURNING upstream
 )
@@ -600,7 +614,8 @@ SELECT DISTINCT upstream FROM freed
 -- What the process with the numbers from $1 to $2 is said to hold and does not, other than by a claim ($3) that is
 -- being answered.
 WITH freed AS (
-    UPDATE restante.ready SET hold = NULL
+    UPDATE restante.ready
+    SET hold = NULL, begun = (SELECT status = 1 FROM restante.transactions AS t WHERE t.key = ready.key)
     WHERE hold >= $1 AND hold <= $2 AND hold <> $3 AND key <> ALL($4::bigint[])
     RETURNING upstream
 )

@@ -1,4 +1,4 @@
-"""Between the core's values and rows. What the stored integers mean is in codes.py.
+"""Between the core's values and rows: what this store does in its own way. The rest is in ../spelling.py.
 
 Writing happens on the caller's side, so that what cannot be spelled as a row fails there and not in the
 middle of somebody else's group. Many rows travel as columns, one array each.
@@ -13,23 +13,13 @@ from typing import Any
 
 import msgspec
 
-from ...core.model import Body, Change, Event, Headers, Request, Result, Submission, Transaction
+from ...core.model import Change, Submission
 from ...core.status import Phase
-from ..codes import (
-    DIALECT,
-    DIALECTS,
-    FINISHED,
-    KIND,
-    KINDS,
-    OUTCOME,
-    OUTCOMES,
-    PHASES,
-    READINGS,
-    STATUS,
-    STATUSES,
-)
-
-Row = tuple[Any, ...]
+from ..codes import FINISHED, STATUS
+from ..spelling import Row as Row
+from ..spelling import Spelling, end_of, headers_bytes, result_row
+from ..spelling import read_request as read_request
+from ..spelling import read_result as read_result
 
 ENTRY_WIDTH = 38
 STEP_WIDTH = 15
@@ -37,9 +27,6 @@ EVENT_WIDTH = 7
 RESULT_WIDTH = 6
 
 _ESCAPE = "\x1a"
-_json = msgspec.json.Encoder()
-_msgpack = msgspec.msgpack.Encoder()
-_read_headers = msgspec.msgpack.Decoder(Headers)
 
 
 class Entry(msgspec.Struct):
@@ -89,35 +76,10 @@ def columns(rows: Sequence[Row], width: int) -> list[list[Any]]:
 def entry_of(submission: Submission, hold: int | None) -> Entry:
     t, event, request = submission.transaction, submission.event, submission.request
     claim = submission.idempotency
-    headers, body = _msgpack.encode(request.headers), request.body
+    headers, body = headers_bytes(request.headers), request.body
     row = (
-        t.key,
-        t.id,
-        text(t.tenant),
-        t.created_at,
-        t.updated_at,
-        STATUS[t.status],
-        OUTCOME[t.outcome],
-        t.phase.value,
-        t.sequence,
-        t.attempt,
-        t.doubtful,
-        DIALECT[t.dialect],
-        text(t.method),
-        text(t.path),
-        text(t.query),
-        text(t.operation),
-        text(t.upstream),
-        t.priority,
-        None if t.tracking_id is None else text(t.tracking_id),
-        t.due_at,
-        t.deadline,
-        t.expires_at,
-        t.sweep_at,
-        t.result_status,
-        t.reading.value,
-        t.retry_of,
-        *event_row(t.key, event)[1:],
+        *spelling.transaction(t),
+        *spelling.event(t.key, event)[1:],
         headers,
         body.size,
         body.inline,
@@ -136,22 +98,12 @@ def step_of(change: Change, hold: int | None) -> Step:
         before.key,
         before.tenant,
         (before.sequence, before.attempt),
-        (
-            status,
-            OUTCOME[after.outcome],
-            after.phase.value,
-            after.sequence,
-            after.attempt,
-            after.doubtful,
-            after.updated_at,
-            after.due_at,
-            after.result_status,
-        ),
+        end_of(after),
         (after.sequence, after.attempt),
         None if after.sweep_at == before.sweep_at else after.sweep_at,
         after.attempt > before.attempt,
         hold,
-        [event_row(before.key, event) for event in change.events],
+        [spelling.event(before.key, event) for event in change.events],
         [result_row(before.key, result)] if result else [],
         status >= FINISHED > STATUS[before.status],
         after.phase is Phase.SENDING,
@@ -171,69 +123,6 @@ def joined(first: Step, second: Step) -> Step:
     )
 
 
-def event_row(key: int, event: Event) -> Row:
-    data = None if event.data is None else _json.encode(event.data).decode()
-    return (
-        key,
-        event.sequence,
-        KIND[event.kind],
-        text(event.message),
-        data,
-        STATUS[event.status],
-        event.created_at,
-    )
-
-
-def result_row(key: int, result: Result) -> Row:
-    body = result.body
-    return (key, result.status, _msgpack.encode(result.headers), body.size, body.inline, result.attempt)
-
-
-def read_transaction(row: Sequence[Any]) -> Transaction:
-    """From the columns of the statement `transactions`."""
-    return Transaction(
-        key=row[0],
-        id=row[1],
-        tenant=read_text(row[2]),
-        created_at=row[3],
-        updated_at=row[4],
-        status=STATUSES[row[5]],
-        outcome=None if row[6] is None else OUTCOMES[row[6]],
-        phase=PHASES[row[7]],
-        sequence=row[8],
-        attempt=row[9],
-        doubtful=row[10],
-        dialect=DIALECTS[row[11]],
-        method=read_text(row[12]),
-        path=read_text(row[13]),
-        query=read_text(row[14]),
-        operation=read_text(row[15]),
-        upstream=read_text(row[16]),
-        priority=row[17],
-        tracking_id=None if row[18] is None else read_text(row[18]),
-        due_at=row[19],
-        deadline=row[20],
-        expires_at=row[21],
-        sweep_at=row[22],
-        result_status=row[23],
-        reading=READINGS[row[24]],
-        retry_of=row[25],
-    )
-
-
-def read_event(row: Sequence[Any]) -> Event:
-    data = None if row[4] is None else msgspec.json.decode(row[4])
-    return Event(row[1], KINDS[row[2]], read_text(row[3]), data, STATUSES[row[5]], row[6])
-
-
-def read_request(row: Sequence[Any]) -> Request:
-    return Request(_read_headers.decode(row[1]), Body(row[2], row[3]))
-
-
-def read_result(row: Sequence[Any]) -> Result:
-    return Result(row[1], _read_headers.decode(row[2]), Body(row[3], row[4]), row[5])
-
-
 def text(value: str) -> str:
     """As PostgreSQL can keep it."""
     if _ESCAPE in value or "\0" in value:
@@ -245,3 +134,7 @@ def read_text(value: str) -> str:
     if _ESCAPE in value:
         value = value.replace(_ESCAPE + "0", "\0").replace(_ESCAPE + "1", _ESCAPE)
     return value
+
+
+spelling = Spelling(id=str, read_id=str, text=text, read_text=read_text)
+read_transaction, read_event = spelling.read_transaction, spelling.read_event

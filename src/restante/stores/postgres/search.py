@@ -9,8 +9,10 @@ is decided here, by counting up to a bound.
 
 from typing import Any
 
+from ...core.machine import TERMINAL
 from ...core.model import Query, Transaction
-from ..codes import DIALECT, FINISHED, STATUS
+from ...core.status import Status
+from ..codes import DIALECT, STATUS
 from .database import Database
 from .queries import QUERIES
 from .rows import read_transaction, text
@@ -41,10 +43,20 @@ _BOUNDS = (1_000, 20_000)
 """Counted up to these, one after the other, until one of the filters has fewer."""
 
 
+_PROCESSING = """(
+    SELECT key, tenant, created_at FROM restante.ready WHERE begun
+    UNION ALL SELECT key, tenant, created_at
+    FROM (SELECT * FROM restante.ready WHERE hold IS NOT NULL AND NOT begun OFFSET 0) AS held
+)"""
+"""What may be being processed: what has been begun and waits, and the little that somebody holds."""
+
+_WALKED = {Status.PENDING: "restante.ready", Status.PROCESSING: _PROCESSING}
+
+
 class Sought:
     """A query as text and arguments. `by_status`: walked in the table of what has, or has not, ended.
 
-    `counting`: of what has not ended, pending or not, all are counted.
+    `counting`: of what has not ended, all that is walked is counted.
     """
 
     def __init__(self, query: Query, *, by_status: bool, counting: bool = False) -> None:
@@ -54,7 +66,7 @@ class Sought:
         self.walked = self.source = "restante.transactions AS t"
         self.place = "t"  # the table whose order the list has
         if query.status is not None:
-            self._of_status(STATUS[query.status], by_status)
+            self._of_status(query.status, by_status)
         self.conditions.append(f"{self.place}.tenant = {self.bind(text(query.tenant))}")
         for field, condition in _CONDITIONS.items():
             value = getattr(query, field)
@@ -72,14 +84,17 @@ class Sought:
         kind = {int: "::bigint", str: "::text"}[type(value)]
         return f"${len(self.arguments)}{kind}"
 
-    def _of_status(self, status: int, by_status: bool) -> None:
-        ended = status >= FINISHED
+    def _of_status(self, status: Status, by_status: bool) -> None:
+        ended = status in TERMINAL
         if by_status:
             self.place = "p"
-            self.walked = f"restante.{'endings' if ended else 'ready'} AS p"
+            self.walked = f"{_WALKED.get(status, 'restante.endings')} AS p"
             self.source = f"{self.walked} {_LOOKED_UP}"
+            if status is Status.PENDING:
+                self.conditions.append("NOT p.begun")
         if not (by_status and self.counting and not ended):
-            self.conditions.append(f"{'p' if by_status and ended else 't'}.status = {self.bind(status)}")
+            number = self.bind(STATUS[status])
+            self.conditions.append(f"{'p' if by_status and ended else 't'}.status = {number}")
 
 
 async def find(database: Database, query: Query) -> list[Transaction]:

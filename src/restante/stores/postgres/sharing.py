@@ -61,8 +61,11 @@ class Sharing:
 def divided(parts: Parts, node: int, wanted: Wanted) -> tuple[Parts, int]:
     """The parts as they are once `node` has taken its own, and how much of that it may use.
 
-    The processes that came first share evenly. What `node` uses beyond its share remains its part.
+    The processes that came first share evenly. What `node` uses beyond its share remains its part. One that
+    wants nothing is none of them.
     """
+    if not wanted.total:
+        return {other: some for other, some in parts.items() if other != node}, 0
     nodes = sorted({*parts, node})
     among = min(len(nodes), wanted.processes, wanted.total)
     place = nodes.index(node)

@@ -10,24 +10,22 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...core.errors import KeyReused, RestanteError, SettingError, StoreUnavailable
-from ...core.identity import key_of
 from ...core.machine import TERMINAL
 from ...core.model import (
     Accepted,
     Change,
     Claim,
-    Event,
     Load,
     Query,
-    Request,
-    Result,
+    Ration,
     Submission,
     Transaction,
     Wanted,
 )
 from ...core.policy import Limits
 from ...core.status import Reading as ReadingState
-from ...ports import EVENTS, StoreHealth, Told
+from ...ports import StoreHealth, Told
+from ..lookups import Lookups
 from .accepting import Accepting
 from .bodies import Bodies
 from .changing import Changing
@@ -53,14 +51,13 @@ CONNECTIONS = 10  # of one process at most, beside the one it listens on
 SEARCHES = 2  # lists that are read at the same time
 
 DROP_BYTES = 256 * 1024
-BODY_BYTES = 16 * 1024
-"""What dropping some pieces, or reading a body that may be large, counts for."""
+"""What dropping some pieces counts for."""
 
 SETTLING_PATIENCE = 2
 """What ends work is refused later than what begins it."""
 
 
-class PostgresStore:
+class PostgresStore(Lookups):
     """One process's way to the database that all of them share. Made by `open`, ended by `close`."""
 
     def __init__(self, pool: Pool, limits: Limits) -> None:
@@ -272,37 +269,17 @@ class PostgresStore:
 
     # -- reads
 
-    async def look(self, ids: Sequence[str]) -> list[Transaction | None]:
-        keys = [key_of(id, self._secret) for id in ids]
-        asked = [key for key in keys if key is not None]
-        if not asked:
-            return [None] * len(keys)
-        rows: list[Transaction | None] = await self._read.do("transactions", asked)
-        found = {row.id: row for row in rows if row is not None}
-        return [found.get(id) for id in ids]
-
-    async def requests(self, keys: Sequence[int]) -> list[Request | None]:
-        found: list[Request | None] = await self._read.do("requests", keys, size=BODY_BYTES * len(keys))
-        return found
-
-    async def results(self, keys: Sequence[int]) -> list[Result | None]:
-        found: list[Result | None] = await self._read.do("results", keys, size=BODY_BYTES * len(keys))
-        return found
-
-    async def events(self, keys: Sequence[int], *, after: int = 0, limit: int = EVENTS) -> list[list[Event]]:
-        asked = [(key, after, limit) for key in keys]
-        found: list[list[Event] | None] = await self._read.do("events", asked)
-        return [list(log or []) for log in found]  # who asked alike were given the same
-
     async def read_chunk(self, key: int, attempt: int, position: int) -> bytes | None:
         found: bytes | None = await self._pieces.do("chunks", (key, attempt, position), size=self._piece)
         return found
 
-    async def claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
+    async def claim(
+        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None
+    ) -> list[Claim]:
         def undo(claims: list[Claim] | None) -> None:
             self._give_up([claim.transaction.key for claim in claims or ()])
 
-        claimed: list[Claim] = await self._turn.do("claim", (upstream, limit, now), undo=undo)
+        claimed: list[Claim] = await self._turn.do("claim", (upstream, limit, now, ration), undo=undo)
         return claimed
 
     async def next_due(self, upstream: str, now: int) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...core.errors import RestanteError
 from ...core.machine import TERMINAL
-from ...core.model import Claim
+from ...core.model import Claim, Ration
 from .database import Database
 from .lane import Job
 from .nodes import Nodes
@@ -51,17 +51,23 @@ class Turning:
                 keys = [key for key, _ in what]
                 return await self._database.rows("release", *columns(what, 2), keys=keys, again=True)
 
-    async def _claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
+    async def _claim(self, upstream: str, limit: int, now: int, ration: Ration | None) -> list[Claim]:
         """The share of each tenant that has something due; what one leaves is shared by the others."""
         hold = self._nodes.number()
         self._nodes.acquiring(hold)
         keys: list[int] = []
+        each, has = (ration.each, ration.has) if ration else (None, {})
+        had = Counter({text(tenant): count for tenant, count in has.items()})
         more = True
         while more and len(keys) < limit:
             left = limit - len(keys)
             served = self._served.get(upstream, "")
             try:
-                rows = await self._database.rows("claim", text(upstream), left, now, hold, served)
+                rows = await self._database.rows(
+                    "claim",
+                    *(text(upstream), left, now, hold, served),
+                    *(each, list(had), list(had.values())),
+                )
             except Lost as error:
                 self._nodes.doubt(hold)
                 raise unavailable(error) from None
@@ -70,6 +76,8 @@ class Turning:
                     self._nodes.doubt(hold)
                 raise
             more = self._serve(upstream, left, rows)
+            if ration:
+                had.update(row[_TENANT] for row in rows)
             keys += [row[_KEY] for row in rows]
         try:
             claims = await self._read(keys)

@@ -11,20 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+from ..statements import read_statements
+
 _ROW = re.compile(r"(?<=VALUES )\((?:\?, )*\?\)")
 _SIZES = (64, 32, 16, 8, 4, 2, 1)
 
 
-def _load(text: str) -> dict[str, str]:
-    parts = _NAME.split(text)[1:]
-    return {
-        name: "\n".join(line for line in body.splitlines() if not line.startswith("--")).strip()
-        for name, body in zip(parts[::2], parts[1::2], strict=True)
-    }
-
-
-QUERIES = _load(Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"))
+QUERIES = read_statements(Path(__file__).with_name("queries.sql"))
 
 
 def _repeat(name: str) -> tuple[str, ...]:

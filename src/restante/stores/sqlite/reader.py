@@ -23,7 +23,7 @@ class Reader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._works: dict[str, Callable[[list[Any]], dict[Any, Any]]] = {
-            "look": lambda keys: transactions(database, keys),
+            "transactions": lambda keys: transactions(database, keys),
             "requests": lambda keys: requests(database, keys),
             "results": lambda keys: results(database, keys),
             "events": lambda asked: events(database, asked),

@@ -7,23 +7,21 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from ...core.errors import KeyReused, StoreUnavailable
-from ...core.identity import key_of
 from ...core.model import (
     Accepted,
     Change,
     Claim,
-    Event,
     Load,
     Query,
-    Request,
-    Result,
+    Ration,
     Submission,
     Transaction,
     Wanted,
 )
 from ...core.policy import Limits
 from ...core.status import Reading
-from ...ports import EVENTS, StoreHealth, Told
+from ...ports import StoreHealth, Told
+from ..lookups import Lookups
 from .accepting import FRESH, REUSED
 from .apart import Apart, Child
 from .disk import Disk
@@ -39,14 +37,11 @@ from .writer import Writer
 DROP_BYTES = 256 * 1024
 """What dropping some pieces of a body counts for, beside pieces being written."""
 
-BODY_BYTES = 16 * 1024
-"""What reading a body counts for, which is not known before: so that not too many come at once."""
-
 SETTLING_PATIENCE = 2
 """What ends work is refused later than what begins it."""
 
 
-class SQLiteStore:
+class SQLiteStore(Lookups):
     """One SQLite file, one server. Made by `open`, ended by `close`."""
 
     def __init__(self, opened: OpenFile, writer: Hand, limits: Limits) -> None:
@@ -223,39 +218,19 @@ class SQLiteStore:
 
     # -- reads
 
-    async def look(self, ids: Sequence[str]) -> list[Transaction | None]:
-        keys = [key_of(id, self._opened.secret) for id in ids]
-        asked = [key for key in keys if key is not None]
-        if not asked:
-            return [None] * len(keys)
-        rows: list[Transaction | None] = await self._read.do("look", asked)
-        found = {row.id: row for row in rows if row is not None}
-        return [found.get(id) for id in ids]
-
-    async def requests(self, keys: Sequence[int]) -> list[Request | None]:
-        found: list[Request | None] = await self._read.do("requests", keys, size=BODY_BYTES * len(keys))
-        return found
-
-    async def results(self, keys: Sequence[int]) -> list[Result | None]:
-        found: list[Result | None] = await self._read.do("results", keys, size=BODY_BYTES * len(keys))
-        return found
-
-    async def events(self, keys: Sequence[int], *, after: int = 0, limit: int = EVENTS) -> list[list[Event]]:
-        asked = [(key, after, limit) for key in keys]
-        found: list[list[Event] | None] = await self._read.do("events", asked)
-        return [list(log or ()) for log in found]  # those who asked alike were given the same
-
     async def read_chunk(self, key: int, attempt: int, position: int) -> bytes | None:
         found: list[bytes | None] = await self._read.do(
             "chunks", [(key, attempt, position)], size=self._piece
         )
         return found[0]
 
-    async def claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
+    async def claim(
+        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None
+    ) -> list[Claim]:
         def undo(claims: list[Claim] | None) -> None:
             self._memory.let_go(claim.transaction.key for claim in claims or ())
 
-        claimed: list[Claim] = await self._turn.do("claim", (upstream, limit, now), undo=undo)
+        claimed: list[Claim] = await self._turn.do("claim", (upstream, limit, now, ration), undo=undo)
         return claimed
 
     async def next_due(self, upstream: str, now: int) -> int | None:

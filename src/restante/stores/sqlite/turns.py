@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ...core.model import Claim, Transaction
+from ...core.model import Claim, Ration, Transaction
 from .database import Database, wrong
 from .memory import Memory
 from .queries import numbers
@@ -66,12 +66,13 @@ class Turns:
             case _:
                 return self._lapsed(*what)
 
-    def _claim(self, upstream: str, limit: int, now: int) -> list[Claim]:
+    def _claim(self, upstream: str, limit: int, now: int, ration: Ration | None) -> list[Claim]:
         if self._database.value("is_paused", (upstream,)):
             return []
         # The snapshot stands, by the read above: whoever is held now as well may be free in it.
         held = self._held | self._memory.held
-        keys = self._due(upstream, limit, now, held)
+        ration = ration or Ration(limit, {})
+        keys = self._due(upstream, limit, now, held, ration)
         if not keys:
             return []
         found = transactions(self._database, keys)
@@ -80,10 +81,11 @@ class Turns:
         self._memory.hold(keys)
         return [Claim(found[key], requests.get(key)) for key in keys]
 
-    def _due(self, upstream: str, limit: int, now: int, held: Set[int]) -> list[int]:
+    def _due(self, upstream: str, limit: int, now: int, held: Set[int], ration: Ration) -> list[int]:
         """The share of each tenant that has something due; what one leaves is shared by the others."""
         keys: list[int] = []
-        lines = self._lines(upstream, limit, now, held)
+        lines = self._lines(upstream, limit, now, held, ration)
+        left_of = {tenant: ration.left(tenant) for tenant in lines}
         while lines and len(keys) < limit:
             left = limit - len(keys)
             share = -(-left // len(lines))
@@ -91,8 +93,11 @@ class Turns:
             asked = (upstream, msgspec.json.encode(places).decode(), now, share, numbers([*held, *keys]))
             pages = iter(read_rows(self._database.value("due", asked)))
             for tenant, priorities in list(lines.items()):
-                some = list(chain.from_iterable(islice(pages, len(priorities))))[:share]
-                if len(some) < share:
+                some = list(chain.from_iterable(islice(pages, len(priorities))))[
+                    : min(share, left_of[tenant])
+                ]
+                left_of[tenant] -= len(some)
+                if len(some) < share or not left_of[tenant]:
                     del lines[tenant]
                 given = some[: limit - len(keys)]
                 if given and len(given) == len(some):  # whoever was given less is the first in the next claim
@@ -100,8 +105,8 @@ class Turns:
                 keys += given
         return keys
 
-    def _lines(self, upstream: str, limit: int, now: int, held: Set[int]) -> Lines:
-        """The first tenants, at most `limit`, that have something due, behind the one served last."""
+    def _lines(self, upstream: str, limit: int, now: int, held: Set[int], ration: Ration) -> Lines:
+        """At most `limit` tenants, behind the last one served, that may have more and have something due."""
         lines: Lines = {}
         served = after = self._served.get(upstream, "")
         size = max(limit, LEAST_PAGE)
@@ -111,7 +116,7 @@ class Turns:
             walked: set[str] = set()
             for tenant, priority, due in read_rows(self._database.value("lines", page)):
                 walked.add(tenant)
-                if due and not (around and served and tenant > served):
+                if due and ration.left(tenant) > 0 and not (around and served and tenant > served):
                     lines.setdefault(tenant, []).append(priority)
             if len(lines) >= limit:
                 return dict(islice(lines.items(), limit))

@@ -1,0 +1,51 @@
+"""Look-ups by id and by key, of every store: whoever does them gets what was asked meanwhile as one job."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ..core.identity import key_of
+from ..core.model import Event, Request, Result, Transaction
+from ..ports import EVENTS
+
+BODY_BYTES = 16 * 1024
+"""What reading a body counts for, which is not known before: so that not too many come at once."""
+
+
+class Reader(Protocol):
+    """Does a job of one kind: `what` is a list, the answer one of the same length."""
+
+    async def do(self, kind: str, what: Any, *, size: int = 0) -> Any: ...
+
+    async def close(self) -> None: ...
+
+
+class Lookups:
+    """The part of a store that answers them; `_read` does the jobs."""
+
+    _read: Reader
+
+    @property
+    def secret(self) -> bytes:
+        raise NotImplementedError
+
+    async def look(self, ids: Sequence[str]) -> list[Transaction | None]:
+        keys = [key_of(id, self.secret) for id in ids]
+        asked = [key for key in keys if key is not None]
+        if not asked:
+            return [None] * len(keys)
+        rows: list[Transaction | None] = await self._read.do("transactions", asked)
+        found = {row.id: row for row in rows if row is not None}
+        return [found.get(id) for id in ids]
+
+    async def requests(self, keys: Sequence[int]) -> list[Request | None]:
+        found: list[Request | None] = await self._read.do("requests", keys, size=BODY_BYTES * len(keys))
+        return found
+
+    async def results(self, keys: Sequence[int]) -> list[Result | None]:
+        found: list[Result | None] = await self._read.do("results", keys, size=BODY_BYTES * len(keys))
+        return found
+
+    async def events(self, keys: Sequence[int], *, after: int = 0, limit: int = EVENTS) -> list[list[Event]]:
+        asked = [(key, after, limit) for key in keys]
+        found: list[list[Event] | None] = await self._read.do("events", asked)
+        return [list(log or ()) for log in found]  # those who asked alike were given the same
