@@ -133,7 +133,6 @@ def test_framing_hop_by_hop_and_our_own_fields_do_not_go_on() -> None:
         (b"restante-priority", b"1000"),
         (b"restante-tracking-id", b""),
         (b"restante-tracking-id", b"x" * 256),
-        (b"restante-callback-url", b"http://127.0.0.1/"),
         (b"content-length", b"-1"),
     ],
 )

@@ -250,6 +250,7 @@ def join(first: Change, second: Change) -> Change:
         after=second.after,
         events=first.events + second.events,
         result=second.result,
+        deliveries=first.deliveries + second.deliveries,
     )
 
 

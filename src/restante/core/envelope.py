@@ -41,6 +41,7 @@ class Envelope(msgspec.Struct, kw_only=True):
     deadline: int | None = None
     priority: int | None = None
     tracking_id: str | None = None
+    callback: str | None = None
 
 
 def open_envelope(headers: Sequence[tuple[bytes, bytes]]) -> Envelope:
@@ -150,10 +151,7 @@ def _option(envelope: Envelope, name: bytes, raw: bytes, seen: set[bytes]) -> No
                 )
             envelope.tracking_id = text
         case b"restante-callback-url":
-            raise BadRequest(
-                "Restante-Callback-Url is not served: webhooks are not part of this version",
-                field="Restante-Callback-Url",
-            )
+            envelope.callback = text
 
 
 def _span(field: str, text: str) -> int:

@@ -14,6 +14,7 @@
     │   ├── StoreUnavailable     503  disk full, too many waiting writes, shutting down
     │   ├── TooLate              409  no longer to be cancelled
     │   ├── NotNow               409  not as the transaction stands
+    │   ├── TooMany              409  a bound on what a tenant may have
     │   └── Gone                 410  what it needs is past its retention
     ├── UpstreamError        an attempt without a complete answer; `sent` tells whether it may have gone out
     │   ├── Unreachable          no connection was made
@@ -92,6 +93,13 @@ class NotNow(Refused):
 
     status = 409
     title = "Conflict"
+
+
+class TooMany(Refused):
+    """The tenant has as many of these as it may have."""
+
+    status = 409
+    title = "Too many"
 
 
 class Gone(Refused):

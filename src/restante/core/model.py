@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from .delivery import Delivery
 from .status import Dialect, EventKind, Outcome, Phase, Reading, Status
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -58,6 +59,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     result_status: int | None = None  # the kept answer's HTTP status
     reading: Reading = Reading.UNREAD
     retry_of: str | None = None  # the id of the finished one that this one does again
+    callback: str | None = None  # the URL that is told of its end, where the request named one
 
     @property
     def code(self) -> str:
@@ -138,13 +140,14 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written at accept, in one commit: the transaction, its first event, its request."""
+    """What is written at accept, in one commit: the transaction, its first event, its request, deliveries."""
 
     transaction: Transaction
     event: Event
     request: Request
     idempotency: IdempotencyKey | None = None
     claim: bool = False  # this process takes it at once; nobody else is to be given it
+    deliveries: tuple[Delivery, ...] = ()  # that tell of the event
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -161,6 +164,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     after: Transaction
     events: tuple[Event, ...]
     result: Result | None = None
+    deliveries: tuple[Delivery, ...] = ()  # that tell of the events
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ them, `gateway` reads its limits from them. They hold no behaviour but matching.
 import msgspec
 
 from .clock import DAY, HOUR, MINUTE, SECOND
+from .delivery import SCHEDULE
 from .status import Dialect, Interrupted
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
@@ -71,6 +72,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     deferred: bool = False  # the upstream may answer "later" and report the end
     lookup: Lookup | None = None  # interrupted = "reconcile": how the upstream is asked
     data: tuple[tuple[str, str], ...] | None = None  # event data: name, JSON pointer into the answer
+    callback: str | None = None  # a JSON pointer into the request body: the URL that is told of the end
     messages: tuple[tuple[str, str], ...] = ()  # by event: accepted, processing, delay, completed, failed, …
 
     def matches(self, method: str, path: str) -> bool:
@@ -114,11 +116,23 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
-    """Where webhooks may be sent."""
+    """Where webhooks may be sent, and how. Spans in microseconds."""
 
     allow: tuple[str, ...] = ()  # networks that are not public and may be sent to
     ports: tuple[tuple[int, int], ...] = ((80, 80), (443, 443), (1024, 65535))  # first and last of each range
     ca_file: str | None = None  # authorities that are trusted beside the system's
+    timeout: int = 15 * SECOND  # of one attempt, from the look-up of the name to the answer's end
+    schedule: tuple[int, ...] = SCHEDULE  # the wait before each try
+    concurrency: int = 500  # attempts under way in one process
+    lane: int = 8  # of these, to one endpoint, or to one origin of those that are called back
+    endpoints: int = 50  # of one tenant
+    retention: int = 7 * DAY  # of deliveries, from when they were made; never longer than `history`
+    give_up: int = 5 * DAY  # an endpoint at which nothing has arrived for so long is switched off
+
+    @property
+    def lease(self) -> int:
+        """For how long an attempt is lent out: what is not settled by then is made again."""
+        return 2 * self.timeout
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

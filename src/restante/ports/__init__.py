@@ -28,6 +28,7 @@ from ..core.model import (
 )
 from ..core.policy import Upstream
 from ..core.status import Reading
+from .outbox import Outbox
 
 REQUEST_CHUNKS = 0
 """The attempt number under which a request's own large body is kept in chunks."""
@@ -89,7 +90,7 @@ class StoreHealth(msgspec.Struct, frozen=True):
     measures: tuple[Measure, ...]
 
 
-class Store(Protocol):
+class Store(Outbox, Protocol):
     """What remembers. Every write that returns is on disk; a write that raises did not happen.
 
     Raises `StoreUnavailable` where no write can be made (disk full, too many writes waiting, closed).
@@ -119,7 +120,7 @@ class Store(Protocol):
         ...
 
     async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
-        """Writes each: transaction, first event, request, idempotency key, all in one commit.
+        """Writes each: transaction, first event, request, idempotency key, deliveries, all in one commit.
 
         Where the idempotency scope is known (and its transaction is not past `expires_at` at the
         submission's `created_at`): with the same fingerprint nothing is written and the answer is the
@@ -138,7 +139,8 @@ class Store(Protocol):
         ...
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
-        """Applies each where the row still has `before`'s sequence and attempt: row, events, result.
+        """Applies each where the row still has `before`'s sequence and attempt: row, events, result,
+        deliveries.
 
         False: somebody was faster, nothing was written for that change. Where a call's only change begins
         an attempt of what another process has claimed meanwhile, `MoveRefused` is raised instead. What is
@@ -266,12 +268,15 @@ class Store(Protocol):
         work: Callable[[str | None, int], None],
         changed: Callable[[str | None], None],
         pauses: Callable[[], None],
+        post: Callable[[str | None, int], None],
+        endpoints: Callable[[], None],
     ) -> None:
         """From now on, what other processes on the same data do is told here, on the event loop.
 
         `work(upstream, moment)`: something that nobody holds is due at that moment. `changed(id)`: a
-        transaction went on. `pauses()`: an upstream was paused or resumed. Each may be told late, twice or
-        never; so now and then all are called, with None: whoever cares looks for himself. A store that one
+        transaction went on. `pauses()`: an upstream was paused or resumed. `post(lane, moment)`: a delivery
+        is due at that moment. `endpoints()`: one was made, changed or removed. Each may be told late, twice
+        or never; so now and then all are called, with None: whoever cares looks for himself. A store that one
         process has alone tells nothing.
         """
         ...

@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Sequence, Set
 from typing import Protocol
 
+from ..core.delivery import Attempt, Delivery
+from ..core.endpoint import Endpoint
+from ..core.feed import Kept
 from ..core.model import Event, Record, Transaction
 
 
@@ -40,6 +43,16 @@ class Departure(Protocol):
 
     def piece(self, key: int, attempt: int, position: int) -> bytes | None: ...
 
+    def endpoints(self) -> list[Endpoint]: ...
+
+    def deliveries(self, after: int) -> list[tuple[Delivery, list[Attempt]]]:
+        """Some with numbers over `after`, in order, with their attempts; none where there are no more."""
+        ...
+
+    def feed(self, after: int) -> list[Kept]:
+        """Some entries with numbers over `after`, in order; none where there are no more."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -57,6 +70,16 @@ class Arrival(Protocol):
 
     async def take_events(self, transaction: Transaction, events: Sequence[Event]) -> None:
         """More events of a transaction that was taken."""
+        ...
+
+    async def take_endpoints(self, endpoints: Sequence[Endpoint]) -> None: ...
+
+    async def take_deliveries(self, deliveries: Sequence[tuple[Delivery, list[Attempt]]]) -> None:
+        """In the order of their numbers."""
+        ...
+
+    async def take_feed(self, entries: Sequence[Kept]) -> None:
+        """In the order of their numbers. Cursors of the former store go on meaning the same."""
         ...
 
     async def finish(self, *, secret: bytes, last_key: int, paused: Set[str]) -> None:
