@@ -73,8 +73,22 @@ async def move(source: Departure, target: Arrival, *, told: Told) -> Moved:
         told(moved)
     if moved.transactions != moved.count:
         raise SettingError("from", "it changed while it was read; nothing was moved")
+    await _move_outbox(source, target)
     await target.finish(secret=source.secret, last_key=source.last_key, paused=source.paused)
     return moved
+
+
+async def _move_outbox(source: Departure, target: Arrival) -> None:
+    """Endpoints, deliveries with their attempts, and the feed."""
+    await target.take_endpoints(source.endpoints())
+    last = 0
+    while deliveries := source.deliveries(last):
+        await target.take_deliveries(deliveries)
+        last = deliveries[-1][0].number
+    last = 0
+    while entries := source.feed(last):
+        await target.take_feed(entries)
+        last = entries[-1].number
 
 
 def _large_bodies(record: Record) -> Iterator[tuple[int, int, int]]:

@@ -1,5 +1,6 @@
 """What the stored integers mean, in every store. None is ever reused for something else."""
 
+from ..core.delivery import State
 from ..core.status import Dialect, EventKind, Outcome, Phase, Reading, Status
 
 STATUSES = (Status.PENDING, Status.PROCESSING, Status.COMPLETED, Status.FAILED, Status.CANCELLED)
@@ -20,6 +21,9 @@ DIALECT = {dialect: number for number, dialect in enumerate(DIALECTS)}
 KIND = {kind: number for number, kind in enumerate(KINDS)}
 PHASES = tuple(Phase)
 READINGS = tuple(Reading)
+STATES = (State.WAITING, State.SENDING, State.DELIVERED, State.DEAD)
+STATE = {state: number for number, state in enumerate(STATES)}
 
 FINISHED = 2
-"""Statuses from here on are terminal; the SQL says `status < 2` for what is not finished."""
+"""Statuses from here on are terminal; the SQL says `status < 2` for what is not finished. So it is with the
+states of deliveries."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ..core.delivery import Attempt, Delivery
 from ..core.model import Body, Event, Headers, Request, Result, Transaction
 from .codes import (
     DIALECT,
@@ -18,6 +19,8 @@ from .codes import (
     OUTCOMES,
     PHASES,
     READINGS,
+    STATE,
+    STATES,
     STATUS,
     STATUSES,
 )
@@ -73,6 +76,7 @@ class Spelling:
             t.result_status,
             t.reading.value,
             None if t.retry_of is None else self._id(t.retry_of),
+            None if t.callback is None else text(t.callback),
         )
 
     def read_transaction(self, row: Sequence[Any]) -> Transaction:
@@ -104,6 +108,75 @@ class Spelling:
             result_status=row[23],
             reading=READINGS[row[24]],
             retry_of=self._read_id(row[25]) if row[25] else None,
+            callback=None if row[26] is None else text(row[26]),
+        )
+
+    def delivery(self, delivery: Delivery) -> Row:
+        """All of it but its number."""
+        text = self._text
+        return (
+            self._id(delivery.id),
+            text(delivery.tenant),
+            delivery.endpoint,
+            text(delivery.lane),
+            None if delivery.url is None else text(delivery.url),
+            delivery.key,
+            None if delivery.transaction is None else self._id(delivery.transaction),
+            delivery.sequence,
+            delivery.body,
+            STATE[delivery.state],
+            delivery.attempt,
+            delivery.tried,
+            delivery.due_at,
+            delivery.created_at,
+            delivery.ended_at,
+            delivery.code,
+        )
+
+    def read_delivery(self, row: Sequence[Any]) -> Delivery:
+        """From its number and the same columns."""
+        text = self._read_text
+        return Delivery(
+            number=row[0],
+            id=row[1],
+            tenant=text(row[2]),
+            endpoint=row[3],
+            lane=text(row[4]),
+            url=None if row[5] is None else text(row[5]),
+            key=row[6],
+            transaction=None if row[7] is None else self._read_id(row[7]),
+            sequence=row[8],
+            body=row[9],
+            state=STATES[row[10]],
+            attempt=row[11],
+            tried=row[12],
+            due_at=row[13],
+            created_at=row[14],
+            ended_at=row[15],
+            code=row[16],
+        )
+
+    def attempt(self, delivery: int, attempt: Attempt) -> Row:
+        return (
+            delivery,
+            attempt.number,
+            attempt.at,
+            attempt.duration,
+            attempt.carried,
+            self._text(attempt.reason),
+            attempt.code,
+            attempt.answer,
+        )
+
+    def read_attempt(self, row: Sequence[Any]) -> Attempt:
+        return Attempt(
+            number=row[1],
+            at=row[2],
+            duration=row[3],
+            carried=row[4],
+            reason=self._read_text(row[5]),
+            code=row[6],
+            answer=row[7],
         )
 
     def event(self, key: int, event: Event) -> Row:

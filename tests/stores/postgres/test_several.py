@@ -265,6 +265,8 @@ class Heard:
             work=lambda upstream, moment: self.told.append((upstream, moment)),
             pauses=lambda: self.told.append(("pauses",)),
             changed=lambda id: self.told.append((id,)),
+            post=lambda lane, moment: self.told.append(("post", lane, moment)),
+            endpoints=lambda: self.told.append(("endpoints",)),
         )
 
     async def until(self, *what: object) -> None:

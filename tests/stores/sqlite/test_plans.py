@@ -124,7 +124,7 @@ SELECT i, randomblob(16), 'default', i, i,
     NULL, 0, 1, 0, 0, iif(i % 1000 = 6, 1, 0), 'POST',
     CASE WHEN i % 1000 = 4 THEN '/refunds' WHEN i % 2 THEN '/tickets' ELSE '/payments' END, '',
     CASE WHEN i % 1000 = 5 THEN 'delete' WHEN i % 2 THEN 'update' ELSE 'create' END,
-    'default', 0, 'order-' || i, i, i, i, i, NULL, 0, NULL, 0
+    'default', 0, 'order-' || i, i, i, i, i, NULL, 0, NULL, 0, NULL
 FROM n
 """
 

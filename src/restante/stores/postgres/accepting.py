@@ -11,7 +11,8 @@ from ...core.errors import KeyReused, RestanteError, StoreUnavailable
 from ...core.model import Accepted
 from .database import Database
 from .lane import Job
-from .rows import ENTRY_WIDTH, Entry, columns, read_transaction
+from .queries import TELLING
+from .rows import DELIVERY_WIDTH, ENTRY_WIDTH, Entry, columns, read_transaction
 from .trouble import Lost, unavailable
 
 ROUNDS = 5
@@ -73,7 +74,10 @@ class Accepting:
             self.commits += 1
             values = columns([entry.row for entry in some], ENTRY_WIDTH)
             keys = [entry.key for entry in some]
-            return {row[0] for row in await self._database.rows("accept", *values, keys=keys)}
+            told = [delivery for entry in some for delivery in entry.deliveries]
+            name = "accept" + TELLING if told else "accept"
+            more = columns(told, DELIVERY_WIDTH) if told else ()
+            return {row[0] for row in await self._database.rows(name, *values, *more, keys=keys)}
 
         async def settle() -> set[int]:
             ids = {entry.key: entry.submission.transaction.id for entry in entries}

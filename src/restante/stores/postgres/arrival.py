@@ -9,17 +9,38 @@ from collections.abc import Sequence, Set
 from typing import Any
 
 import asyncpg
+import msgspec
 
+from ...core.delivery import Attempt, Delivery
+from ...core.endpoint import Endpoint
 from ...core.errors import SettingError
+from ...core.feed import Kept
 from ...core.model import Body, Change, Event, Record, Request, Submission, Transaction
 from .migrate import migrate, reached
+from .outbox import endpoint_row
 from .queries import QUERIES, query
-from .rows import ENTRY_WIDTH, EVENT_WIDTH, RESULT_WIDTH, STEP_WIDTH, columns, entry_of, step_of, text
+from .rows import (
+    ATTEMPT_WIDTH,
+    DELIVERY_WIDTH,
+    ENTRY_WIDTH,
+    EVENT_WIDTH,
+    FEED_WIDTH,
+    RESULT_WIDTH,
+    STEP_WIDTH,
+    columns,
+    entry_of,
+    spelling,
+    step_of,
+    text,
+)
 from .url import Target, read_url
 
 STATEMENT_SECONDS = 60.0
 COMMIT_SECONDS = 600.0
 """A commit may have to wait for a standby that has a large transaction to take in."""
+
+LAST_NUMBER = 1 << 62
+"""More endpoints than anybody has."""
 
 NOBODY = 0
 """The number of no process: pieces belong to it until their record is there."""
@@ -101,6 +122,22 @@ class PostgresArrival:
 
     async def take_events(self, transaction: Transaction, events: Sequence[Event]) -> None:
         await self._change([Change(before=transaction, after=transaction, events=tuple(events))])
+
+    async def take_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
+        for endpoint in endpoints:
+            await self._rows("insert_endpoint", *endpoint_row(endpoint), LAST_NUMBER)
+
+    async def take_deliveries(self, deliveries: Sequence[tuple[Delivery, list[Attempt]]]) -> None:
+        rows = [(delivery.number, *spelling.delivery(delivery)) for delivery, _ in deliveries]
+        attempts = [spelling.attempt(one.number, attempt) for one, log in deliveries for attempt in log]
+        await self._rows("import_deliveries", *columns(rows, DELIVERY_WIDTH + 1))
+        await self._rows("import_attempts", *columns(attempts, ATTEMPT_WIDTH))
+        await self._execute(QUERIES["restart_deliveries"].format(first=deliveries[-1][0].number + 1))
+
+    async def take_feed(self, entries: Sequence[Kept]) -> None:
+        rows = [(one.number, text(one.tenant), *msgspec.structs.astuple(one)[2:]) for one in entries]
+        await self._rows("import_feed", *columns(rows, FEED_WIDTH))
+        await self._execute(QUERIES["restart_feed"].format(first=entries[-1].number + 1))
 
     async def finish(self, *, secret: bytes, last_key: int, paused: Set[str]) -> None:
         for upstream in paused:

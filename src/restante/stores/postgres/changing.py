@@ -14,7 +14,8 @@ from ...core.errors import MoveRefused, RestanteError, StoreUnavailable
 from ..codes import STATUSES
 from .database import Database
 from .lane import Job
-from .rows import EVENT_WIDTH, RESULT_WIDTH, STEP_WIDTH, Step, columns, joined
+from .queries import TELLING
+from .rows import DELIVERY_WIDTH, EVENT_WIDTH, RESULT_WIDTH, STEP_WIDTH, Step, columns, joined
 from .trouble import Lost
 
 
@@ -90,16 +91,20 @@ class Changing:
             *columns([event for step in steps for event in step.events], EVENT_WIDTH),
             *columns([result for step in steps for result in step.results], RESULT_WIDTH),
         )
+        told_of = [delivery for step in steps for delivery in step.deliveries]
+        name = "apply_changes" + TELLING if told_of else "apply_changes"
+        if told_of:
+            arguments = (*arguments, *columns(told_of, DELIVERY_WIDTH))
 
         async def settle() -> dict[int, bool]:
-            told = dict(await self._database.rows("apply_changes", *arguments, keys=keys))
+            told = dict(await self._database.rows(name, *arguments, keys=keys))
             last = {step.key: step.events[-1] for step in steps if step.events and not told.get(step.key)}
             places = columns([event[:2] for event in last.values()], 2)
             rows = await self._database.rows("events_at", *places, keys=list(last), again=True)
             return told | {row[0]: True for row in rows if tuple(row) == last[row[0]]}
 
         try:
-            return dict(await self._database.rows("apply_changes", *arguments, keys=keys))
+            return dict(await self._database.rows(name, *arguments, keys=keys))
         except Lost:
             return await self._database.find_out(settle)
 

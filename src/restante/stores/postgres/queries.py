@@ -4,6 +4,7 @@ Each is whole in itself: one statement is one round trip and, where it writes, o
 no lock and no setting is kept from one to the next, and any connection, a pooler's too, will do for each.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,29 @@ _PLACE = ":transactions"
 _TEXTS = 1024
 
 
-QUERIES = read_statements(Path(__file__).with_name("queries.sql"))
+_DELIVERIES = re.compile(r":deliveries\((\w+), (\d+)\)")
+_NUMBER = re.compile(r"\$(\d+)")
+TELLING = "_telling"
+"""The end of the names of statements that write deliveries with what these tell of."""
+
+
+def _told(queries: dict[str, str]) -> dict[str, str]:
+    """Each statement that may write deliveries twice: with them, and without a word of them."""
+    part = queries.pop("deliveries")
+    for name, text in list(queries.items()):
+        found = _DELIVERIES.search(text)
+        if found is None:
+            continue
+        before = int(found[2]) - 1
+        pieces = _NUMBER.split(part)
+        pieces[1::2] = [f"${before + int(number)}" for number in pieces[1::2]]
+        own = "".join(pieces).replace(":written", found[1])
+        queries[name] = text.replace(found[0], "")
+        queries[name + TELLING] = text.replace(found[0], f", told AS (\n{own}\n)")
+    return queries
+
+
+QUERIES = _told(read_statements(Path(__file__).with_name("queries.sql")))
 
 _OPEN = {
     name: next((one for one in (*_WINDOWS, _PLACE) if one in text), "") for name, text in QUERIES.items()

@@ -15,12 +15,12 @@ WITH fresh AS MATERIALIZED (
         $8::smallint[], $9::integer[], $10::integer[], $11::integer[], $12::smallint[], $13::text[],
         $14::text[], $15::text[], $16::text[], $17::text[], $18::integer[], $19::text[], $20::bigint[],
         $21::bigint[], $22::bigint[], $23::bigint[], $24::smallint[], $25::smallint[], $26::uuid[],
-        $27::integer[], $28::smallint[], $29::text[], $30::text[], $31::smallint[], $32::bigint[],
-        $33::bytea[], $34::bigint[], $35::bytea[], $36::bytea[], $37::bytea[], $38::bigint[]
+        $27::text[], $28::integer[], $29::smallint[], $30::text[], $31::text[], $32::smallint[],
+        $33::bigint[], $34::bytea[], $35::bigint[], $36::bytea[], $37::bytea[], $38::bytea[], $39::bigint[]
     ) AS f (
         key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
         method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at,
-        sweep_at, result_status, reading, retry_of, event_sequence, event_kind, event_message, event_data,
+        sweep_at, result_status, reading, retry_of, callback, event_sequence, event_kind, event_message, event_data,
         event_status, event_created_at, headers, size, body, scope, fingerprint, hold
     )
 ), scoped AS (
@@ -45,12 +45,12 @@ WITH fresh AS MATERIALIZED (
     INSERT INTO restante.transactions (
         key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
         method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at,
-        sweep_at, result_status, reading, retry_of
+        sweep_at, result_status, reading, retry_of, callback
     )
     SELECT
         key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
         method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at,
-        sweep_at, result_status, reading, retry_of
+        sweep_at, result_status, reading, retry_of, callback
     FROM kept
 ), logged AS (
     INSERT INTO restante.events (key, sequence, kind, message, data, status, created_at)
@@ -65,7 +65,7 @@ WITH fresh AS MATERIALIZED (
 ), ended AS (
     INSERT INTO restante.endings (tenant, status, created_at, key)
     SELECT tenant, status, created_at, key FROM kept WHERE status >= 2
-)
+):deliveries(kept, 40)
 SELECT key FROM kept
 
 -- name: ids
@@ -91,10 +91,10 @@ WITH changes AS MATERIALIZED (
     SELECT * FROM unnest(
         $1::bigint[], $2::integer[], $3::integer[], $4::smallint[], $5::smallint[], $6::smallint[],
         $7::integer[], $8::integer[], $9::integer[], $10::bigint[], $11::bigint[], $12::smallint[],
-        $13::bigint[], $14::boolean[], $15::bigint[]
+        $13::bigint[], $14::boolean[], $15::integer[], $16::bigint[]
     ) AS c (
         key, from_sequence, from_attempt, status, outcome, phase, sequence, attempt, doubtful, updated_at,
-        due_at, result_status, sweep_at, begins, hold
+        due_at, result_status, sweep_at, begins, behind, hold
     )
 ), locked AS MATERIALIZED (
     SELECT ready.key, NOT changes.begins OR ready.hold IS NOT DISTINCT FROM changes.hold AS ours
@@ -108,18 +108,18 @@ WITH changes AS MATERIALIZED (
     FROM changes AS c
     WHERE t.key = c.key AND t.sequence = c.from_sequence AND t.attempt = c.from_attempt
         AND (c.key IN (SELECT key FROM locked WHERE ours) OR NOT c.begins)
-    RETURNING t.key, t.tenant, t.created_at, t.status, t.phase, t.due_at
+    RETURNING t.key, t.id, t.tenant, t.created_at, t.status, t.phase, t.due_at
 ), logged AS (
     INSERT INTO restante.events (key, sequence, kind, message, data, status, created_at)
     SELECT * FROM unnest(
-        $16::bigint[], $17::integer[], $18::smallint[], $19::text[], $20::text[], $21::smallint[],
-        $22::bigint[]
+        $17::bigint[], $18::integer[], $19::smallint[], $20::text[], $21::text[], $22::smallint[],
+        $23::bigint[]
     ) AS e (key, sequence, kind, message, data, status, created_at)
     WHERE e.key IN (SELECT key FROM moved)
 ), kept AS (
     INSERT INTO restante.results (key, status, headers, size, body, attempt)
     SELECT * FROM unnest(
-        $23::bigint[], $24::smallint[], $25::bytea[], $26::bigint[], $27::bytea[], $28::integer[]
+        $24::bigint[], $25::smallint[], $26::bytea[], $27::bigint[], $28::bytea[], $29::integer[]
     ) AS r (key, status, headers, size, body, attempt)
     WHERE r.key IN (SELECT key FROM moved)
     RETURNING key, body IS NULL AS large, attempt
@@ -135,7 +135,11 @@ WITH changes AS MATERIALIZED (
 ), turned AS (
     UPDATE restante.ready SET hold = NULL, due_at = moved.due_at, begun = moved.status = 1 FROM moved
     WHERE ready.key = moved.key AND moved.status < 2 AND (moved.phase <> 1 OR ready.hold IS NULL)
-)
+), fed AS (
+    INSERT INTO restante.feed (tenant, key, id, behind, last, at)
+    SELECT moved.tenant, moved.key, moved.id, changes.behind, changes.sequence, changes.updated_at
+    FROM moved JOIN changes ON changes.key = moved.key WHERE changes.behind IS NOT NULL
+):deliveries(moved, 30)
 SELECT key, true FROM moved UNION ALL SELECT key, false FROM locked WHERE NOT ours
 
 -- name: events_at
@@ -225,6 +229,10 @@ WITH moved AS (
     DELETE FROM restante.results WHERE key = ANY($1::bigint[])
 ), forgotten_events AS (
     DELETE FROM restante.events WHERE key = ANY($4::bigint[])
+), forgotten_deliveries AS (
+    DELETE FROM restante.deliveries WHERE key = ANY($4::bigint[]) RETURNING number
+), forgotten_attempts AS (
+    DELETE FROM restante.attempts WHERE delivery IN (SELECT number FROM forgotten_deliveries)
 ), forgotten_endings AS (
     DELETE FROM restante.endings USING restante.transactions AS t
     WHERE t.key = ANY($4::bigint[]) AND endings.tenant = t.tenant AND endings.status = t.status
@@ -266,7 +274,7 @@ SELECT nextval('restante.blocks') * 1024
 SELECT
     key, id::text, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
     method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
-    result_status, reading, retry_of::text
+    result_status, reading, retry_of::text, callback
 FROM restante.transactions WHERE key = ANY($1::bigint[])
 
 -- name: events
@@ -628,3 +636,214 @@ WHERE reading = 1 AND NOT EXISTS (SELECT 1 FROM restante.nodes WHERE node = read
 
 -- name: notify
 SELECT pg_notify('restante', payload) FROM unnest($1::text[]) AS p (payload)
+
+-- name: deliveries
+-- Part of other statements: what tells of rows that these have written.
+INSERT INTO restante.deliveries (
+    id, tenant, endpoint, lane, url, key, transaction_id, sequence, body, state, attempt, tried, due_at, created_at,
+    ended_at, code
+)
+SELECT * FROM unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::uuid[], $8::integer[],
+    $9::bytea[], $10::smallint[], $11::integer[], $12::integer[], $13::bigint[], $14::bigint[], $15::bigint[],
+    $16::integer[]
+) AS d (
+    id, tenant, endpoint, lane, url, key, transaction_id, sequence, body, state, attempt, tried, due_at, created_at,
+    ended_at, code
+)
+WHERE d.key IN (SELECT key FROM :written)
+
+-- name: post
+-- Deliveries that tell of no transaction.
+INSERT INTO restante.deliveries (
+    id, tenant, endpoint, lane, url, key, transaction_id, sequence, body, state, attempt, tried, due_at, created_at,
+    ended_at, code
+)
+SELECT * FROM unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::uuid[], $8::integer[],
+    $9::bytea[], $10::smallint[], $11::integer[], $12::integer[], $13::bigint[], $14::bigint[], $15::bigint[],
+    $16::integer[]
+)
+ON CONFLICT (id) DO NOTHING
+
+-- name: endpoints
+SELECT content FROM restante.endpoints ORDER BY number
+
+-- name: endpoint_content
+SELECT content FROM restante.endpoints WHERE id = $1
+
+-- name: insert_endpoint
+-- Only where the tenant has fewer than $5.
+INSERT INTO restante.endpoints (id, tenant, version, content)
+SELECT $1, $2, $3, $4 WHERE (SELECT count(*) FROM restante.endpoints WHERE tenant = $2) < $5::bigint
+ON CONFLICT (id) DO NOTHING RETURNING id
+
+-- name: replace_endpoint
+UPDATE restante.endpoints SET content = $4, version = $3
+WHERE id = $1 AND tenant = $2 AND version = $3::integer - 1 RETURNING id
+
+-- name: delete_endpoint
+DELETE FROM restante.endpoints WHERE id = $1 AND version = $2 RETURNING id
+
+-- name: take_deliveries
+-- Of each lane the first that are due at $3, lent out until $4 (core.delivery.send); what somebody else is taking
+-- is skipped. Each with the event that its endpoint was told before of the same transaction.
+WITH wanted AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[]) AS w (lane, most)
+), due AS MATERIALIZED (
+    SELECT one.number FROM wanted CROSS JOIN LATERAL (
+        SELECT number FROM restante.deliveries
+        WHERE lane = wanted.lane AND state < 2 AND due_at <= $3
+        ORDER BY due_at, number LIMIT wanted.most FOR UPDATE SKIP LOCKED
+    ) AS one
+), taken AS (
+    UPDATE restante.deliveries AS d SET state = 1, attempt = d.attempt + 1, due_at = $4
+    FROM due WHERE d.number = due.number
+    RETURNING d.*
+)
+SELECT d.number, replace(d.id::text, '-', ''), d.tenant, d.endpoint, d.lane, d.url, d.key, d.transaction_id::text,
+    d.sequence, d.body, d.state, d.attempt, d.tried, d.due_at, d.created_at, d.ended_at, d.code, (
+        SELECT max(before.sequence) FROM restante.deliveries AS before
+        WHERE before.key = d.key AND before.endpoint = d.endpoint AND before.sequence < d.sequence AND d.key > 0
+    )
+FROM taken AS d ORDER BY d.number
+
+-- name: settle_deliveries
+-- The version check: only from the state and attempt that each starts from.
+WITH progress AS (
+    SELECT * FROM unnest(
+        $1::bigint[], $2::smallint[], $3::integer[], $4::smallint[], $5::integer[], $6::bigint[], $7::bigint[],
+        $8::integer[]
+    ) AS p (number, from_state, from_attempt, state, tried, due_at, ended_at, code)
+), moved AS (
+    UPDATE restante.deliveries AS d
+    SET state = p.state, tried = p.tried, due_at = p.due_at, ended_at = p.ended_at, code = p.code
+    FROM progress AS p
+    WHERE d.number = p.number AND d.state = p.from_state AND d.attempt = p.from_attempt
+    RETURNING d.number
+), logged AS (
+    INSERT INTO restante.attempts (delivery, number, at, duration, carried, reason, code, answer)
+    SELECT * FROM unnest(
+        $9::bigint[], $10::integer[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::integer[],
+        $16::bytea[]
+    ) AS a (delivery, number, at, duration, carried, reason, code, answer)
+    WHERE a.delivery IN (SELECT number FROM moved)
+    ON CONFLICT DO NOTHING
+)
+SELECT number FROM moved
+
+-- name: look_deliveries
+SELECT d.number, replace(d.id::text, '-', ''), d.tenant, d.endpoint, d.lane, d.url, d.key, d.transaction_id::text,
+    d.sequence, d.body, d.state, d.attempt, d.tried, d.due_at, d.created_at, d.ended_at, d.code
+FROM restante.deliveries AS d WHERE d.id = ANY($1::uuid[])
+
+-- name: delivery_page
+-- The newest of an endpoint in some states, each walked in its order, within a span and older than a place.
+SELECT d.number, replace(d.id::text, '-', ''), d.tenant, d.endpoint, d.lane, d.url, d.key, d.transaction_id::text,
+    d.sequence, d.body, d.state, d.attempt, d.tried, d.due_at, d.created_at, d.ended_at, d.code
+FROM unnest($2::smallint[]) AS wanted (state) CROSS JOIN LATERAL (
+    SELECT * FROM restante.deliveries
+    WHERE endpoint = $1 AND state = wanted.state AND created_at BETWEEN $3 AND $4
+        AND (created_at, number) < ($5::bigint, $6::bigint)
+    ORDER BY created_at DESC, number DESC LIMIT $7
+) AS d ORDER BY d.created_at DESC, d.number DESC LIMIT $7
+
+-- name: attempts
+SELECT delivery, number, at, duration, carried, reason, code, answer FROM restante.attempts
+WHERE delivery = ANY($1::bigint[]) ORDER BY delivery, number
+
+-- name: lane_dues
+-- Of each of these lanes the earliest moment.
+SELECT wanted.lane, first.due_at FROM unnest($1::text[]) AS wanted (lane) CROSS JOIN LATERAL (
+    SELECT due_at FROM restante.deliveries WHERE lane = wanted.lane AND state < 2 ORDER BY due_at LIMIT 1
+) AS first
+
+-- name: all_lane_dues
+-- Of all lanes, the first $2 behind $1 by name: a few index steps for each.
+WITH RECURSIVE line (lane, due_at) AS (
+    (SELECT lane, due_at FROM restante.deliveries WHERE state < 2 AND lane > $1 ORDER BY lane, due_at LIMIT 1)
+    UNION ALL
+    SELECT next.lane, next.due_at FROM line CROSS JOIN LATERAL (
+        SELECT lane, due_at FROM restante.deliveries
+        WHERE state < 2 AND lane > line.lane ORDER BY lane, due_at LIMIT 1
+    ) AS next
+)
+SELECT lane, due_at FROM line LIMIT $2
+
+-- name: sweep_deliveries
+-- Made before $1, and over, or nobody sends them.
+WITH old AS MATERIALIZED (
+    SELECT number FROM restante.deliveries
+    WHERE created_at < $1 AND (state >= 2 OR due_at < $1) ORDER BY created_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM restante.deliveries USING old WHERE deliveries.number = old.number
+), logs AS (
+    DELETE FROM restante.attempts USING old WHERE attempts.delivery = old.number
+)
+SELECT count(*) FROM old
+
+-- name: sweep_feed
+-- The oldest $2, as far as they are from before $1.
+WITH old AS MATERIALIZED (
+    SELECT number, at FROM restante.feed ORDER BY number LIMIT $2
+), gone AS (
+    DELETE FROM restante.feed USING old WHERE feed.number = old.number AND old.at < $1 RETURNING 1
+)
+SELECT count(*) FROM gone
+
+-- name: feed
+-- Behind the place $2, $3. Not what was committed beside something that is still under way: that may come in front.
+SELECT xid::text, number, key, id::text, behind, last FROM restante.feed
+WHERE tenant = $1 AND (xid, number) > ($2::bigint::text::xid8, $3::bigint)
+    AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY xid, number LIMIT $4
+
+-- name: feed_end
+-- No place is at or behind this one.
+SELECT pg_snapshot_xmax(pg_current_snapshot())::text
+
+-- name: import_deliveries
+INSERT INTO restante.deliveries
+    (number, id, tenant, endpoint, lane, url, key, transaction_id, sequence, body, state, attempt, tried, due_at,
+    created_at, ended_at, code)
+OVERRIDING SYSTEM VALUE
+SELECT * FROM unnest(
+    $1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::uuid[],
+    $9::integer[], $10::bytea[], $11::smallint[], $12::integer[], $13::integer[], $14::bigint[], $15::bigint[],
+    $16::bigint[], $17::integer[]
+)
+
+-- name: import_attempts
+INSERT INTO restante.attempts (delivery, number, at, duration, carried, reason, code, answer)
+SELECT * FROM unnest(
+    $1::bigint[], $2::integer[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::bytea[]
+)
+
+-- name: import_feed
+-- In front of whatever is written here.
+INSERT INTO restante.feed (number, xid, tenant, key, id, behind, last, at)
+OVERRIDING SYSTEM VALUE
+SELECT number, '0'::xid8, tenant, key, id, behind, last, at FROM unnest(
+    $1::bigint[], $2::text[], $3::bigint[], $4::uuid[], $5::integer[], $6::integer[], $7::bigint[]
+) AS f (number, tenant, key, id, behind, last, at)
+
+-- name: restart_deliveries
+ALTER TABLE restante.deliveries ALTER COLUMN number RESTART WITH {first}
+
+-- name: restart_feed
+ALTER TABLE restante.feed ALTER COLUMN number RESTART WITH {first}
+
+-- name: foreign_feed
+-- The last entry, if it is of another server than this one: its data was brought here from there.
+SELECT number FROM (SELECT number, xid FROM restante.feed ORDER BY number DESC LIMIT 1) AS newest
+WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())
+
+-- name: adopt_feed
+-- Some entries up to $1 come first, in the order of their numbers. Returns how many.
+WITH few AS MATERIALIZED (
+    SELECT number FROM restante.feed WHERE number <= $1 AND xid > '0' ORDER BY number DESC LIMIT $2
+), moved AS (
+    UPDATE restante.feed SET xid = '0' FROM few WHERE feed.number = few.number
+)
+SELECT count(*) FROM few

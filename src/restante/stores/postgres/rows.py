@@ -13,18 +13,25 @@ from typing import Any
 
 import msgspec
 
+from ...core.delivery import Progress
+from ...core.feed import span_of
 from ...core.model import Change, Submission
 from ...core.status import Phase
-from ..codes import FINISHED, STATUS
+from ..codes import FINISHED, STATE, STATUS
 from ..spelling import Row as Row
 from ..spelling import Spelling, end_of, headers_bytes, result_row
 from ..spelling import read_request as read_request
 from ..spelling import read_result as read_result
 
-ENTRY_WIDTH = 38
-STEP_WIDTH = 15
+ENTRY_WIDTH = 39
+STEP_WIDTH = 16
 EVENT_WIDTH = 7
 RESULT_WIDTH = 6
+DELIVERY_WIDTH = 16
+LANE, DUE_AT = 3, 12
+PROGRESS_WIDTH = 8
+FEED_WIDTH = 7
+ATTEMPT_WIDTH = 8
 
 _ESCAPE = "\x1a"
 
@@ -34,6 +41,7 @@ class Entry(msgspec.Struct):
 
     submission: Submission
     row: Row
+    deliveries: list[Row]
     size: int  # bytes of headers and body
 
     @property
@@ -60,12 +68,14 @@ class Step(msgspec.Struct):
     hold: int | None  # by which this process holds it
     events: list[Row]
     results: list[Row]
+    deliveries: list[Row]
+    behind: int | None  # of its entry in the feed; None: it makes none
     finishes: bool
     holds: bool  # SENDING afterwards
 
     @property
     def row(self) -> Row:
-        return (self.key, *self.start, *self.end, self.sweep_at, self.begins, self.hold)
+        return (self.key, *self.start, *self.end, self.sweep_at, self.begins, self.behind, self.hold)
 
 
 def columns(rows: Sequence[Row], width: int) -> list[list[Any]]:
@@ -87,12 +97,14 @@ def entry_of(submission: Submission, hold: int | None) -> Entry:
         claim.fingerprint if claim else None,
         hold,
     )
-    return Entry(submission, row, len(headers) + len(body.inline or b""))
+    told = [spelling.delivery(delivery) for delivery in submission.deliveries]
+    return Entry(submission, row, told, len(headers) + len(body.inline or b""))
 
 
 def step_of(change: Change, hold: int | None) -> Step:
     before, after, result = change.before, change.after, change.result
     status = STATUS[after.status]
+    span = span_of(change)
     return Step(
         before.id,
         before.key,
@@ -105,6 +117,8 @@ def step_of(change: Change, hold: int | None) -> Step:
         hold,
         [spelling.event(before.key, event) for event in change.events],
         [result_row(before.key, result)] if result else [],
+        [spelling.delivery(delivery) for delivery in change.deliveries],
+        span[0] if span else None,
         status >= FINISHED > STATUS[before.status],
         after.phase is Phase.SENDING,
     )
@@ -119,7 +133,23 @@ def joined(first: Step, second: Step) -> Step:
         begins=first.begins or second.begins,
         events=first.events + second.events,
         results=first.results + second.results,
+        deliveries=first.deliveries + second.deliveries,
+        behind=second.behind if first.behind is None else first.behind,
         finishes=first.finishes or second.finishes,
+    )
+
+
+def progress_row(progress: Progress) -> Row:
+    before, after = progress.before, progress.after
+    return (
+        before.number,
+        STATE[before.state],
+        before.attempt,
+        STATE[after.state],
+        after.tried,
+        after.due_at,
+        after.ended_at,
+        after.code,
     )
 
 

@@ -34,6 +34,9 @@ POOLED_POLL_SECONDS = 0.5
 IDS = 300
 """Ids in one signal, whose text must stay under 8,000 bytes."""
 
+LANES = 15
+"""Lanes in one signal; one may be 330 characters long."""
+
 PAYLOADS = 10
 """Signals at once; where more would be needed, one that says "look at everything" is sent instead."""
 
@@ -47,6 +50,18 @@ class Signal(msgspec.Struct, omit_defaults=True):
     work: dict[str, int] = {}  # upstream, earliest moment
     ids: str | None = ""
     pauses: bool = False  # an upstream was paused or resumed
+    post: dict[str, int] | None = {}  # lane of deliveries, earliest moment; None: any
+    endpoints: bool = False  # one was made, changed or removed
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Whoever is told what other processes say (`Store.listen`)."""
+
+    work: Callable[[str | None, int], None] = lambda upstream, moment: None
+    changed: Callable[[str | None], None] = lambda id: None
+    pauses: Callable[[], None] = lambda: None
+    post: Callable[[str | None, int], None] = lambda lane, moment: None
+    endpoints: Callable[[], None] = lambda: None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -65,18 +80,13 @@ class Signals:
         self._pauses = False
         self._sending: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._tell_work: Callable[[str | None, int], None] = lambda upstream, moment: None
-        self._tell_changed: Callable[[str | None], None] = lambda id: None
-        self._tell_pauses: Callable[[], None] = lambda: None
+        self._post: dict[str, int] = {}
+        self._endpoints = False
+        self._told = Told()
 
-    def start(
-        self,
-        work: Callable[[str | None, int], None],
-        changed: Callable[[str | None], None],
-        pauses: Callable[[], None],
-    ) -> None:
+    def start(self, told: Told) -> None:
         """From now on they are told what other processes say."""
-        self._tell_work, self._tell_changed, self._tell_pauses = work, changed, pauses
+        self._told = told
         if not self._tasks:
             loop = asyncio.get_running_loop()
             self._tasks.append(loop.create_task(self._poll()))
@@ -115,13 +125,25 @@ class Signals:
             self._pauses = True
             self._gather()
 
+    def post(self, lane: str, moment: int) -> None:
+        """A delivery in this lane is due at that moment."""
+        if self._heeded:
+            self._post[lane] = min(moment, self._post.get(lane, moment))
+            self._gather()
+
+    def endpoints(self) -> None:
+        """One was made, changed or removed."""
+        if self._heeded:
+            self._endpoints = True
+            self._gather()
+
     def _gather(self) -> None:
         if self._sending is None:
             self._sending = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
         try:
-            while self._work or self._ids or self._pauses:
+            while self._work or self._ids or self._pauses or self._post or self._endpoints:
                 await asyncio.sleep(GATHER_SECONDS)
                 payloads = self._payloads()
                 await self._database.rows("notify", payloads, again=True)
@@ -136,15 +158,21 @@ class Signals:
         node = self._nodes.node
         signals = []
         if len(ids) > IDS * PAYLOADS:
-            signals.append(Signal(node, {}, None))
+            signals.append(Signal(node, ids=None))
             ids = []
         for place in range(0, len(ids), IDS):
             raw = b"".join(UUID(id).bytes for id in ids[place : place + IDS])
             signals.append(Signal(node, {}, b85encode(raw).decode()))
         signals += [Signal(node, {upstream: moment}) for upstream, moment in work.items()]
-        if self._pauses:
-            self._pauses = False
-            signals.append(Signal(node, pauses=True))
+        post, self._post = list(self._post.items()), {}
+        if len(post) > LANES * PAYLOADS:
+            signals.append(Signal(node, post=None))
+            post = []
+        for place in range(0, len(post), LANES):
+            signals.append(Signal(node, post=dict(post[place : place + LANES])))
+        if self._pauses or self._endpoints:
+            signals.append(Signal(node, pauses=self._pauses, endpoints=self._endpoints))
+            self._pauses = self._endpoints = False
         return [_encode(signal).decode() for signal in signals]
 
     # -- being told
@@ -157,9 +185,11 @@ class Signals:
             self._look()
 
     def _look(self) -> None:
-        self._tell_work(None, 0)
-        self._tell_changed(None)
-        self._tell_pauses()
+        self._told.work(None, 0)
+        self._told.changed(None)
+        self._told.pauses()
+        self._told.post(None, 0)
+        self._told.endpoints()
 
     async def _listen(self) -> None:
         pause = 0.1
@@ -199,15 +229,22 @@ class Signals:
             return
         self._nodes.others = self._nodes.others or 1
         for upstream, moment in signal.work.items():
-            self._tell_work(upstream, moment)
+            self._told.work(upstream, moment)
         if signal.pauses:
-            self._tell_pauses()
+            self._told.pauses()
+        if signal.endpoints:
+            self._told.endpoints()
+        if signal.post is None:
+            self._told.post(None, 0)
+        else:
+            for lane, moment in signal.post.items():
+                self._told.post(lane, moment)
         if signal.ids is None:
-            self._tell_changed(None)
+            self._told.changed(None)
             return
         raw = b85decode(signal.ids)
         for place in range(0, len(raw), 16):
-            self._tell_changed(str(UUID(bytes=raw[place : place + 16])))
+            self._told.changed(str(UUID(bytes=raw[place : place + 16])))
 
 
 async def _happens(event: asyncio.Event, seconds: float) -> bool:

@@ -15,7 +15,6 @@ from ...core.model import (
     Accepted,
     Change,
     Claim,
-    Load,
     Query,
     Ration,
     Submission,
@@ -25,7 +24,6 @@ from ...core.model import (
 from ...core.policy import Limits
 from ...core.status import Reading as ReadingState
 from ...ports import StoreHealth, Told
-from ..lookups import Lookups
 from .accepting import Accepting
 from .bodies import Bodies
 from .changing import Changing
@@ -35,16 +33,20 @@ from .keys import BLOCK, key_for
 from .lane import BULK_GROUP, ROW, Job, Lane
 from .migrate import migrate
 from .nodes import Nodes
+from .outbox import Outbox
 from .partitions import Partitions
 from .pool import Pool
+from .posting import SETTLING_PATIENCE, Posting
 from .reading import Reading, lapsed
-from .rows import Entry, Step, entry_of, read_text, step_of, text
+from .rows import DUE_AT, LANE, Entry, Step, entry_of, read_text, step_of
 from .search import find
 from .settling import Settling
 from .sharing import Sharing
 from .signals import Signals
+from .signals import Told as Listeners
 from .trouble import Unknown
 from .turning import Turning
+from .upstreams import Upstreams
 from .url import read_url
 
 CONNECTIONS = 10  # of one process at most, beside the one it listens on
@@ -53,11 +55,8 @@ SEARCHES = 2  # lists that are read at the same time
 DROP_BYTES = 256 * 1024
 """What dropping some pieces counts for."""
 
-SETTLING_PATIENCE = 2
-"""What ends work is refused later than what begins it."""
 
-
-class PostgresStore(Lookups):
+class PostgresStore(Posting, Upstreams):
     """One process's way to the database that all of them share. Made by `open`, ended by `close`."""
 
     def __init__(self, pool: Pool, limits: Limits) -> None:
@@ -79,6 +78,7 @@ class PostgresStore(Lookups):
         self._signals = Signals(database, pool.target, nodes)
         self._sharing = Sharing(database, nodes)
         self._work: Callable[[str | None, int], None] = lambda upstream, moment: None
+        self._outbox = Outbox(database)
         self._accepting = Accepting(database, self._accepted)
         self._changing = Changing(database, self._applied)
         settling = Settling(database, self._changing)
@@ -87,6 +87,7 @@ class PostgresStore(Lookups):
         self._settle = Lane(settling.run, max_waiting=waiting, away=away)
         bodies = Bodies(database, lambda: nodes.node)
         self._bulk = Lane(bodies.run, max_waiting=waiting, away=away, group=BULK_GROUP)
+        self._post = Lane(self._outbox.run, max_waiting=waiting, away=away)
         self._turn = Lane(Turning(database, nodes).run, max_waiting=waiting, away=away)
         self._read = Lane(Reading(database).run, max_waiting=waiting, away=away)
         self._pieces = Lane(Reading(database).run, max_waiting=waiting, away=away)
@@ -102,6 +103,7 @@ class PostgresStore(Lookups):
             await store._nodes.enter()
             # Not before: nobody moves a store, and its secret, into a database that a server has entered.
             store._secret = await store._database.value("secret", again=True)
+            await store._outbox.adopt()
         except BaseException as error:
             if store._nodes.node:
                 await store.close()
@@ -134,20 +136,11 @@ class PostgresStore(Lookups):
         work: Callable[[str | None, int], None],
         changed: Callable[[str | None], None],
         pauses: Callable[[], None],
+        post: Callable[[str | None, int], None],
+        endpoints: Callable[[], None],
     ) -> None:
         self._work = work
-        self._signals.start(work, changed, pauses)
-
-    async def pause(self, upstream: str) -> None:
-        await self._database.rows("pause", text(upstream), again=True)
-        self._signals.pauses()
-
-    async def resume(self, upstream: str) -> None:
-        await self._database.rows("resume", text(upstream), again=True)
-        self._signals.pauses()
-
-    async def paused(self) -> frozenset[str]:
-        return frozenset(read_text(row[0]) for row in await self._database.rows("paused", again=True))
+        self._signals.start(Listeners(work, changed, pauses, post, endpoints))
 
     @property
     def shared(self) -> bool:
@@ -155,11 +148,6 @@ class PostgresStore(Lookups):
 
     async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:
         return await self._sharing.divide(wanted)
-
-    async def loads(self) -> dict[str, Load]:
-        async with self._searching:
-            rows = await self._database.rows("loads", again=True)
-        return {read_text(row[0]): Load(running=row[2], queued=row[1] - row[2]) for row in rows}
 
     async def reserve_numbers(self, count: int) -> range:
         if count > BLOCK:
@@ -310,7 +298,7 @@ class PostgresStore(Lookups):
         if self._closed:
             return
         self._closed = True
-        for lane in (self._accept, self._settle, self._bulk, self._read, self._pieces):
+        for lane in (self._accept, self._settle, self._post, self._bulk, self._read, self._pieces):
             await lane.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._turn.close()
@@ -323,6 +311,7 @@ class PostgresStore(Lookups):
     def _accepted(self, entry: Entry) -> None:
         """After its commit."""
         transaction = entry.submission.transaction
+        self._posted(entry.submission.deliveries)
         if transaction.status not in TERMINAL:
             self._nodes.queued.add(transaction.tenant)
             if not entry.submission.claim and transaction.due_at is not None:
@@ -335,6 +324,8 @@ class PostgresStore(Lookups):
         if not step.holds:
             self._nodes.let_go(step.key)
         self._signals.changed(step.id)
+        for row in step.deliveries:
+            self._signals.post(read_text(row[LANE]), row[DUE_AT])
 
     def _freed(self, upstream: str) -> None:
         self._work(upstream, 0)

@@ -27,6 +27,8 @@ def apply_together(database: Database, jobs: list[Job]) -> bool:
     moved: list[Row] = []
     events: list[Row] = []
     results: list[Row] = []
+    deliveries: list[Row] = []
+    feed: list[Row] = []
     for step in merged.values():
         row = (step.key, *step.start, *step.end)
         if step.sweep_at is None:
@@ -35,9 +37,11 @@ def apply_together(database: Database, jobs: list[Job]) -> bool:
             moved.append((*row, step.sweep_at))
         events += step.events
         results += step.results
+        deliveries += step.deliveries
+        feed += step.feed
     if not database.many("apply_changes", plain) or not database.many("apply_changes_and_sweeps", moved):
         return False
-    _insert(database, events, results)
+    _insert(database, events, results, deliveries, feed)
     for job in jobs:
         job.value = [True] * len(job.what)
     return True
@@ -53,7 +57,7 @@ def apply_alone(database: Database, job: Job) -> bool:
         else:
             done = database.many("apply_changes_and_sweeps", [(*row, step.sweep_at)])
         if done:
-            _insert(database, step.events, step.results)
+            _insert(database, step.events, step.results, step.deliveries, step.feed)
         applied.append(done)
     job.value = applied
     return True
@@ -66,12 +70,18 @@ def _joined(first: Step, second: Step) -> Step:
         sweep_at=first.sweep_at if second.sweep_at is None else second.sweep_at,
         events=first.events + second.events,
         results=first.results + second.results,
+        deliveries=first.deliveries + second.deliveries,
+        feed=first.feed + second.feed,
     )
 
 
-def _insert(database: Database, events: list[Row], results: list[Row]) -> None:
+def _insert(
+    database: Database, events: list[Row], results: list[Row], deliveries: list[Row], feed: list[Row]
+) -> None:
     database.many("insert_events", events)
     database.many("insert_results", results)
+    database.many("insert_deliveries", deliveries)
+    database.many("insert_feed", feed)
     for key, _, _, _, body, attempt in results:
         if body is None:
             database.run("delete_loose", (key, attempt))

@@ -11,21 +11,29 @@ from contextlib import contextmanager, suppress
 import apsw
 import msgspec
 
+from ...core.delivery import Attempt, Delivery
+from ...core.endpoint import Endpoint
 from ...core.errors import SettingError
+from ...core.feed import Kept
 from ...core.model import Event, IdempotencyKey, Record, Transaction
 from ...core.status import Phase, Reading
 from ...ports import EVENTS
+from . import outbox
 from .database import Database
 from .migrate import APPLICATION, migrations
 from .opening import leave_file, refused, take_file
 from .queries import numbers
 from .reader import events, requests, results, transactions
-from .rows import read_rows
+from .rows import id_text, read_rows
 
 CACHE_KIB = 16 * 1024
 
 RECORDS = 200
 """Transactions that are read at once: with bodies of 64 KiB each way, 25 MB at most."""
+
+DELIVERIES = 1000
+ENTRIES = 10_000
+"""Deliveries with their attempts, and entries of the feed, that are read at once."""
 
 FIRST_EVENTS = 20
 """Events that are read along with a transaction; few have more."""
@@ -108,6 +116,22 @@ class SQLiteDeparture:
         with self._reading():
             found: bytes | None = self._database.value("chunk", (key, attempt, position))
         return found
+
+    def endpoints(self) -> list[Endpoint]:
+        with self._reading():
+            return outbox.endpoints(self._database)
+
+    def deliveries(self, after: int) -> list[tuple[Delivery, list[Attempt]]]:
+        with self._reading():
+            found = [row[0] for row in self._database.rows("deliveries_after", (after, DELIVERIES))]
+            rows = sorted((one for one, _ in outbox.taken(self._database, found)), key=lambda one: one.number)
+            logs = outbox.attempts(self._database, [one.number for one in rows])
+        return list(zip(rows, logs, strict=True))
+
+    def feed(self, after: int) -> list[Kept]:
+        with self._reading():
+            rows = self._database.rows("feed_after", (after, ENTRIES))
+        return [Kept(row[0], row[1], row[2], id_text(row[3]), row[4], row[5], row[6]) for row in rows]
 
     def close(self) -> None:
         with suppress(apsw.Error):  # nothing was written

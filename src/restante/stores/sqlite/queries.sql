@@ -29,8 +29,8 @@ BEGIN
 INSERT INTO transactions (
     key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
     method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
-    result_status, reading, retry_of
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    result_status, reading, retry_of, callback
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_events
 INSERT INTO events (key, sequence, kind, message, data, status, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -183,7 +183,7 @@ UPDATE transactions SET reading = 0 WHERE key IN (
 SELECT json_group_array(json_array(
     key, hex(id), tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
     method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
-    result_status, reading, hex(retry_of)
+    result_status, reading, hex(retry_of), callback
 )) FROM transactions WHERE key IN (SELECT value FROM json_each(?))
 
 -- name: events
@@ -333,3 +333,112 @@ SELECT json_group_array(json_array(status, operation, dialect)) FROM run
 -- name: free_pages
 -- Pages of the file that are used again before it grows, and their size.
 SELECT freelist_count, page_size FROM pragma_freelist_count, pragma_page_size
+
+-- name: endpoints
+SELECT content FROM endpoints ORDER BY number
+
+-- name: insert_endpoint
+-- Only where the tenant has fewer than ?5.
+INSERT INTO endpoints (id, tenant, version, content)
+SELECT ?1, ?2, ?3, ?4 WHERE (SELECT count(*) FROM endpoints WHERE tenant = ?2) < ?5
+ON CONFLICT (id) DO NOTHING
+
+-- name: replace_endpoint
+UPDATE endpoints SET content = ?4, version = ?3 WHERE id = ?1 AND tenant = ?2 AND version = ?3 - 1
+
+-- name: delete_endpoint
+DELETE FROM endpoints WHERE id = ? AND version = ?
+
+-- name: insert_deliveries
+INSERT INTO deliveries (
+    id, tenant, endpoint, lane, url, key, transaction_id, sequence, body, state, attempt, tried, due_at, created_at,
+    ended_at, code
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_feed
+INSERT INTO feed (tenant, key, id, behind, last, at) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: take_deliveries
+-- Of lane ?1 the first ?3 that are due at ?2, lent out until ?4. (core.delivery.send)
+UPDATE deliveries SET state = 1, attempt = attempt + 1, due_at = ?4 WHERE number IN (
+    SELECT number FROM deliveries INDEXED BY lanes
+    WHERE lane = ?1 AND state < 2 AND due_at <= ?2 ORDER BY due_at, number LIMIT ?3
+)
+RETURNING number
+
+-- name: settle_delivery
+-- The version check: only from the state and attempt that it starts from.
+UPDATE deliveries SET state = ?, tried = ?, due_at = ?, ended_at = ?, code = ?
+WHERE number = ? AND state = ? AND attempt = ?
+
+-- name: insert_attempts
+INSERT OR REPLACE INTO attempts (delivery, number, at, duration, carried, reason, code, answer)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: errands
+-- Deliveries by number, each with the event that its endpoint was told before of the same transaction.
+SELECT number, lower(hex(id)), tenant, endpoint, lane, url, key, hex(transaction_id), sequence, body, state, attempt,
+    tried, due_at, created_at, ended_at, code, (
+        SELECT max(before.sequence) FROM deliveries AS before
+        WHERE before.key = d.key AND before.endpoint = d.endpoint AND before.sequence < d.sequence AND d.key > 0
+    )
+FROM deliveries AS d WHERE number IN (SELECT value FROM json_each(?)) ORDER BY due_at, number
+
+-- name: lane_dues
+-- Of each of these lanes (a JSON array) the earliest moment.
+SELECT value, (SELECT min(due_at) FROM deliveries INDEXED BY lanes WHERE lane = value AND state < 2)
+FROM json_each(?)
+
+-- name: all_lane_dues
+-- Of all lanes, the first ?2 behind ?1 by name: two index steps for each.
+WITH RECURSIVE line (lane) AS (
+    SELECT min(lane) FROM deliveries INDEXED BY lanes WHERE state < 2 AND lane > ?1
+    UNION ALL
+    SELECT (SELECT min(lane) FROM deliveries INDEXED BY lanes WHERE state < 2 AND lane > line.lane)
+    FROM line WHERE line.lane IS NOT NULL
+    LIMIT ?2
+)
+SELECT lane, (SELECT min(due_at) FROM deliveries INDEXED BY lanes WHERE lane = line.lane AND state < 2)
+FROM line WHERE lane IS NOT NULL
+
+-- name: deliveries_after
+SELECT number FROM deliveries WHERE number > ? ORDER BY number LIMIT ?
+
+-- name: feed_after
+SELECT number, tenant, key, lower(hex(id)), behind, last, at FROM feed WHERE number > ? ORDER BY number LIMIT ?
+
+-- name: delivery_numbers
+SELECT number, lower(hex(id)), created_at FROM deliveries WHERE id IN (SELECT unhex(value) FROM json_each(?))
+
+-- name: delivery_page
+-- The newest of an endpoint in one state, within a span, older than a place.
+SELECT number FROM deliveries INDEXED BY delivery_lists
+WHERE endpoint = ?1 AND state = ?2 AND created_at BETWEEN ?3 AND ?4 AND (created_at, number) < (?5, ?6)
+ORDER BY created_at DESC, number DESC LIMIT ?7
+
+-- name: attempts
+SELECT delivery, number, at, duration, carried, reason, code, answer FROM attempts
+WHERE delivery IN (SELECT value FROM json_each(?)) ORDER BY delivery, number
+
+-- name: old_deliveries
+-- Made before ?1, and over, or nobody sends them.
+SELECT number FROM deliveries INDEXED BY delivery_ages
+WHERE created_at < ?1 AND (state >= 2 OR due_at < ?1) ORDER BY created_at LIMIT ?2
+
+-- name: deliveries_of
+SELECT number FROM deliveries INDEXED BY delivery_events WHERE key IN (SELECT value FROM json_each(?))
+
+-- name: delete_attempts
+DELETE FROM attempts WHERE delivery IN (SELECT value FROM json_each(?))
+
+-- name: delete_deliveries
+DELETE FROM deliveries WHERE number IN (SELECT value FROM json_each(?))
+
+-- name: delete_feed
+-- The oldest ?2, as far as they are from before ?1; never the newest.
+DELETE FROM feed WHERE at < ?1 AND number IN (SELECT number FROM feed ORDER BY number LIMIT ?2)
+    AND number < (SELECT max(number) FROM feed)
+
+-- name: feed
+SELECT number, key, lower(hex(id)), behind, last FROM feed INDEXED BY feeds
+WHERE tenant = ? AND number > ? ORDER BY number LIMIT ?

@@ -5,6 +5,7 @@ Only loose ones are dropped, a few pieces per commit; those that a crash left be
 next start.
 """
 
+from . import outbox
 from .database import Database
 from .queries import numbers
 
@@ -47,5 +48,6 @@ def purge(database: Database, what: tuple[Sweeps, Keys]) -> list[tuple[int, int]
     if forget:
         gone = (numbers(forget),)
         database.run("delete_events", gone)
+        outbox.forget(database, gone)
         database.run("delete_transactions", gone)
     return [(row[0], row[1]) for row in database.rows("loose_bodies_of", keys)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ...core.feed import span_of
 from ...core.model import Change, Submission
 from ...core.status import Phase
 from ..codes import FINISHED, STATUS
@@ -25,6 +26,7 @@ class Entry(msgspec.Struct, array_like=True):
     transaction: Row
     event: Row
     request: Row
+    deliveries: list[Row]
     claim: tuple[bytes, bytes, int] | None  # an idempotency key: scope, fingerprint, expires_at
 
     @property
@@ -58,6 +60,8 @@ class Step(msgspec.Struct, array_like=True):
     sweep_at: int | None  # None: as it was
     events: list[Row]
     results: list[Row]
+    deliveries: list[Row]
+    feed: list[Row]
     finishes: bool
     holds: bool  # SENDING afterwards
 
@@ -71,6 +75,7 @@ def entry_of(submission: Submission) -> Entry:
         spelling.transaction(t),
         spelling.event(t.key, submission.event),
         (t.key, headers_bytes(request.headers), body.size, body.inline, claim.scope if claim else None),
+        [spelling.delivery(delivery) for delivery in submission.deliveries] if submission.deliveries else [],
         (claim.scope, claim.fingerprint, t.expires_at) if claim else None,
     )
 
@@ -87,9 +92,20 @@ def step_of(change: Change) -> Step:
         None if after.sweep_at == before.sweep_at else after.sweep_at,
         [spelling.event(before.key, event) for event in change.events],
         [result_row(before.key, result)] if result else [],
+        [spelling.delivery(delivery) for delivery in change.deliveries],
+        feed_rows(change),
         status >= FINISHED > STATUS[before.status],
         after.phase is Phase.SENDING,
     )
+
+
+def feed_rows(change: Change) -> list[Row]:
+    """The change's entry in the feed, if it makes one."""
+    span = span_of(change)
+    if span is None:
+        return []
+    before = change.before
+    return [(before.tenant, before.key, _id_bytes(before.id), *span, change.after.updated_at)]
 
 
 def read_rows(text: str) -> list[list[Any]]:
@@ -101,10 +117,10 @@ def _id_bytes(id: str) -> bytes:
     return bytes.fromhex(id.replace("-", ""))
 
 
-def _id_text(digits: str) -> str:
+def id_text(digits: str) -> str:
     digits = digits.lower()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-spelling = Spelling(id=_id_bytes, read_id=_id_text, text=str, read_text=str)
+spelling = Spelling(id=_id_bytes, read_id=id_text, text=str, read_text=str)
 read_transaction, read_event = spelling.read_transaction, spelling.read_event

@@ -1,9 +1,57 @@
+CREATE TABLE attempts (
+    delivery INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    duration INTEGER NOT NULL,
+    carried TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    code INTEGER,
+    answer BLOB NOT NULL,     -- the body's beginning
+    PRIMARY KEY (delivery, number)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE chunks (
     key INTEGER NOT NULL,
     attempt INTEGER NOT NULL, -- 0: the request's body
     position INTEGER NOT NULL,
     data BLOB NOT NULL,
     UNIQUE (key, attempt, position)
+) STRICT;
+
+CREATE TABLE deliveries (
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL,         -- 16 bytes
+    tenant TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    url TEXT,                 -- NULL: the endpoint's
+    key INTEGER NOT NULL,     -- 0: it tells of no transaction
+    transaction_id BLOB,
+    sequence INTEGER NOT NULL,
+    body BLOB,                -- NULL: made of the event
+    state INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    tried INTEGER NOT NULL,
+    due_at INTEGER,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    code INTEGER
+) STRICT;
+
+CREATE INDEX delivery_ages ON deliveries (created_at);
+
+CREATE INDEX delivery_events ON deliveries (key, endpoint, sequence);
+
+CREATE UNIQUE INDEX delivery_ids ON deliveries (id);
+
+CREATE INDEX delivery_lists ON deliveries (endpoint, state, created_at, number);
+
+CREATE TABLE endpoints (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    content BLOB NOT NULL     -- msgpack: core.endpoint.Endpoint
 ) STRICT;
 
 CREATE TABLE events (
@@ -17,12 +65,26 @@ CREATE TABLE events (
     PRIMARY KEY (key, sequence)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE feed (
+    number INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    key INTEGER NOT NULL,
+    id BLOB NOT NULL,         -- the transaction's
+    behind INTEGER NOT NULL,  -- its events with sequences over this one,
+    last INTEGER NOT NULL,    -- up to this one
+    at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX feeds ON feed (tenant, number);
+
 CREATE TABLE idempotency (
     scope BLOB PRIMARY KEY,
     key INTEGER NOT NULL,
     fingerprint BLOB NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX lanes ON deliveries (lane, due_at, number) WHERE state < 2;
 
 CREATE INDEX lists ON transactions (tenant, status, operation, dialect, created_at, key, path);
 
@@ -92,7 +154,7 @@ CREATE TABLE transactions (
     sweep_at INTEGER NOT NULL,
     result_status INTEGER,
     reading INTEGER NOT NULL
-, retry_of BLOB, reader INTEGER NOT NULL DEFAULT 0) STRICT;
+, retry_of BLOB, reader INTEGER NOT NULL DEFAULT 0, callback TEXT) STRICT;
 
 CREATE INDEX turns ON transactions (upstream, tenant, priority DESC, due_at, key, phase, status) WHERE status < 2;
 

@@ -1,4 +1,4 @@
-"""The store itself: every method of `ports.Store`, each a job for one of four threads.
+"""The store itself: every method of `ports.Store`, each a job for one of five threads.
 
 What is written is spelled as rows here, on the caller's side; the threads only move rows.
 """
@@ -21,11 +21,12 @@ from ...core.model import (
 from ...core.policy import Limits
 from ...core.status import Reading
 from ...ports import StoreHealth, Told
-from ..lookups import Lookups
 from .accepting import FRESH, REUSED
 from .apart import Apart, Child
 from .disk import Disk
 from .opening import READERS, OpenFile, open_file
+from .outbox import OutboxReader
+from .posting import SETTLING_PATIENCE, Posting
 from .reader import Reader
 from .rows import entry_of, read_transaction, step_of
 from .search import Search
@@ -37,17 +38,14 @@ from .writer import Writer
 DROP_BYTES = 256 * 1024
 """What dropping some pieces of a body counts for, beside pieces being written."""
 
-SETTLING_PATIENCE = 2
-"""What ends work is refused later than what begins it."""
 
-
-class SQLiteStore(Lookups):
+class SQLiteStore(Posting):
     """One SQLite file, one server. Made by `open`, ended by `close`."""
 
     def __init__(self, opened: OpenFile, writer: Hand, limits: Limits) -> None:
         self._opened = opened
         memory = self._memory = opened.memory
-        read, turn, search = opened.databases[-READERS:]
+        read, turn, search, outbox = opened.databases[-READERS:]
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._abandoned: set[tuple[int, int]] = set()
@@ -58,6 +56,7 @@ class SQLiteStore(Lookups):
         self._read = Worker(Thread("restante-read", Reader(read).run), max_waiting=waiting)
         self._turn = Worker(Thread("restante-turns", Turns(turn, memory).run), max_waiting=waiting)
         self._search = Worker(Thread("restante-search", Search(search).run), max_waiting=waiting)
+        self._outbox = Worker(Thread("restante-outbox", OutboxReader(outbox).run), max_waiting=waiting)
 
     @classmethod
     async def open(
@@ -282,6 +281,8 @@ class SQLiteStore(Lookups):
         work: Callable[[str | None, int], None],
         changed: Callable[[str | None], None],
         pauses: Callable[[], None],
+        post: Callable[[str | None, int], None],
+        endpoints: Callable[[], None],
     ) -> None:
         """There is nobody to listen to: one file has one server."""
 
@@ -292,7 +293,7 @@ class SQLiteStore(Lookups):
         if self._closed:
             return
         self._closed = True
-        for worker in (self._write, self._read, self._turn, self._search):
+        for worker in (self._write, self._read, self._turn, self._search, self._outbox):
             await worker.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._opened.close)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ...ports import REQUEST_CHUNKS
-from . import accepting, changing, removing
+from . import accepting, changing, outbox, removing
 from .database import BREAKDOWNS, Database, wrong
 from .disk import Disk
 from .queries import numbers
-from .rows import Entry, Step
+from .rows import Entry, Row, Step
 from .turnstile import Open, Turnstile
 from .worker import Job
 
@@ -31,6 +31,12 @@ class Writer:
             "apply": (list[Step], self._apply),
             "reading": (tuple[int, ...], self._alone(self._read)),
             "renew": (tuple[list[int], int], self._alone(self._renew)),
+            "post": (list[Row], self._alone(outbox.post)),
+            "take": (tuple[dict[str, int], int, int], self._alone(outbox.take)),
+            "settle": (list[tuple[Row, Row | None]], self._alone(outbox.settle)),
+            "keep_endpoint": (Row, self._alone(outbox.keep_endpoint)),
+            "drop_endpoint": (Row, self._alone(outbox.drop_endpoint)),
+            "sweep": (tuple[int, int, int], self._alone(outbox.sweep)),
             "purge": (tuple[removing.Sweeps, removing.Keys], self._alone(removing.purge)),
             "probe": (None, self._alone(self._probe)),
             "pause": (tuple[str, str], self._alone(self._pause)),
