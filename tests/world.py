@@ -12,12 +12,16 @@ from restante.core.envelope import open_envelope
 from restante.core.machine import TERMINAL
 from restante.core.model import Event, Transaction
 from restante.core.policy import Limits, Policy, Route, Upstream
+from restante.core.policy import Webhooks as Settings
 from restante.core.status import Dialect
 from restante.outbound import HTTPSender
 from restante.ports import Store
 from restante.runner import Runner, Sweeper
 from restante.service import Draft, Service
+from restante.service.callbacks import callback_of
+from restante.webhooks.webhooks import Webhooks
 
+from .couriers import ScriptedCourier
 from .fakes import FakeClock, SeededChance
 
 PATIENCE_SECONDS = 30.0
@@ -32,9 +36,16 @@ class World:
         self.clock = clock
         self.sender = HTTPSender()
         self.runner = Runner(store=store, policy=policy, clock=clock, sender=self.sender)
+        self.courier = ScriptedCourier()
         self.service = Service(
-            store=store, policy=policy, clock=clock, chance=SeededChance(), bell=self.runner
+            store=store,
+            policy=policy,
+            clock=clock,
+            chance=SeededChance(),
+            bell=self.runner,
+            courier=self.courier,
         )
+        self.webhooks = Webhooks()
         self.sweeper = Sweeper(self.service)
 
     async def submit(
@@ -50,16 +61,21 @@ class World:
         pairs = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
         route = self.policy.route(method, path)
         assert route is not None
+        envelope = open_envelope(pairs)
+        intake = await self.service.take_body(body, None)
         accepted = await self.service.submit(
             Draft(
                 tenant=tenant,
                 method=method,
                 path=path,
                 query="",
-                envelope=open_envelope(pairs),
+                envelope=envelope,
                 route=route,
                 dialect=dialect,
-                intake=await self.service.take_body(body, None),
+                intake=intake,
+                callback=await callback_of(
+                    self.service, tenant, envelope=envelope, route=route, intake=intake
+                ),
             )
         )
         return accepted.transaction
@@ -92,9 +108,12 @@ class World:
     async def at_rest(self) -> None:
         """Until the runner has nothing to do but wait for the clock."""
         await eventually(
-            lambda: all(
-                not lane.running and lane._claiming is None and not lane._backlog
-                for lane in self.runner.lanes
+            lambda: (
+                all(
+                    not lane.running and lane._claiming is None and not lane._backlog
+                    for lane in self.runner.lanes
+                )
+                and self.webhooks.at_rest
             )
         )
 
@@ -118,19 +137,31 @@ async def a_world(
     run: bool = True,
     events_url: str | None = None,
     database: str | None = None,
+    webhooks: Settings = Settings(),
+    send: bool = True,
     **upstream: Any,
 ) -> AsyncIterator[World]:
     """A world in front of the upstream at `url`, its store in `folder` or in a PostgreSQL."""
     place = urlsplit(url)
     default = Upstream(host=place.hostname or "", port=place.port or 80, authority=place.netloc, **upstream)
-    policy = Policy(upstreams={"default": default}, routes=routes, limits=limits, events_url=events_url)
+    policy = Policy(
+        upstreams={"default": default},
+        routes=routes,
+        limits=limits,
+        webhooks=webhooks,
+        events_url=events_url,
+    )
     store = await open_store(database or f"sqlite:///{folder}/restante.db", limits=limits)
     world = World(store=wrap(store), policy=policy, clock=clock or FakeClock())
     try:
+        await world.service.endpoints.look()
         if run:
             world.runner.start(world.service)
+        if send:
+            world.webhooks.start(world.service)
         yield world
     finally:
+        await world.webhooks.stop(0)
         await world.runner.stop(0)
         await world.sender.close()
         await store.close()

@@ -249,7 +249,11 @@ REFUSALS = [
     ),
     (WITH_ROUTE + "lookup = 'GET /x/{id}'", f"routes[0].lookup: {RECONCILE_ONLY}"),
     (WITH_ROUTE + "not_found = 'retry'", f"routes[0].not_found: {RECONCILE_ONLY}"),
-    (WITH_ROUTE + "callback = '/url'", f"routes[0].callback: {LATER}"),
+    (
+        WITH_ROUTE + "callback = ''",
+        "routes[0].callback: expected a JSON pointer such as /notification_url; the whole body is no URL",
+    ),
+    (WITH_ROUTE + "callback = 'url'", "routes[0].callback: expected a JSON pointer such as /id"),
     (WITH_ROUTE + "priority = 1000", "routes[0].priority: expected a whole number from -100 to 100"),
     (WITH_ROUTE + "tracking_id = 'a b'", f"routes[0].tracking_id: {TRACKING}"),
     (WITH_ROUTE + "tracking_id = '/a~2'", f"routes[0].tracking_id: {TRACKING}"),
@@ -365,8 +369,8 @@ REFUSALS = [
     ),
     ("workers = 0\n" + UP, "workers: expected a whole number from 1 to 64"),
     (
-        "role = 'webhooks'\n" + UP,
-        f'role: a role for webhooks is {LATER}; expected "all", "gateway" or "runner"',
+        "role = 'sender'\n" + UP,
+        'role: expected "all", "gateway", "runner" or "webhooks"',
     ),
     ("log_level = 'loud'\n" + UP, 'log_level: expected "debug", "info", "warning" or "error"'),
     (UP + "[auth]\nmode = 'none'", 'auth.mode: expected "open"'),
@@ -374,6 +378,28 @@ REFUSALS = [
     (UP + "[auth]\nmode = 'passthrough'", f'auth.mode: passthrough is {LATER}; expected "open"'),
     (UP + "[auth]\ninsecure = 'yes'", "auth.insecure: expected true or false"),
     ("auth = 'open'\n" + UP, "auth: expected a table"),
+    (
+        "role = 'webhooks'\n" + UP,
+        'role: several processes need store = "postgresql://…"; one SQLite file has one server',
+    ),
+    (
+        UP + "[webhooks]\nallow = ['x']",
+        "webhooks.allow[0]: expected a network such as 10.0.0.0/8 or an address",
+    ),
+    (
+        UP + "[webhooks]\nschedule = []",
+        'webhooks.schedule: expected a list of 1 to 50 durations, such as ["0s", "5s", "5m"]',
+    ),
+    (
+        UP + "[webhooks]\nschedule = ['0s', 'soon']",
+        "webhooks.schedule[1]: expected a duration such as 500ms, 3s, 5m, 24h or 30d, in quotes",
+    ),
+    (UP + "[webhooks]\ntimeout = '10ms'", "webhooks.timeout: expected a duration of 1s at least"),
+    (
+        UP + "[webhooks]\nretention = '1h'",
+        "webhooks.retention: 1h is shorter than the whole schedule may last (326526s); "
+        "deliveries would be gone before they are given up",
+    ),
     # where webhooks may go
     (UP + "[webhooks]\nalow = []", f"webhooks.alow: {NO_SUCH}; did you mean allow?"),
     (

@@ -13,7 +13,7 @@ from restante.config.describe import HIDDEN, describe, spell_rate, upstream_url
 from restante.config.kinds import LARGEST, LONGEST, RATE, SIZE, span, spell_duration, spell_size
 from restante.config.settings import AUTH, TOP
 from restante.config.upstreams import RETRY, UPSTREAM
-from restante.core.clock import MILLISECOND, MINUTE, SECOND
+from restante.core.clock import DAY, MILLISECOND, MINUTE, SECOND
 from restante.core.duration import parse_duration
 from restante.core.policy import Limits, Lookup, Policy, Retry, Route, Upstream, Webhooks
 from restante.core.status import Dialect, Interrupted
@@ -40,11 +40,6 @@ trusted_proxies = ["10.0.0.0/8", "192.168.1.7"]
 admin_listen = "[::1]:8601"
 grace = "5s"
 log_level = "warning"
-
-[webhooks]
-allow = ["127.0.0.0/8", "fd00::/8"]
-ports = [443, "8000-8999"]
-ca_file = "receivers.pem"
 
 [upstreams.bank]
 url = "https://bank.example:8443/api/"
@@ -84,6 +79,19 @@ messages = { completed = "Criação de ticket bem sucedida" }
 match = "* /transactions/*"
 upstream = "bank"
 tracking_id = "X-Order"
+callback = "/request/notification_url"
+
+[webhooks]
+allow = ["127.0.0.0/8", "fd00::/8"]
+ports = [443, "8000-8999"]
+ca_file = "receivers.pem"
+timeout = "5s"
+schedule = ["0s", "1m"]
+concurrency = 100
+endpoint_concurrency = 4
+max_endpoints = 7
+retention = "2d"
+give_up = "1d"
 
 [auth]
 mode = "open"
@@ -143,7 +151,12 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
         data=(("ticket_id", "/id"),),
         messages=(("completed", "Criação de ticket bem sucedida"),),
     )
-    payments = Route(path="/transactions/*", upstream="bank", tracking_id="X-Order")
+    payments = Route(
+        path="/transactions/*",
+        upstream="bank",
+        tracking_id="X-Order",
+        callback="/request/notification_url",
+    )
     assert read.policy == Policy(
         upstreams={"bank": bank, "desk": desk},
         routes=(tickets, payments),
@@ -160,7 +173,16 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
             grace=5 * SECOND,
         ),
         webhooks=Webhooks(
-            allow=("127.0.0.0/8", "fd00::/8"), ports=((443, 443), (8000, 8999)), ca_file="receivers.pem"
+            allow=("127.0.0.0/8", "fd00::/8"),
+            ports=((443, 443), (8000, 8999)),
+            ca_file="receivers.pem",
+            timeout=5 * SECOND,
+            schedule=(0, MINUTE),
+            concurrency=100,
+            lane=4,
+            endpoints=7,
+            retention=2 * DAY,
+            give_up=DAY,
         ),
         strict=True,
         accept_status=200,

@@ -46,7 +46,13 @@ class Several:
 
 def hear(world: World) -> None:
     """As assembly joins them, but for those who wait for news."""
-    world.store.listen(work=world.runner.work, changed=lambda id: None, pauses=world.service.pauses.heard)
+    world.store.listen(
+        work=world.runner.work,
+        changed=lambda id: None,
+        pauses=world.service.pauses.heard,
+        post=world.webhooks.heard,
+        endpoints=world.service.endpoints.heard,
+    )
 
 
 async def test_no_more_than_concurrency_run_at_once_over_all(tmp_path: Path, database: str) -> None:

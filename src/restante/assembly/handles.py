@@ -25,10 +25,10 @@ def raise_limit() -> int:
     return MOST if soft == resource.RLIM_INFINITY else soft
 
 
-def max_connections(handles: int, upstreams: Iterable[Upstream]) -> int:
-    """How many callers may be connected: what attempts and the process itself leave of `handles`.
+def max_connections(handles: int, upstreams: Iterable[Upstream], webhooks: int) -> int:
+    """How many callers may be connected: what attempts, webhooks and the process itself leave of `handles`.
 
     Each caller may be on a plain path, and so need a connection to an upstream as well.
     """
-    attempts = sum(upstream.concurrency for upstream in upstreams)
+    attempts = sum(upstream.concurrency for upstream in upstreams) + webhooks
     return max((handles - OWN - attempts) // 2, handles // 4)

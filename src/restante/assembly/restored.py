@@ -5,14 +5,15 @@ server had been killed while sending it: what its route says about interrupted a
 due only later was sent by nobody.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..config import Settings
 from ..core import change
 from ..core.model import Change, Transaction
 from ..core.status import Phase
-from ..outbound import SystemClock
+from ..outbound import SystemChance, SystemClock
 from ..ports import Clock, Store
+from ..service.endpoints import Endpoints
 from .store import open_store
 
 BATCH = 2000
@@ -25,19 +26,29 @@ async def doubt_restored(settings: Settings) -> int:
     """Marks what waits in the store of `settings`, which no server may use; how many these were."""
     store = await open_store(settings.store, limits=settings.policy.limits)
     try:
-        return await doubt(store, settings.policy.upstreams, clock=SystemClock())
+        policy = settings.policy
+        clock, chance = SystemClock(), SystemChance()
+        endpoints = Endpoints(store=store, settings=policy.webhooks, clock=clock, chance=chance)
+        await endpoints.look()
+        return await doubt(store, policy.upstreams, clock=clock, telling=endpoints.with_deliveries)
     finally:
         await store.close()
 
 
-async def doubt(store: Store, upstreams: Iterable[str], *, clock: Clock) -> int:
-    """Marks whatever of these upstreams is due and was not being sent."""
+async def doubt(
+    store: Store,
+    upstreams: Iterable[str],
+    *,
+    clock: Clock,
+    telling: Callable[[Change], Change] = lambda change: change,
+) -> int:
+    """Marks whatever of these upstreams is due and was not being sent. `telling` adds the webhooks for it."""
     marked, now = 0, clock.now()
     for upstream in upstreams:
         # What is marked stays held, and is not met again.
         while claims := await store.claim(upstream, BATCH, now):
             waiting = [claim.transaction for claim in claims if claim.transaction.phase is Phase.WAITING]
-            marked += sum(await store.apply([_doubted(transaction, now) for transaction in waiting]))
+            marked += sum(await store.apply([telling(_doubted(transaction, now)) for transaction in waiting]))
     return marked
 
 

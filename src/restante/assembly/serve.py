@@ -1,4 +1,4 @@
-"""One process: gateway, runner and sweeper on one store, or one role of these, from start to drain.
+"""One process: gateway, runner, sweeper and webhooks on one store, or one role of these, from start to drain.
 
 The order matters twice. At start: store (its lock, its migrations), sockets (a taken port), runner, and
 only then is anybody let in. At the end: nothing new is let in, what is being answered and what runs is
@@ -18,11 +18,14 @@ from ..core.clock import SECOND
 from ..core.errors import SettingError
 from ..gateway import Gateway, OpenAuth
 from ..gateway.server import Server, make_server
-from ..outbound import HTTPSender, SystemChance, SystemClock
+from ..outbound import HTTPCourier, HTTPSender, SystemChance, SystemClock
 from ..ports import Chance, Clock, Sender, Store
+from ..ports.courier import Courier
 from ..runner import Runner, Sweeper
 from ..service import Service
 from ..service.news import News
+from ..webhooks.keys import new_private_key, public_key_of
+from ..webhooks.webhooks import Webhooks
 from .handles import max_connections, raise_limit
 from .store import open_served, open_store
 
@@ -48,7 +51,9 @@ class Running:
         service: Service,
         runner: Runner,
         sweeper: Sweeper,
+        webhooks: Webhooks,
         sender: Sender,
+        courier: Courier,
         servers: list[tuple[Server, socket.socket]],
         one_of_several: bool,
     ) -> None:
@@ -56,7 +61,9 @@ class Running:
         self._service = service
         self._runner = runner
         self._sweeper = sweeper
+        self._webhooks = webhooks
         self._sender = sender
+        self._courier = courier
         self._servers = servers
         self._one_of_several = one_of_several
         self._serving = [
@@ -77,16 +84,18 @@ class Running:
         """
         grace = self._service.policy.limits.grace / SECOND
         if self._one_of_several:
-            self._service.waiting.end()
+            self._service.release()
         else:
             self._service.drain()
         for server, _ in self._servers:
             server.stop(idle_seconds=min(IDLE_SECONDS, grace) if followed else 0.0)
         await asyncio.gather(*self._serving, self._runner.stop(grace), return_exceptions=False)
+        await self._webhooks.stop(grace)  # after those whose last events are still to be told
         self._service.drain()
         await self._sweeper.stop()
         await self._service.health.stop()
         await self._sender.close()
+        await self._courier.close()
         await self._store.close()
 
 
@@ -95,6 +104,7 @@ async def start(
     *,
     opened: Callable[..., Awaitable[Store]] = open_store,
     sender: Sender | None = None,
+    courier: Courier | None = None,
     clock: Clock | None = None,
     chance: Chance | None = None,
     listeners: Sequence[socket.socket] | None = None,
@@ -109,15 +119,21 @@ async def start(
     store = await opened(settings.store, limits=policy.limits)
     one_of_several = listeners is not None
     try:
-        paused = await store.paused()
+        paused, endpoints = await store.paused(), await store.endpoints()
         listeners = listen_on(settings) if listeners is None else listeners
     except BaseException:
         await store.close()
         raise
-    runs = settings.role is not Role.GATEWAY
+    runs = settings.role in (Role.ALL, Role.RUNNER)
+    sends = settings.role in (Role.ALL, Role.WEBHOOKS)
+    answers = settings.role in (Role.ALL, Role.GATEWAY)
+    courier = courier or HTTPCourier(policy.webhooks)
     runner = Runner(store=store, policy=policy, clock=clock, sender=sender)
-    service = Service(store=store, policy=policy, clock=clock, chance=chance, bell=runner)
+    service = Service(store=store, policy=policy, clock=clock, chance=chance, bell=runner, courier=courier)
     service.pauses.know(paused)
+    service.endpoints.know(endpoints)
+    service.endpoints.new_key = new_key
+    webhooks = Webhooks()
     sweeper = Sweeper(service)
     auth = OpenAuth()
 
@@ -134,11 +150,13 @@ async def start(
         )
 
     apart = settings.admin_listen is not None
-    apps = [] if settings.role is Role.RUNNER else [gateway(native=not apart, public=True)]
+    apps = [gateway(native=not apart, public=True)] if answers else []
     if apart:
         apps.append(gateway(native=True, public=False))
     grace_seconds = policy.limits.grace / SECOND
-    most = max_connections(raise_limit(), policy.upstreams.values())
+    most = max_connections(
+        raise_limit(), policy.upstreams.values(), policy.webhooks.concurrency if sends else 0
+    )
     servers = [
         (make_server(app, grace_seconds=grace_seconds, max_connections=most), listener)
         for app, listener in zip(apps, listeners, strict=True)
@@ -146,7 +164,15 @@ async def start(
     if runs:  # a runner without lanes gives no places, so that everything waits in the store
         runner.start(service)
         sweeper.start()
-    store.listen(work=runner.work, changed=News(service).changed, pauses=service.pauses.heard)
+    if sends:
+        webhooks.start(service)
+    store.listen(
+        work=runner.work,
+        changed=News(service).changed,
+        pauses=service.pauses.heard,
+        post=webhooks.heard,
+        endpoints=service.endpoints.heard,
+    )
     service.health.start()
     gc.collect()
     gc.freeze()
@@ -156,10 +182,18 @@ async def start(
         service=service,
         runner=runner,
         sweeper=sweeper,
+        webhooks=webhooks,
         sender=sender,
+        courier=courier,
         servers=servers,
         one_of_several=one_of_several,
     )
+
+
+def new_key() -> tuple[str, str]:
+    """A key to sign with, and the part of it that receivers are given."""
+    key = new_private_key()
+    return key, public_key_of(key)
 
 
 async def serve(
@@ -220,7 +254,7 @@ def listen_on(settings: Settings) -> list[socket.socket]:
 
     Raises `SettingError` where one is taken.
     """
-    addresses = [] if settings.role is Role.RUNNER else [("listen", settings.listen)]
+    addresses = [("listen", settings.listen)] if settings.role in (Role.ALL, Role.GATEWAY) else []
     if settings.admin_listen is not None:
         addresses.append(("admin_listen", settings.admin_listen))
     listeners: list[socket.socket] = []

@@ -101,6 +101,7 @@ def _route(route: Route) -> dict[str, object]:
         priority=route.priority,
         tracking_id=route.tracking_id,
         deferred=route.deferred or None,
+        callback=route.callback,
         **_lookup(route.lookup),
         data=None if route.data is None else dict(route.data),
         messages=dict(route.messages) or None,

@@ -105,6 +105,12 @@ def _found(value: object) -> str:
     return _pointer(value)
 
 
+def _callback(value: object) -> str:
+    if value == "":
+        raise ValueError("expected a JSON pointer such as /notification_url; the whole body is no URL")
+    return _pointer(value)
+
+
 def _lookup(value: object) -> str:
     method, _, path = value.partition(" ") if isinstance(value, str) else ("", "", "")
     if method != "GET" or not _TARGET.fullmatch(_PLACES.sub("x", path)):
@@ -190,6 +196,12 @@ NOT_FOUND = Setting(
     "what becomes of a request that the look-up does not find: it ends as failed, or is repeated",
     "fail",
 )
+CALLBACK = Setting(
+    "callback",
+    Kind("pointer", _callback),
+    "where in the request body a URL may be that is told of the end: a JSON pointer, such as "
+    "`/request/notification_url`",
+)
 DATA = Setting(
     "data",
     Kind("table of pointers", _data),
@@ -220,10 +232,10 @@ ROUTE = Section(
         FOUND,
         ANSWER,
         NOT_FOUND,
+        CALLBACK,
         DATA,
         MESSAGES_TABLE,
     ),
-    later=("callback",),
 )
 
 
@@ -260,6 +272,7 @@ def _route(raw: object, place: str, upstreams: Mapping[str, Upstream]) -> Route:
         tracking_id=table.find(TRACKING_ID),
         deferred=table.get(DEFERRED),
         lookup=_reconciling(table),
+        callback=table.find(CALLBACK),
         data=table.find(DATA),
         messages=table.find(MESSAGES_TABLE) or (),
     )

@@ -21,6 +21,7 @@ class Role(StrEnum):
     ALL = "all"
     GATEWAY = "gateway"
     RUNNER = "runner"
+    WEBHOOKS = "webhooks"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,9 +132,9 @@ LOG_LEVEL = Setting(
 
 ROLE = Setting(
     "role",
-    choice("all", "gateway", "runner", later={"webhooks": "a role for webhooks"}),
-    "what this process does: `gateway` takes requests and answers, `runner` does the work; roles apart need "
-    "a PostgreSQL",
+    choice("all", "gateway", "runner", "webhooks"),
+    "what this process does: `gateway` takes requests and answers, `runner` does the work, `webhooks` tells "
+    "of it; roles apart need a PostgreSQL",
     "all",
 )
 WORKERS = Setting(
@@ -209,10 +210,11 @@ def settings(raw: Mapping[str, object]) -> Settings:
 
 
 def _policy(table: Table) -> Policy:
+    limits = _limits(table)
     top = Policy(
         upstreams={},
-        limits=_limits(table),
-        webhooks=read_webhooks(table.raw.get("webhooks", {})),
+        limits=limits,
+        webhooks=read_webhooks(table.raw.get("webhooks", {}), limits),
         strict=table.get(STRICT),
         accept_status=table.get(ACCEPT_STATUS),
         public_url=table.find(PUBLIC_URL),

@@ -1,4 +1,4 @@
-"""Sweeping: deadlines that passed, results past their retention, history past its time.
+"""Sweeping: deadlines that passed, results past their retention, history, deliveries and feed past theirs.
 
 A deadline is noticed when it passes: after each round the store is asked for the next one, and every
 accept tells its own, so that one timer stands at the earliest. What has ended waits for the next round:
@@ -72,6 +72,17 @@ class Sweeper:
             await service.store.purge(results, forget)
         return len(lapsed)
 
+    async def sweep_outbox(self) -> int:
+        """Gives back what is kept no longer of webhooks and the feed; how much that was."""
+        service = self._service
+        now = service.clock.now()
+        limits = service.policy.limits
+        return await service.store.sweep_outbox(
+            deliveries=now - service.policy.webhooks.retention,
+            feed=now - limits.history,
+            limit=limits.sweep,
+        )
+
     def _wake(self) -> None:
         self._again = self._task is not None
         if not self._again:
@@ -83,6 +94,8 @@ class Sweeper:
         rest = STORE_PAUSE
         try:
             while await self.sweep() >= service.policy.limits.sweep:
+                pass
+            while await self.sweep_outbox() >= service.policy.limits.sweep:
                 pass
             now = service.clock.now()
             due = await service.store.next_lapse(now + REST)

@@ -34,6 +34,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     route: Route
     dialect: Dialect
     intake: Intake
+    callback: str | None = None  # the URL that is told of its end
     retry_of: str | None = None  # the finished transaction that is done again
 
 
@@ -63,6 +64,7 @@ def submission_of(draft: Draft, *, id: str, now: int, retention: int) -> Submiss
         expires_at=now + retention,
         sweep_at=now + deadline,
         retry_of=draft.retry_of,
+        callback=draft.callback,
     )
     return Submission(
         transaction=transaction,

@@ -6,6 +6,7 @@ the last look.
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from ..core.clock import MINUTE
 from ..core.errors import RestanteError
@@ -20,11 +21,14 @@ EVERY = MINUTE
 class Health:
     """`start` and `stop` it; `last` is what `seen_at` was seen."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, more: Callable[[], tuple[Measure, ...]] = lambda: ()
+    ) -> None:
         self.last: StoreHealth | None = None
         self.seen_at = 0
         self._store = store
         self._clock = clock
+        self._more = more
         self._alarming: frozenset[str] = frozenset()
         self._looking = asyncio.Lock()
         self._timer: Timer | None = None
@@ -49,7 +53,8 @@ class Health:
 
     async def _look(self) -> StoreHealth:
         now = self._clock.now()
-        health = await self._store.health(now)
+        found = await self._store.health(now)
+        health = StoreHealth((*found.measures, *self._more()))
         self.last, self.seen_at = health, now
         for measure in health.measures:
             if measure.alarming != (measure.name in self._alarming):

@@ -26,6 +26,7 @@ class News:
 
     def changed(self, id: str | None) -> None:
         """A transaction went on elsewhere; None: any may have."""
+        self._service.feed.heard()
         watched = self._service.waiting.watched
         if id is None:
             self._ids |= watched

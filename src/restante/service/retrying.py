@@ -13,6 +13,7 @@ from ..core.machine import TERMINAL
 from ..core.model import Accepted, Headers, Transaction
 from ..core.retention import expired
 from ..core.status import Outcome, Status
+from .callbacks import HEADER, check_url
 from .draft import Draft
 from .service import Service
 
@@ -45,6 +46,10 @@ async def retry(service: Service, old: Transaction, envelope: Envelope) -> Accep
         priority=old.priority if envelope.priority is None else envelope.priority,
         tracking_id=envelope.tracking_id or old.tracking_id,
     )
+    callback = envelope.callback or old.callback
+    if callback is not None:
+        await check_url(service, callback, field=HEADER)
+        await service.endpoints.callbacks(old.tenant)
     body = request.body
     pieces = None if body.inline is not None else service.read_request(old, request)
     return await service.submit(
@@ -57,6 +62,7 @@ async def retry(service: Service, old: Transaction, envelope: Envelope) -> Accep
             route=route,
             dialect=old.dialect,
             intake=await service.take_body(body.inline or b"", pieces),
+            callback=callback,
             retry_of=old.id,
         )
     )

@@ -29,8 +29,11 @@ from ..core.outcome import json_object
 from ..core.policy import Policy
 from ..core.retention import has_result
 from ..ports import EVENTS, NUMBERS_GOOD, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
+from ..ports.courier import Courier
 from .bodies import Intake, read_body, take_request
 from .draft import Draft, submission_of
+from .endpoints import Endpoints
+from .feed import Feed
 from .health import Health
 from .pauses import Pauses
 from .reminder import Reminder
@@ -52,16 +55,21 @@ READY_BODY = 8 * 1024
 class Service:
     """The operations. `bell` tells the runner; `accepting` is False while the process drains."""
 
-    def __init__(self, *, store: Store, policy: Policy, clock: Clock, chance: Chance, bell: Bell) -> None:
+    def __init__(
+        self, *, store: Store, policy: Policy, clock: Clock, chance: Chance, bell: Bell, courier: Courier
+    ) -> None:
         self.store = store
         self.policy = policy
         self.clock = clock
         self.chance = chance
         self.bell = bell
+        self.courier = courier
         self.accepting = True
         self.waiting = Waiting(clock)
         self.pauses = Pauses(store=store, bell=bell)
-        self.health = Health(store=store, clock=clock)
+        self.endpoints = Endpoints(store=store, settings=policy.webhooks, clock=clock, chance=chance)
+        self.health = Health(store=store, clock=clock, more=self.endpoints.measures)
+        self.feed = Feed(store=store, clock=clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
         self._numbers: list[int] = []
         self._numbers_until = 0
@@ -71,7 +79,12 @@ class Service:
     def drain(self) -> None:
         """Accepts nothing more, and lets go of everybody who waits."""
         self.accepting = False
+        self.release()
+
+    def release(self) -> None:
+        """Lets go of everybody who waits."""
         self.waiting.end()
+        self.feed.end()
 
     # -- submit
 
@@ -143,6 +156,7 @@ class Service:
         self.check_accepting(draft.tenant)
         id = mint(draft.intake.key, self.chance.bytes(RANDOM_BYTES), self.store.secret)
         submission = submission_of(draft, id=id, now=self.clock.now(), retention=self.policy.limits.retention)
+        submission = self.endpoints.at_accept(submission)
         transaction = submission.transaction
         upstream = transaction.upstream
         reserved = transaction.due_at == transaction.created_at and self.bell.reserve(upstream, draft.tenant)
@@ -152,6 +166,7 @@ class Service:
         def done(answer: Accepted | BaseException) -> None:
             if isinstance(answer, Accepted) and not answer.replayed:
                 self.overdue.set(transaction.sweep_at)
+                self.endpoints.ring_for(submission.deliveries)
                 if reserved:
                     keep = submission.request if submission.request.body.size <= READY_BODY else None
                     self.bell.deliver(upstream, draft.tenant, Claim(answer.transaction, keep))
@@ -220,16 +235,16 @@ class Service:
             while len(page) == EVENTS:
                 (page,) = await self.store.events([transaction.key], after=log[-1].sequence)
                 log += page
-            await self._fill(transaction, log)
+            await self.fill(transaction, log)
         return logs
 
     async def some_events(self, transaction: Transaction, *, after: int, limit: int = EVENTS) -> list[Event]:
         """Up to `limit` of its events behind sequence `after`."""
         (log,) = await self.store.events([transaction.key], after=after, limit=limit)
-        await self._fill(transaction, log)
+        await self.fill(transaction, log)
         return log
 
-    async def _fill(self, transaction: Transaction, log: list[Event]) -> None:
+    async def fill(self, transaction: Transaction, log: list[Event]) -> None:
         """Where an event's data is the upstream's answer itself, it is put in."""
         for place, event in enumerate(log):
             if event.data is None:
@@ -289,15 +304,20 @@ class Service:
 
         Every change goes through here, and nothing else does.
         """
+        change = self.endpoints.with_deliveries(change)
         try:
             (applied,) = await self.store.apply([change])
         except asyncio.CancelledError:  # it may be applied all the same
-            if not self.waiting.ended:
-                self._behind(self._find_out(change.before.id))
+            self._behind(self._find_out(change))
             raise
         if applied:
-            self.waiting.tell(change.after)
+            self._tell(change)
         return applied
+
+    def _tell(self, change: Change) -> None:
+        self.waiting.tell(change.after)
+        self.feed.told(change.after.tenant)
+        self.endpoints.ring_for(change.deliveries)
 
     def _behind(self, work: Coroutine[Any, Any, None]) -> None:
         """Does it beside whatever is going on."""
@@ -305,14 +325,14 @@ class Service:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _find_out(self, id: str) -> None:
+    async def _find_out(self, change: Change) -> None:
         """Tells how a transaction stands once the writes that were begun before are done."""
         with suppress(RestanteError):
             with suppress(StoreUnavailable):  # it may take no new work
                 await self.store.ping()
-            (found,) = await self.store.look([id])
+            (found,) = await self.store.look([change.before.id])
             if found is not None:
-                self.waiting.tell(found)
+                self._tell(msgspec.structs.replace(change, after=found))
 
     async def expire(self, transaction: Transaction) -> Transaction:
         """Ends it as failed if its deadline has passed and it has not ended otherwise meanwhile."""

@@ -1,0 +1,148 @@
+"""One attempt: the payload made, signed and carried, and what came of it written down.
+
+Nothing that a receiver does raises here. What was sent is settled however long the store takes, as long as
+the attempt is lent to this process; after that another one is made in any case.
+"""
+
+import logging
+
+from ..core import delivery as core
+from ..core.clock import SECOND
+from ..core.delivery import GONE, Attempt, Progress
+from ..core.endpoint import Endpoint
+from ..core.errors import RestanteError, StoreUnavailable
+from ..core.model import Headers
+from ..core.outbox import Errand
+from ..core.payload import payload_of
+from ..core.schedule import retry_after
+from ..ports.courier import Carried, Parcel, Receipt
+from ..service import Service
+from ..service.persistence import until_written
+from .signatures import sign
+
+log = logging.getLogger("restante.webhooks")
+
+ANSWER_BYTES = 1024
+"""Of an answer so much is kept."""
+
+USER_AGENT = (b"user-agent", b"Restante-Webhooks")
+JSON = (b"content-type", b"application/json")
+
+
+class Carrying:
+    """Makes attempts. `run` tells whether the receiver was in order."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._settings = service.policy.webhooks
+
+    async def run(self, errand: Errand) -> bool:
+        """Makes the attempt and settles it; True: the lane's receiver is not to be spared for it."""
+        endpoint = await self._endpoint(errand.delivery.endpoint)
+        if endpoint is None or (errand.delivery.key and (errand.transaction is None or errand.event is None)):
+            why = "the endpoint was removed" if endpoint is None else "the transaction is past its history"
+            await self._settle(self._without_sending(errand, why))
+            return True
+        began = self._service.clock.now()
+        receipt = await self._carry(errand, endpoint, began)
+        attempt = Attempt(
+            number=errand.delivery.attempt,
+            at=began,
+            duration=max(self._service.clock.now() - began, 0),
+            carried=receipt.carried,
+            reason=receipt.reason,
+            code=receipt.code,
+            answer=receipt.answer[:ANSWER_BYTES],
+        )
+        progress = self._judged(errand, receipt, attempt)
+        await self._settle(progress)
+        await self._note(endpoint, progress, gone=receipt.code == GONE)
+        return receipt.carried is Carried.ANSWERED and not _overloaded(receipt.code)
+
+    async def _endpoint(self, id: str) -> Endpoint | None:
+        """One that is not known here may have been made elsewhere a moment ago; so nothing is given up for it
+        before the store was asked."""
+        endpoints = self._service.endpoints
+        if endpoints.one(id) is None:
+            await endpoints.look()
+        return endpoints.one(id)
+
+    async def _carry(self, errand: Errand, endpoint: Endpoint, now: int) -> Receipt:
+        delivery = errand.delivery
+        body = delivery.body if delivery.body is not None else await self._payload(errand, endpoint)
+        try:
+            signature = _signed(endpoint, delivery.id, now, body)
+        except (RestanteError, ValueError) as error:  # ours to mend: it is tried again by the schedule
+            log.error("delivery %s cannot be signed: %s", delivery.id, type(error).__name__)
+            return Receipt(Carried.REFUSED, "it could not be signed")
+        headers = (JSON, USER_AGENT, *signature)
+        parcel = Parcel(delivery.url or endpoint.url or "", headers, body)
+        return await self._service.courier.carry(parcel, timeout_seconds=self._settings.timeout / SECOND)
+
+    async def _payload(self, errand: Errand, endpoint: Endpoint) -> bytes:
+        event, transaction = errand.event, errand.transaction
+        assert event is not None
+        assert transaction is not None
+        if event.data is None:
+            log_of_one = [event]
+            await self._service.fill(transaction, log_of_one)
+            (event,) = log_of_one
+        return payload_of(event, transaction, previous=errand.previous, detail=endpoint.payload)
+
+    def _judged(self, errand: Errand, receipt: Receipt, attempt: Attempt) -> Progress:
+        if receipt.code is not None and 200 <= receipt.code < 300:
+            return core.arrive(errand.delivery, attempt)
+        if receipt.code == GONE:
+            return core.give_up(errand.delivery, now=attempt.at + attempt.duration, attempt=attempt)
+        return core.miss(
+            errand.delivery,
+            attempt,
+            schedule=self._settings.schedule,
+            chance=self._service.chance.fraction(),
+            retry_after=retry_after(receipt.retry_after, attempt.at + attempt.duration),
+        )
+
+    def _without_sending(self, errand: Errand, why: str) -> Progress:
+        now = self._service.clock.now()
+        attempt = Attempt(
+            number=errand.delivery.attempt, at=now, duration=0, carried=Carried.REFUSED, reason=why
+        )
+        return core.give_up(errand.delivery, now=now, attempt=attempt)
+
+    async def _settle(self, progress: Progress) -> None:
+        service = self._service
+        try:
+            (done,) = await until_written(
+                service.clock,
+                lambda: service.store.settle([progress]),
+                what=f"delivery {progress.before.id}",
+                until=progress.before.due_at,
+            )
+        except StoreUnavailable:
+            log.warning("delivery %s could not be settled: it will be made again", progress.before.id)
+            return
+        if done:
+            service.endpoints.ring_for([progress.after] if progress.after.due_at is not None else [])
+
+    async def _note(self, endpoint: Endpoint, progress: Progress, *, gone: bool) -> None:
+        """What it says about the endpoint; written seldom."""
+        try:
+            if progress.after.state is core.State.DELIVERED:
+                await self._service.endpoints.arrived(endpoint.id)
+            else:
+                await self._service.endpoints.missed(endpoint.id, gone=gone)
+        except RestanteError as error:
+            log.debug("endpoint %s is noted later: %s", endpoint.id, error)
+
+
+def _signed(endpoint: Endpoint, id: str, now: int, body: bytes) -> Headers:
+    credentials = None
+    if endpoint.username is not None and endpoint.password is not None:
+        credentials = (endpoint.username, endpoint.password)
+    secrets = endpoint.signing(now)
+    return sign(endpoint.signature, secrets, id=id, moment=now, body=body, credentials=credentials)
+
+
+def _overloaded(code: int | None) -> bool:
+    """Whether the answer says that the receiver, and not this one event, is in trouble."""
+    return code is not None and (code == 429 or code >= 500)

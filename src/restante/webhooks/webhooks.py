@@ -1,0 +1,226 @@
+"""The loop: what is due is taken for many lanes at once, carried, and settled, each lane for itself.
+
+Nothing polls: it wakes by a ring (a delivery was written, here or in another process), by an attempt that
+ended, or by one timer set to the next moment at which something may be begun. A lane never has more under way
+than its slots, and one that is in trouble has one or none, so that whatever a receiver does costs the others
+nothing; where all places of the process are taken, lanes with the least under way come first.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from ..core.clock import SECOND
+from ..core.errors import RestanteError, StoreUnavailable
+from ..core.outbox import Errand
+from ..service import Service
+from ..service.reminder import Reminder
+from .carrying import Carrying
+from .lane import Lane
+
+log = logging.getLogger("restante.webhooks")
+
+STORE_PAUSE = SECOND
+"""How long to wait before the store is asked again after it failed."""
+
+LANES = 10_000
+"""Lanes that are asked for at once, where any may have something due."""
+
+TAKEN = 64
+"""Lanes that are taken for in one write."""
+
+
+class Webhooks:
+    """Sends webhooks; `start` gives it the service."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pumping = False
+        self._asking = False  # the store may know of lanes that are not known here
+        self._taking: asyncio.Task[None] | None = None
+        self._stopped = True
+
+    def start(self, service: Service) -> None:
+        """Takes up what the store holds."""
+        self._service = service
+        self._settings = service.policy.webhooks
+        self._carrying = Carrying(service)
+        self._due = Reminder(service.clock, self._pump)
+        self._stopped = False
+        service.endpoints.ring = self.ring
+        service.endpoints.changed = self._ask
+        self._ask()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Starts nothing new, lets what runs go on for `grace_seconds`, then breaks it off."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._due.wake = None
+        self._due.clear()
+        if self._taking is not None:
+            await asyncio.wait([self._taking])
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace_seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                log.warning("%d webhooks are broken off after the grace time: made again", len(late))
+                await asyncio.wait(late)
+
+    @property
+    def running(self) -> int:
+        """Attempts under way."""
+        return len(self._tasks)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether there is nothing to do but wait for a ring or the clock."""
+        return not self._tasks and self._taking is None and not (self._asking or self._pumping)
+
+    def heard(self, lane: str | None, moment: int) -> None:
+        """Another process says that a delivery is due at that moment; None: any may be."""
+        if lane is None:
+            self._ask()
+        else:
+            self.ring(lane, moment)
+
+    def ring(self, lane: str, moment: int) -> None:
+        """A delivery in this lane is due at that moment."""
+        if self._stopped:
+            return
+        known = self._lanes.get(lane)
+        if known is None:
+            known = self._lanes[lane] = Lane(lane)
+        known.ring(moment)
+        self._pump_soon()
+
+    # -- the loop
+
+    def _ask(self) -> None:
+        if not self._stopped:
+            self._asking = True
+            self._pump_soon()
+
+    def _pump_soon(self) -> None:
+        """Once for all that rings in this round of the loop."""
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Has the store asked where anything may be begun; else sets the timer."""
+        self._pumping = False
+        if self._stopped or self._taking is not None:
+            return
+        wanted, next_at = self._wanted()
+        if wanted or self._asking:
+            self._taking = asyncio.get_running_loop().create_task(self._take(wanted))
+        elif next_at is not None:
+            self._due.set(next_at)
+
+    def _wanted(self) -> tuple[dict[str, int], int | None]:
+        """How many to take of which lanes, the least busy first; and when there is more to begin."""
+        now = self._service.clock.now()
+        ready: list[Lane] = []
+        next_at: int | None = None
+        for lane in self._lanes.values():
+            begins_at = lane.begins_at
+            if begins_at is None or not self._is_served(lane):
+                continue
+            if begins_at > now:
+                next_at = begins_at if next_at is None else min(next_at, begins_at)
+            elif lane.room(self._settings.lane):
+                ready.append(lane)
+        wanted: dict[str, int] = {}
+        free = self._settings.concurrency - len(self._tasks)
+        for lane in sorted(ready, key=lambda lane: lane.running)[:TAKEN]:
+            if free <= 0:
+                break
+            wanted[lane.name] = min(lane.room(self._settings.lane), free)
+            free -= wanted[lane.name]
+        return wanted, next_at
+
+    def _is_served(self, lane: Lane) -> bool:
+        """Not while its endpoint is off. What is for one that was removed is taken, to be given up."""
+        endpoint = self._service.endpoints.one(lane.endpoint)
+        return endpoint is None or endpoint.active
+
+    async def _take(self, wanted: dict[str, int]) -> None:
+        service = self._service
+        try:
+            if self._asking:
+                self._asking = False
+                await self._find()
+            if wanted:
+                for name in wanted:  # what is written from here on rings again
+                    self._lanes[name].due_at = None
+                now = service.clock.now()
+                errands = await service.store.take(wanted, now, now + self._settings.lease)
+                self._begin(errands)
+                self._know(await service.store.next_deliveries(list(wanted)))
+        except StoreUnavailable as error:
+            log.warning("the store could not be asked for deliveries: %s", error)
+            self._later(wanted)
+        except RestanteError as error:
+            log.error("deliveries could not be taken: %s", error)
+            self._later(wanted)
+        finally:
+            self._taking = None
+            self._forget(wanted)
+            self._pump()
+
+    async def _find(self) -> None:
+        """Learns of all lanes that have anything to be done, page by page."""
+        after = ""
+        while True:
+            page = await self._service.store.lanes(after=after, limit=LANES)
+            self._know(page)
+            if len(page) < LANES:
+                return
+            after = max(page)
+
+    def _later(self, wanted: Iterable[str]) -> None:
+        """The store is asked again after a while."""
+        moment = self._service.clock.now() + STORE_PAUSE
+        for name in wanted:
+            self._lanes[name].ring(moment)
+        self._service.clock.call_at(moment, self._ask)
+
+    def _know(self, dues: dict[str, int]) -> None:
+        for name, moment in dues.items():
+            lane = self._lanes.get(name)
+            if lane is None:
+                lane = self._lanes[name] = Lane(name)
+            lane.ring(moment)
+
+    def _forget(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name in self._lanes and self._lanes[name].idle:
+                del self._lanes[name]
+
+    def _begin(self, errands: list[Errand]) -> None:
+        for errand in errands:
+            lane = self._lanes[errand.delivery.lane]
+            lane.running += 1
+            task = asyncio.get_running_loop().create_task(self._run(lane, errand))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    async def _run(self, lane: Lane, errand: Errand) -> None:
+        in_order = True
+        try:
+            in_order = await self._carrying.run(errand)
+        finally:
+            lane.running -= 1
+            if in_order:
+                lane.breaker.arrived()
+            else:
+                lane.breaker.missed(self._service.clock.now())
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("an attempt ended with an unexpected error", exc_info=task.exception())
+        self._pump()

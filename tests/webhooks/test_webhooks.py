@@ -1,0 +1,426 @@
+"""Webhooks from their event to their end, with a real store, a real upstream and a courier that is told what
+to say. Time stands still until a test lets it pass."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from restante.core.clock import DAY, HOUR, MINUTE, SECOND
+from restante.core.delivery import Delivery, Sought, State
+from restante.core.endpoint import ANY_STATUS, Endpoint, Filters, callbacks_id, switched_off, switched_on
+from restante.core.errors import BadRequest, NotNow
+from restante.core.policy import Route
+from restante.core.policy import Webhooks as Settings
+from restante.core.status import Status
+from restante.ports.courier import Carried, Receipt
+from restante.service import deliveries as calls
+from restante.webhooks.breaker import FAILURES, FIRST_PAUSE
+
+from ..couriers import OTHER_SECRET, SECRET, TIMED_OUT, answered, header, is_signed, payload
+from ..gateway.upstream import Upstream
+from ..world import World, a_world, eventually
+
+GOOD, OTHER = "https://good.example/hook", "https://other.example/hook"
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[str]:
+    upstream = Upstream()
+    port = await upstream.start()
+    yield f"http://127.0.0.1:{port}"
+    await upstream.stop()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, upstream: str) -> AsyncIterator[World]:
+    async with a_world(tmp_path, upstream, routes=(Route(callback="/notify"),)) as world:
+        yield world
+
+
+async def endpoint(world: World, url: str = GOOD, *, id: str = "ep_1", **fields: Any) -> Endpoint:
+    now = world.clock.now()
+    base = Endpoint(id=id, tenant="default", url=url, created_at=now, updated_at=now, secrets=(SECRET,))
+    return await world.service.endpoints.add(msgspec.structs.replace(base, **fields))
+
+
+async def delivery(world: World, *, id: str = "ep_1") -> Delivery:
+    """The newest there is for an endpoint."""
+    (found,) = await world.store.deliveries(Sought(endpoint=id, limit=1))
+    return found
+
+
+async def becomes(world: World, fits: Callable[[Delivery], bool], *, id: str = "ep_1") -> Delivery:
+    async with asyncio.timeout(20):
+        while not fits(found := await delivery(world, id=id)):
+            pass
+    return found
+
+
+async def quiet(world: World) -> None:
+    """Until all that can be sent now was."""
+    await eventually(lambda: world.webhooks.at_rest)
+
+
+async def test_an_end_is_told_to_whoever_wants_it(world: World) -> None:
+    await endpoint(world)
+    done = await world.ended(await world.submit(body=b'{"amount":1}'))
+    await becomes(world, lambda one: one.state is State.DELIVERED)
+    (parcel,) = world.courier.sent
+    told = payload(parcel)
+    assert parcel.url == GOOD
+    assert header(parcel, b"content-type") == b"application/json"
+    assert list(told) == ["type", "timestamp", "data"]
+    assert told["type"] == "transaction.completed"
+    assert told["timestamp"].endswith("Z")
+    data = told["data"]
+    assert (data["id"], data["code"], data["status"]) == (done.id, done.code, "completed")
+    assert (data["sequence"], data["previous_sequence"]) == (3, None)
+    assert (data["outcome"], data["result"]) == ("answered", {"status": 200})
+
+
+async def test_while_secrets_are_rotated_receivers_of_both_take_it(world: World) -> None:
+    later = world.clock.now() + HOUR
+    await endpoint(world, secrets=(OTHER_SECRET, SECRET), retire_at=later)
+    await world.ended(await world.submit())
+    await becomes(world, lambda one: one.state is State.DELIVERED)
+    now = world.clock.now()
+    assert is_signed(world.courier.sent[0], SECRET, now=now)
+    assert is_signed(world.courier.sent[0], OTHER_SECRET, now=now)
+    world.clock._now += HOUR
+    await world.ended(await world.submit())
+    await eventually(lambda: len(world.courier.sent) == 2)
+    assert not is_signed(world.courier.sent[1], SECRET, now=later)
+    assert is_signed(world.courier.sent[1], OTHER_SECRET, now=later)
+
+
+async def test_a_thin_payload_tells_ids_only(world: World) -> None:
+    from restante.core.endpoint import Detail
+
+    await endpoint(world, payload=Detail.THIN)
+    done = await world.ended(await world.submit())
+    await becomes(world, lambda one: one.state is State.DELIVERED)
+    assert payload(world.courier.sent[0])["data"] == {
+        "id": done.id,
+        "status": "completed",
+        "sequence": 3,
+        "previous_sequence": None,
+    }
+
+
+async def test_who_asks_for_all_is_told_all_and_sees_gaps(world: World) -> None:
+    await endpoint(world, filters=Filters(status=ANY_STATUS))
+    await world.ended(await world.submit())
+    await eventually(lambda: len(world.courier.sent) == 3)
+    data = sorted((payload(one)["data"] for one in world.courier.sent), key=lambda one: one["sequence"])
+    assert [one["status"] for one in data] == ["pending", "processing", "completed"]
+    assert [one["previous_sequence"] for one in data] == [None, 1, 2]
+
+
+async def test_filters_are_about_status_operation_and_where_it_began(world: World) -> None:
+    await endpoint(world, filters=Filters(status=(Status.FAILED,)))
+    await endpoint(world, id="ep_2", filters=Filters(operation=("delete",)))
+    await endpoint(world, id="ep_3", filters=Filters(trigger_endpoint=("pay*", "x")))
+    await endpoint(world, OTHER, id="ep_4", filters=Filters(trigger_endpoint=("payment",)))
+    await endpoint(world, OTHER, id="ep_5", tenant="other")
+    await world.ended(await world.submit(path="/payments"))
+    await eventually(lambda: bool(world.courier.sent))
+    await quiet(world)
+    assert [parcel.url for parcel in world.courier.sent] == [GOOD]
+    assert (await delivery(world, id="ep_3")).state is State.DELIVERED
+
+
+async def test_a_delivery_keeps_its_id_over_retries_and_follows_the_schedule(world: World) -> None:
+    world.courier.script[GOOD] = lambda _: answered(500)
+    await endpoint(world)
+    await world.ended(await world.submit())
+    first = await becomes(world, lambda one: one.tried == 1)
+    await quiet(world)
+    spans = []
+    for tried, wait in enumerate(Settings().schedule[1:], start=1):
+        one = await becomes(world, lambda one, tried=tried: one.tried == tried)  # type: ignore[misc]
+        await quiet(world)
+        assert one.due_at is not None
+        span = one.due_at - world.clock.now()
+        assert wait <= span <= wait * 1.2
+        spans.append(span)
+        await world.clock.advance(span)
+        await quiet(world)
+    dead = await becomes(world, lambda one: one.state is State.DEAD)
+    assert (dead.id, dead.attempt, dead.code) == (first.id, 10, 500)
+    assert {header(parcel, b"webhook-id") for parcel in world.courier.sent} == {first.id.encode()}
+    assert len({parcel.body for parcel in world.courier.sent}) == 1
+    (log,) = await world.store.attempts([dead.number])
+    assert [attempt.number for attempt in log] == list(range(1, 11))
+    assert {(attempt.code, attempt.carried) for attempt in log} == {(500, "answered")}
+
+
+async def test_retry_after_is_honoured_and_bounded(world: World) -> None:
+    for asked, waited in ((b"3600", HOUR), (b"99999999", DAY), (b"1", 5 * SECOND), (b"soon", 5 * SECOND)):
+        world.courier.script[GOOD] = lambda _, asked=asked: answered(503, retry_after=asked)  # type: ignore[misc]
+        if world.service.endpoints.one("ep_1") is None:
+            await endpoint(world)
+        await world.ended(await world.submit())
+        one = await becomes(world, lambda one: one.tried == 1)
+        assert one.due_at is not None
+        assert waited <= one.due_at - world.clock.now() <= 6 * waited // 5
+
+
+async def test_an_endpoint_that_is_gone_is_switched_off(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.courier.script[GOOD] = lambda _: answered(410)
+    await endpoint(world)
+    await world.ended(await world.submit())
+    assert (await becomes(world, lambda one: one.state is State.DEAD)).code == 410
+    await quiet(world)
+    off = world.service.endpoints.one("ep_1")
+    assert off is not None
+    assert not off.active
+    assert "410" in (off.reason or "")
+    assert world.service.endpoints.switched_off == 1
+    assert "ep_1" in caplog.text
+    await world.ended(await world.submit())
+    assert len(world.courier.sent) == 1
+
+
+async def test_an_endpoint_that_fails_for_days_is_switched_off_and_goes_on_when_it_is_on(
+    world: World,
+) -> None:
+    world.courier.script[GOOD] = lambda _: TIMED_OUT
+    await endpoint(world)
+    sent, began = 0, world.clock.now()
+    while not world.service.endpoints.switched_off:
+        await world.ended(await world.submit())
+        await eventually(lambda: len(world.courier.sent) > sent)  # noqa: B023
+        await quiet(world)
+        sent = len(world.courier.sent)
+        await world.clock.advance(DAY)
+        await quiet(world)
+    assert world.clock.now() - began >= 5 * DAY
+    await quiet(world)
+    sent = len(world.courier.sent)
+    await world.clock.advance(DAY)
+    await quiet(world)
+    assert len(world.courier.sent) == sent
+    del world.courier.script[GOOD]
+    await world.service.endpoints.change("ep_1", switched_on)
+    await eventually(lambda: len(world.courier.sent) > sent)
+    await quiet(world)
+    one = world.service.endpoints.one("ep_1")
+    assert one is not None
+    assert (one.active, one.failing_since) == (True, None)
+
+
+async def test_one_success_ends_the_count_of_days(world: World) -> None:
+    await endpoint(world)
+    world.courier.script[GOOD] = lambda _: answered(500)
+    await world.ended(await world.submit())
+    await becomes(world, lambda one: one.tried == 1)
+    await quiet(world)
+    failing = world.service.endpoints.one("ep_1")
+    assert failing is not None
+    assert failing.failing_since == world.clock.now()
+    del world.courier.script[GOOD]
+    await world.clock.advance(MINUTE)
+    await becomes(world, lambda one: one.state is State.DELIVERED)
+    await quiet(world)
+    well = world.service.endpoints.one("ep_1")
+    assert well is not None
+    assert well.failing_since is None
+
+
+async def test_a_request_is_told_at_its_own_url(world: World) -> None:
+    one = await world.submit(headers={"Restante-Callback-Url": OTHER})
+    two = await world.submit(body=b'{"notify":"https://other.example/two"}')
+    await world.ended(one)
+    await world.ended(two)
+    await eventually(lambda: len(world.courier.sent) == 2)
+    assert {parcel.url for parcel in world.courier.sent} == {OTHER, "https://other.example/two"}
+    callbacks = world.service.endpoints.one(callbacks_id("default"))
+    assert callbacks is not None
+    now = world.clock.now()
+    assert is_signed(world.courier.sent[0], callbacks.secrets[0], now=now)
+    assert not is_signed(world.courier.sent[0], SECRET, now=now)
+    await quiet(world)
+    found = await world.store.deliveries(Sought(endpoint=callbacks.id))
+    assert [one.state for one in found] == [State.DELIVERED] * 2
+
+
+async def test_a_url_that_webhooks_cannot_be_sent_to_is_refused_at_accept(world: World) -> None:
+    with pytest.raises(BadRequest) as caught:
+        await world.submit(headers={"Restante-Callback-Url": "http://10.0.0.1/"})
+    assert caught.value.field == "Restante-Callback-Url"
+    for body in (b'{"notify":"http://10.0.0.1/"}', b'{"notify":7}', b'{"notify":""}'):
+        with pytest.raises(BadRequest) as caught:
+            await world.submit(body=body)
+        assert caught.value.field == "/notify"
+    for body in (b"[]", b"no JSON", b'{"notify":null}'):
+        assert (await world.submit(body=body)).callback is None
+
+
+async def test_a_hanging_receiver_has_its_own_places_and_nobody_elses(tmp_path: Path, upstream: str) -> None:
+    settings = Settings(lane=2)
+    async with a_world(tmp_path, upstream, webhooks=settings) as world:
+        world.courier.hanging[OTHER] = asyncio.Event()
+        await endpoint(world)
+        await endpoint(world, OTHER, id="ep_2")
+        for _ in range(6):
+            await world.ended(await world.submit())
+        await eventually(lambda: len(world.courier.to(GOOD)) == 6)
+        await eventually(lambda: len(world.courier.to(OTHER)) == 2)
+        assert world.courier.under_way[OTHER] == 2
+        world.courier.hanging[OTHER].set()
+        await quiet(world)
+        assert len(world.courier.to(OTHER)) == 6
+        assert world.courier.most[OTHER] == 2
+
+
+async def test_a_receiver_in_trouble_is_left_alone_and_then_tried_with_one(world: World) -> None:
+    world.courier.script[GOOD] = lambda _: TIMED_OUT
+    await endpoint(world)
+    for number in range(1, 2 * FAILURES + 1):
+        await world.ended(await world.submit())
+        await eventually(lambda number=number: len(world.courier.sent) >= min(number, FAILURES))  # type: ignore[misc]
+        await quiet(world)
+    assert len(world.courier.sent) == FAILURES
+    await world.clock.advance(FIRST_PAUSE)
+    await quiet(world)
+    assert len(world.courier.sent) == FAILURES + 1  # it failed again
+    del world.courier.script[GOOD]
+    await world.clock.advance(2 * FIRST_PAUSE)
+    await quiet(world)
+    await eventually(lambda: len({header(one, b"webhook-id") for one in world.courier.sent}) == 2 * FAILURES)
+
+
+async def test_an_attempt_that_nobody_settled_is_made_again_when_its_lease_ends(
+    tmp_path: Path, upstream: str
+) -> None:
+    async with a_world(tmp_path, upstream) as world:
+        await endpoint(world)
+        world.courier.hanging[GOOD] = asyncio.Event()
+        await world.ended(await world.submit())
+        await eventually(lambda: world.courier.under_way[GOOD] == 1)
+        clock = world.clock  # and the process ends
+    async with a_world(tmp_path, upstream, clock=clock) as world:
+        await quiet(world)
+        assert world.courier.sent == []
+        await clock.advance(Settings().lease)
+        one = await becomes(world, lambda one: one.state is State.DELIVERED)
+        assert one.attempt == 2
+
+
+async def test_what_was_written_while_nobody_sent_is_sent_at_the_start(tmp_path: Path, upstream: str) -> None:
+    async with a_world(tmp_path, upstream, send=False) as world:
+        await endpoint(world)
+        await world.ended(await world.submit())
+        clock = world.clock
+    async with a_world(tmp_path, upstream, clock=clock) as world:
+        await becomes(world, lambda one: one.state is State.DELIVERED)
+
+
+async def test_an_endpoint_that_is_off_gets_nothing_and_what_waited_waits(world: World) -> None:
+    world.courier.script[GOOD] = lambda _: answered(500)
+    await endpoint(world)
+    await world.ended(await world.submit())
+    await becomes(world, lambda one: one.tried == 1)
+    await world.service.endpoints.change("ep_1", lambda one: switched_off(one, None))
+    await world.ended(await world.submit())
+    await world.clock.advance(DAY)
+    await quiet(world)
+    assert len(world.courier.sent) == 1
+    assert world.service.endpoints.switched_off == 0
+
+
+async def test_what_waits_for_an_endpoint_that_was_removed_is_given_up(world: World) -> None:
+    world.courier.script[GOOD] = lambda _: answered(500)
+    one = await endpoint(world)
+    await world.ended(await world.submit())
+    await becomes(world, lambda one: one.tried == 1)
+    await world.service.endpoints.remove(one)
+    await world.clock.advance(MINUTE)
+    dead = await becomes(world, lambda one: one.state is State.DEAD)
+    (log,) = await world.store.attempts([dead.number])
+    assert log[-1].reason == "the endpoint was removed"
+    assert len(world.courier.sent) == 1
+
+
+async def test_a_delivery_is_replayed_under_its_id_with_the_whole_schedule(world: World) -> None:
+    await endpoint(world)
+    await world.ended(await world.submit())
+    one = await becomes(world, lambda one: one.state is State.DELIVERED)
+    await calls.replay(world.service, one)
+    again = await becomes(world, lambda one: one.attempt == 2 and one.state is State.DELIVERED)
+    assert [header(parcel, b"webhook-id") for parcel in world.courier.sent] == [again.id.encode()] * 2
+    with pytest.raises(NotNow):
+        await calls.replay(world.service, one)
+    waiting = msgspec.structs.replace(again, state=State.WAITING)
+    with pytest.raises(NotNow):
+        await calls.replay(world.service, waiting)
+
+
+async def test_what_fits_is_replayed_at_once(world: World) -> None:
+    world.courier.script[GOOD] = lambda _: answered(410)
+    await endpoint(world)
+    for _ in range(3):
+        await world.service.endpoints.change("ep_1", switched_on)
+        await world.ended(await world.submit())
+        await becomes(world, lambda one: one.state is State.DEAD)
+        await quiet(world)
+    await world.service.endpoints.change("ep_1", switched_on)
+    del world.courier.script[GOOD]
+    sought = Sought(endpoint="ep_1", state=State.DEAD)
+    assert await calls.replay_all(world.service, sought) == (3, False)
+    await quiet(world)
+    await eventually(lambda: len(world.courier.sent) == 6)
+    await quiet(world)
+    assert len(await world.store.deliveries(Sought(endpoint="ep_1", state=State.DELIVERED))) == 3
+
+
+async def test_the_test_button_sends_whatever_the_filters_say(world: World) -> None:
+    one = await endpoint(world, filters=Filters(operation=("delete",)))
+    await calls.test(world.service, one)
+    await becomes(world, lambda one: one.state is State.DELIVERED)
+    assert payload(world.courier.sent[0])["type"] == "endpoint.test"
+    with pytest.raises(NotNow):
+        await calls.test(world.service, switched_off(one, None))
+
+
+async def test_the_first_of_an_answer_is_kept_with_its_attempt(world: World) -> None:
+    world.courier.script[GOOD] = lambda _: answered(200, answer=b"x" * 3000)
+    await endpoint(world)
+    await world.ended(await world.submit())
+    one = await becomes(world, lambda one: one.state is State.DELIVERED)
+    (log,) = await world.store.attempts([one.number])
+    assert [attempt.answer for attempt in log] == [b"x" * 1024]
+
+
+async def test_a_deadline_that_passes_is_told(world: World) -> None:
+    await endpoint(world)
+    pending = await world.submit(headers={"Restante-Delay": "1h", "Restante-Deadline": "2h"})
+    await world.clock.advance(0)
+    await world.service.expire(msgspec.structs.replace(pending))
+    world.clock._now += 2 * HOUR
+    await world.service.expire(pending)
+    await eventually(lambda: len(world.courier.sent) == 1)
+    assert payload(world.courier.sent[0])["data"]["outcome"] == "expired"
+
+
+async def test_a_cancellation_is_told(world: World) -> None:
+    await endpoint(world)
+    pending = await world.submit(headers={"Restante-Delay": "1h"})
+    await world.service.cancel("default", pending.id)
+    await eventually(lambda: len(world.courier.sent) == 1)
+    assert payload(world.courier.sent[0])["type"] == "transaction.cancelled"
+
+
+async def test_an_address_that_became_refused_is_tried_by_the_schedule(world: World) -> None:
+    world.courier.script[GOOD] = lambda _: Receipt(Carried.REFUSED, "the address is not public")
+    await endpoint(world)
+    await world.ended(await world.submit())
+    one = await becomes(world, lambda one: one.tried == 1)
+    assert one.code is None
+    await quiet(world)
