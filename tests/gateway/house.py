@@ -20,6 +20,7 @@ from restante.outbound import HTTPSender
 from restante.service import Service
 from restante.stores.sqlite import SQLiteStore
 
+from ..couriers import ScriptedCourier
 from ..fakes import FakeClock, SeededChance
 from .upstream import Upstream
 from .wire import Seen, Wire
@@ -59,8 +60,14 @@ class House:
         self.chance = SeededChance()
         self.bell = NoBell()
         self.sender = HTTPSender()
+        self.courier = ScriptedCourier()
         self.service = Service(
-            store=store, policy=policy, clock=self.clock, chance=self.chance, bell=self.bell
+            store=store,
+            policy=policy,
+            clock=self.clock,
+            chance=self.chance,
+            bell=self.bell,
+            courier=self.courier,
         )
         self.servers: list[Server] = []
         self.wires: list[Wire] = []

@@ -16,6 +16,7 @@ from restante.gateway import Gateway, OpenAuth
 from restante.gateway.problems import UnknownTransaction, problem_of
 from restante.service import Draft, Intake, Service
 
+from ..couriers import ScriptedCourier
 from ..fakes import FakeClock, SeededChance
 
 SECRET = "secret-in-a-traceback"
@@ -27,6 +28,7 @@ FAILURES: dict[str, tuple[Exception, int]] = {
     "UnknownUpstream": (errors.UnknownUpstream("None."), 404),
     "TooLate": (errors.TooLate("It is too late."), 409),
     "NotNow": (errors.NotNow("It has ended."), 409),
+    "TooMany": (errors.TooMany("There are 50 already."), 409),
     "Gone": (errors.Gone("Past its retention."), 410),
     "BodyTooLarge": (errors.BodyTooLarge("Too large."), 413),
     "KeyReused": (errors.KeyReused("Reused."), 422),
@@ -121,7 +123,9 @@ def gateway(failure: Exception) -> Gateway:
     store: Any = FailingStore(failure)
     sender: Any = FailingSender(failure)
     bell: Any = None
-    service = Failing(store=store, policy=POLICY, clock=clock, chance=chance, bell=bell)
+    service = Failing(
+        store=store, policy=POLICY, clock=clock, chance=chance, bell=bell, courier=ScriptedCourier()
+    )
     service.failure = failure
     return Gateway(service=service, policy=POLICY, auth=OpenAuth(), sender=sender, clock=clock, chance=chance)
 

@@ -196,7 +196,7 @@ async def test_while_it_shuts_down_nothing_is_accepted(house: House) -> None:
         ("Restante-Priority", "1_0"),
         ("Restante-Priority", "+5"),
         ("Restante-Tracking-Id", "x" * 256),
-        ("Restante-Callback-Url", "http://x"),
+        ("Restante-Callback-Url", "http://10.0.0.1/"),
         ("Idempotency-Key", '""'),
         ("RequestID", "x" * 256),
         ("Host", "a b"),

@@ -40,6 +40,8 @@ def prepare(desk: Desk, rooms: Rooms, method: str, target: bytes, scope: Scope) 
         if place.room is not Room.TASK and place.room is not Room.SUBMIT:
             return None
         envelope = open_envelope(headers)
+        if envelope.callback is not None or (place.route or ANY_ROUTE).callback is not None:
+            return None  # its address is looked up first
         origin = desk.origins.of(scope, envelope.host) if place.room is Room.TASK else ""
     except Refused:
         return None

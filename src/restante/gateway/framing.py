@@ -1,6 +1,7 @@
-"""What a request's header fields say about what follows them."""
+"""What a request's header fields say about what follows them, and small bodies of ours."""
 
-from ..core.envelope import Envelope
+from ..core.envelope import Envelope, open_envelope
+from ..core.errors import BodyTooLarge
 from ..core.headers import first
 from .call import Call
 from .problems import NotServed
@@ -22,3 +23,17 @@ def announced(call: Call, envelope: Envelope) -> int | None:
     if coding.strip().lower() != b"chunked":
         raise NotServed("Of the transfer codings, chunked alone is served.")
     return None
+
+
+async def small_body(call: Call, most: int) -> bytes:
+    """All of a body that is for us; raises `BodyTooLarge`."""
+    size = announced(call, open_envelope(call.headers))
+    content = b""
+    if size is None or size <= most:
+        async for piece in call.pieces():
+            content += piece
+            if len(content) > most:
+                break
+        else:
+            return content
+    raise BodyTooLarge(f"The body is over the limit of {most} bytes.")

@@ -11,7 +11,7 @@ from ..core.model import Query
 from ..dialects import native as spelling
 from ..dialects.task import wait_seconds
 from ..ports import EVENTS
-from . import actions, health, upstreams
+from . import actions, deliveries, endpoints, feed, health, upstreams
 from .call import Call
 from .desk import Desk
 from .handover import give
@@ -120,6 +120,19 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
     (("transactions", "{id}", "cancel"), {"POST": cancel}),
     (("transactions", "{id}", "retry"), {"POST": actions.retry}),
     (("transactions", "{id}", "resolve"), {"POST": actions.resolve}),
+    (("events",), {"GET": feed.feed}),
+    (("endpoints",), {"GET": endpoints.list_all, "POST": endpoints.create}),
+    (
+        ("endpoints", "{id}"),
+        {"GET": endpoints.show, "PATCH": endpoints.change, "DELETE": endpoints.remove},
+    ),
+    (("endpoints", "{id}", "rotate"), {"POST": endpoints.rotate}),
+    (("endpoints", "{id}", "secret"), {"GET": endpoints.secret}),
+    (("endpoints", "{id}", "test"), {"POST": endpoints.test}),
+    (("endpoints", "{id}", "deliveries"), {"GET": deliveries.list_all}),
+    (("endpoints", "{id}", "replay"), {"POST": deliveries.replay_all}),
+    (("deliveries", "{id}"), {"GET": deliveries.show}),
+    (("deliveries", "{id}", "replay"), {"POST": deliveries.replay}),
     (("upstreams",), {"GET": upstreams.list_all}),
     (("upstreams", "{id}", "pause"), {"POST": upstreams.pause}),
     (("upstreams", "{id}", "resume"), {"POST": upstreams.resume}),

@@ -37,6 +37,20 @@ class UnknownTransaction(Refused):
     title = "Unknown transaction"
 
 
+class UnknownEndpoint(Refused):
+    """No endpoint of this caller's has the id."""
+
+    status = 404
+    title = "Unknown endpoint"
+
+
+class UnknownDelivery(Refused):
+    """No delivery of this caller's has the id."""
+
+    status = 404
+    title = "Unknown delivery"
+
+
 class NoResult(Refused):
     """The upstream gave no answer, or it is no longer kept."""
 

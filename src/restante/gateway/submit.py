@@ -10,6 +10,7 @@ from ..core.policy import ANY_ROUTE
 from ..core.status import Dialect
 from ..dialects import task, transaction
 from ..service import Draft
+from ..service.callbacks import callback_of
 from .call import Call, Fields
 from .desk import Desk
 from .framing import announced
@@ -61,6 +62,16 @@ async def accept(
         raise service.body_too_large()
     content, rest = await call.body()
     intake = await service.take_body(content, rest)
+    route = place.route or ANY_ROUTE
+    callback = None
+    if envelope.callback is not None or route.callback is not None:
+        try:
+            callback = await callback_of(
+                service, caller.tenant, envelope=envelope, route=route, intake=intake
+            )
+        except BaseException:
+            await service.drop_body(intake)
+            raise
     accepted = await service.submit(
         Draft(
             tenant=caller.tenant,
@@ -68,9 +79,10 @@ async def accept(
             path=place.rest,
             query=call.query,
             envelope=envelope,
-            route=place.route or ANY_ROUTE,
+            route=route,
             dialect=dialect,
             intake=intake,
+            callback=callback,
         )
     )
     return accepted, origin

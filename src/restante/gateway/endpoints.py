@@ -1,0 +1,130 @@
+"""Endpoints below `/-/`: where the caller's webhooks go. A secret is shown once, when it is made.
+
+`callbacks` in place of an id is the caller's endpoint for single requests (`Restante-Callback-Url`); it is
+made when it is first asked for, and its secret can be asked for again.
+"""
+
+import msgspec
+
+from ..core import endpoint as core
+from ..core.endpoint import Detail, Endpoint, Filters, Signature
+from ..core.errors import BadRequest
+from ..dialects import webhooks as spelling
+from ..service import deliveries as calls
+from ..service.callbacks import check_url
+from .call import Call
+from .desk import Desk
+from .framing import small_body
+from .problems import UnknownEndpoint
+from .reply import NO_STORE, Reply, document, text
+
+CALLBACKS = "callbacks"
+MAX_BODY = 64 * 1024
+
+
+async def list_all(desk: Desk, call: Call, _: str) -> Reply:
+    """All of the caller's, the oldest first; there are never many."""
+    tenant = await desk.tenant(call)
+    return document({"endpoints": [spelling.endpoint(one) for one in desk.service.endpoints.of(tenant)]})
+
+
+async def create(desk: Desk, call: Call, _: str) -> Reply:
+    tenant = await desk.tenant(call)
+    wish = spelling.read_new(await small_body(call, MAX_BODY))
+    assert wish.url is not None
+    await check_url(desk.service, wish.url, field="url")
+    endpoints, now = desk.service.endpoints, desk.clock.now()
+    signature = wish.signature or Signature.STANDARD
+    secret, shown = await endpoints.new_secret(signature)
+    made = await endpoints.add(
+        Endpoint(
+            id=endpoints.new_id(),
+            tenant=tenant,
+            url=wish.url,
+            created_at=now,
+            updated_at=now,
+            filters=wish.filters or Filters(),
+            payload=wish.payload or Detail.FULL,
+            signature=signature,
+            secrets=(secret,),
+            username=wish.username,
+            password=wish.password,
+        )
+    )
+    place = text(b"location", f"/-/endpoints/{made.id}")
+    return document(spelling.with_secret(made, shown), place, code=201)
+
+
+async def show(desk: Desk, call: Call, id: str) -> Reply:
+    return document(spelling.endpoint(await owned(desk, call, id)))
+
+
+async def change(desk: Desk, call: Call, id: str) -> Reply:
+    known = await owned(desk, call, id)
+    wish = spelling.read_change(await small_body(call, MAX_BODY))
+    if known.of_callbacks and (wish.url is not None or wish.filters is not None):
+        field = "url" if wish.url is not None else "filters"
+        raise BadRequest("Single requests say themselves where they are told, and of what.", field=field)
+    if wish.url is not None:
+        await check_url(desk.service, wish.url, field="url")
+
+    def decide(current: Endpoint) -> Endpoint:
+        if wish.active is not None and wish.active != current.active:
+            current = core.switched_on(current) if wish.active else core.switched_off(current, None)
+        return msgspec.structs.replace(
+            current,
+            url=wish.url or current.url,
+            filters=wish.filters or current.filters,
+            payload=wish.payload or current.payload,
+        )
+
+    return document(spelling.endpoint(_there(await desk.service.endpoints.change(known.id, decide))))
+
+
+async def remove(desk: Desk, call: Call, id: str) -> Reply:
+    """What waits for it is not sent any more."""
+    await desk.service.endpoints.remove(await owned(desk, call, id))
+    return Reply(204, [NO_STORE], b"")
+
+
+async def rotate(desk: Desk, call: Call, id: str) -> Reply:
+    """A new secret, shown once. The one before signs too, for a day or as long as `keep` says."""
+    known = await owned(desk, call, id)
+    keep = spelling.read_rotation(await small_body(call, MAX_BODY))
+    secret, shown = await desk.service.endpoints.new_secret(known.signature)
+    now = desk.clock.now()
+    after = await desk.service.endpoints.change(
+        known.id, lambda current: core.rotated(current, secret, now=now, keep=keep)
+    )
+    return document(spelling.with_secret(_there(after), shown))
+
+
+async def secret(desk: Desk, call: Call, id: str) -> Reply:
+    """The secret that callbacks are signed with. Others are shown once only."""
+    known = await owned(desk, call, id)
+    if not known.of_callbacks:
+        raise UnknownEndpoint("A secret is shown once, when it is made; rotate it for a new one.")
+    return document({"id": known.id, "secret": known.secrets[0]})
+
+
+async def test(desk: Desk, call: Call, id: str) -> Reply:
+    """Something is sent there now, whatever its filters say."""
+    known = await owned(desk, call, id)
+    if known.of_callbacks:
+        raise BadRequest("Callbacks have no address of their own that could be tested.", field="id")
+    made = await calls.test(desk.service, known)
+    place = text(b"location", f"/-/deliveries/{made.id}")
+    return document(spelling.delivery(made), place, code=202)
+
+
+async def owned(desk: Desk, call: Call, id: str) -> Endpoint:
+    """The caller's endpoint; raises `UnknownEndpoint`."""
+    tenant = await desk.tenant(call)
+    endpoints = desk.service.endpoints
+    return _there(await endpoints.callbacks(tenant) if id == CALLBACKS else endpoints.owned(tenant, id))
+
+
+def _there(found: Endpoint | None) -> Endpoint:
+    if found is None:
+        raise UnknownEndpoint("There is no endpoint with this id.")
+    return found
