@@ -8,9 +8,9 @@ WIDTH = 15
 
 
 def start_block(settings: Settings, addresses: list[str], *, file: str | None) -> str:
-    """What a server says when it is up. `addresses` are the real ones: of callers, unless it only runs, then
-    of `/-/`."""
-    names = ["/-/ is on"] if settings.role is Role.RUNNER else ["listens on", "/-/ is on"]
+    """What a server says when it is up. `addresses` are the real ones: of callers, unless it takes none,
+    then of `/-/`."""
+    names = ["/-/ is on"] if settings.role in (Role.RUNNER, Role.WEBHOOKS) else ["listens on", "/-/ is on"]
     lines = [(name, f"http://{address}") for name, address in zip(names, addresses, strict=False)]
     if settings.role is not Role.ALL:
         lines.append(("role", settings.role))

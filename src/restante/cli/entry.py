@@ -35,6 +35,8 @@ COMMANDS = (
     "retry",
     "resolve",
     "upstreams",
+    "endpoints",
+    "deliveries",
     "listen",
 )
 
@@ -95,6 +97,14 @@ def command(name: str) -> click.Command | None:
             from .upstreams import upstreams
 
             return upstreams
+        case "endpoints":
+            from .endpoints import endpoints
+
+            return endpoints
+        case "deliveries":
+            from .deliveries import deliveries
+
+            return deliveries
         case "listen":
             from .listen import listen
 

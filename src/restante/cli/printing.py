@@ -112,6 +112,21 @@ def event_line(event: Document) -> str:
     return "\n".join([line, *(INDENT + click.style(part, dim=True) for part in below)])
 
 
+def grid(documents: list[Document], names: tuple[str, ...]) -> str:
+    """Documents of any kind as rows under their names."""
+    rows = [{name: plain(one.get(name)) for name in names} for one in documents]
+    widths = {name: max([len(name), *(len(row[name]) for row in rows)]) for name in names}
+    head = "  ".join(_head(name).ljust(width) for name, width in widths.items()).rstrip()
+    lines = ["  ".join(row[name].ljust(width) for name, width in widths.items()).rstrip() for row in rows]
+    return "\n".join([click.style(head, bold=True), *lines])
+
+
+def pairs(document: Document) -> str:
+    """One document, a line for each name."""
+    width = max(map(len, document), default=0)
+    return "\n".join(f"  {_head(name).lower():<{width}}  {plain(value)}" for name, value in document.items())
+
+
 class Table:
     """Transactions as rows; pages come one after the other, so the first says how wide the columns are.
 

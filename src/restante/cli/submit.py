@@ -34,6 +34,7 @@ OURS = ("/status/", "/result/")
 @click.option("--deadline", metavar="DURATION", help="Ended as failed if not done by then.")
 @click.option("--priority", metavar="NUMBER", help="From -100 to 100, higher first.")
 @click.option("--tracking-id", metavar="TEXT", help="An id of your own to find it by.")
+@click.option("--callback-url", metavar="URL", help="Where a webhook tells of the end.")
 @click.option("--wait", is_flag=True, help="Wait for the end and print the answer, as result does.")
 @server_option
 @json_option
@@ -47,6 +48,7 @@ def submit(
     deadline: str | None,
     priority: str | None,
     tracking_id: str | None,
+    callback_url: str | None,
     wait: bool,
     server: Server,
     as_json: bool,
@@ -70,6 +72,7 @@ def submit(
         ("Restante-Deadline", deadline),
         ("Restante-Priority", priority),
         ("Restante-Tracking-Id", tracking_id),
+        ("Restante-Callback-Url", callback_url),
     ):
         if value is not None:
             pairs.append(_pair(f"{name}: {value}"))

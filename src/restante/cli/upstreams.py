@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import click
 
-from .printing import Document, plain, say, say_json
+from .printing import Document, grid, plain, say, say_json
 from .remote import PROBLEM, UNKNOWN, Server, Trouble, json_option, server_option
 
 COMMANDLINE = click.core.ParameterSource.COMMANDLINE
@@ -27,11 +27,7 @@ def upstreams(context: click.Context, server: Server, as_json: bool) -> None:
     if as_json:
         say_json(document)
         return
-    rows = [{name: plain(one.get(name)) for name in HEADS} for one in document["upstreams"]]
-    widths = {name: max([len(name), *(len(row[name]) for row in rows)]) for name in HEADS}
-    say(click.style("  ".join(name.upper().ljust(width) for name, width in widths.items()), bold=True))
-    for row in rows:
-        say("  ".join(row[name].ljust(width) for name, width in widths.items()).rstrip())
+    say(grid(document["upstreams"], HEADS))
 
 
 @upstreams.command(short_help="Stop sending to an upstream.")
