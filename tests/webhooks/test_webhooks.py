@@ -187,6 +187,18 @@ async def test_an_endpoint_that_is_gone_is_switched_off(
     assert len(world.courier.sent) == 1
 
 
+async def test_the_others_are_told_of_an_endpoint_that_was_switched_off(world: World) -> None:
+    world.courier.script[GOOD] = lambda _: answered(410)
+    await endpoint(world)
+    await endpoint(world, OTHER, id="ep_2", filters=Filters(operation=("delete",)))
+    await world.ended(await world.submit())
+    await eventually(lambda: bool(world.courier.to(OTHER)))
+    (parcel,) = world.courier.to(OTHER)
+    told = payload(parcel)
+    assert (told["type"], told["data"]["id"]) == ("endpoint.switched_off", "ep_1")
+    await quiet(world)
+
+
 async def test_an_endpoint_that_fails_for_days_is_switched_off_and_goes_on_when_it_is_on(
     world: World,
 ) -> None:

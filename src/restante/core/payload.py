@@ -17,6 +17,7 @@ from .status import EventKind
 _encode = msgspec.json.Encoder().encode
 
 TEST = "endpoint.test"
+SWITCHED_OFF = "endpoint.switched_off"
 
 
 def type_of(event: Event) -> str:
@@ -65,6 +66,12 @@ def content_of(
 def payload_of(event: Event, transaction: Transaction, *, previous: int | None, detail: Detail) -> bytes:
     """The payload as it is signed and sent."""
     return _encode(content_of(event, transaction, previous=previous, detail=detail))
+
+
+def switched_off_payload(endpoint: str, reason: str, *, now: int) -> bytes:
+    """What a tenant's other endpoints are told when one was switched off."""
+    data = {"id": endpoint, "reason": reason}
+    return _encode({"type": SWITCHED_OFF, "timestamp": until_text(now), "data": data})
 
 
 def test_payload(endpoint: str, *, now: int) -> bytes:

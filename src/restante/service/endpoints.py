@@ -18,6 +18,7 @@ from ..core.endpoint import Endpoint, Signature, callbacks_id
 from ..core.errors import NotNow, RestanteError, TooMany
 from ..core.model import Change, Submission
 from ..core.outbox import deliveries_of, of_event
+from ..core.payload import switched_off_payload
 from ..core.policy import Webhooks
 from ..ports import Chance, Clock, Measure, Store
 
@@ -215,8 +216,29 @@ class Endpoints:
         if gone or known.failing_since is None or now - known.failing_since >= self._settings.give_up:
             reason = self._why_off(known, now, gone=gone)
             after = await self.change(id, lambda one: _failing(one, now, reason))
-            if after is not None and reason is not None:
+            if after is not None and reason is not None and (after.reason, after.updated_at) == (reason, now):
                 log.warning("endpoint %s of %s is switched off: %s", id, known.tenant, reason)
+                await self._tell_others(after, reason, now)
+
+    async def _tell_others(self, off: Endpoint, reason: str, now: int) -> None:
+        """The tenant's other endpoints are told, whatever their filters."""
+        body = switched_off_payload(off.id, reason, now=now)
+        others = [one for one in self.of(off.tenant) if one.active and not one.of_callbacks]
+        deliveries = [
+            Delivery(
+                id=self.mint(),
+                tenant=one.tenant,
+                endpoint=one.id,
+                lane=core.lane_of(one.id, None),
+                body=body,
+                due_at=now,
+                created_at=now,
+            )
+            for one in others
+        ]
+        if deliveries:
+            await self._store.post(deliveries)
+            self.ring_for(deliveries)
 
     def _why_off(self, endpoint: Endpoint, now: int, *, gone: bool) -> str | None:
         if gone:
