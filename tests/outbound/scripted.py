@@ -82,6 +82,9 @@ class Peer:
             pieces.append(piece[:size])
 
     async def send(self, data: bytes) -> None:
+        """Raises `ConnectionError` where the other side has closed."""
+        if self.writer.is_closing():  # uvloop would raise something else
+            raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 
