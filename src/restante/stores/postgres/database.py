@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from ...core.errors import RestanteError, StoreUnavailable
+from .condition import UNCONFIRMED, Condition
 from .pool import COMMAND_SECONDS, Pool
 from .queries import query
 from .trouble import RETRY_SECONDS, Homeless, Lost, Meaning, Unknown, meaning, unavailable, wrong
@@ -19,7 +20,8 @@ TRIES = 4
 """How often a statement is begun, at most."""
 
 PERSISTENCE_SECONDS = 10.0
-"""How long it is tried to find out what became of a lost write."""
+"""How long it is tried to find out what became of a lost write. With COMMAND_SECONDS and what a lane lets
+wait, it is less than callers wait for an answer (25 s)."""
 
 PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 0.5
@@ -34,6 +36,7 @@ class Database:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.condition = Condition()
         self.make_room: Callable[[Sequence[int]], Awaitable[None]]
 
     async def rows(
@@ -47,7 +50,10 @@ class Database:
         text = query(name, keys)
         for _ in range(TRIES):
             try:
-                return await self.search(text, *arguments, again=again)
+                found = await self.search(text, *arguments, again=again)
+                if name.startswith("accept"):  # whoever takes new work takes all there is
+                    self.condition.written()
+                return found
             except Homeless:
                 await self.make_room(keys)
         raise RestanteError("the store has no place for this")
@@ -90,6 +96,7 @@ class Database:
             except Exception as error:
                 what = meaning(error)
                 log.debug("a statement ended with %r", error)
+                self.condition.failed(error)
                 if what in (Meaning.LOST, Meaning.ELSEWHERE):
                     self._pool.drop(connection, all=True)
                 else:
@@ -108,8 +115,10 @@ class Database:
                 raise
             doubtful = self._pool.warned(connection)
             self._pool.give(connection)
-            if doubtful and not again:
-                raise Lost
+            if doubtful:
+                self.condition.trouble(UNCONFIRMED)
+                if not again:
+                    raise Lost
             return found
         raise unavailable()
 
@@ -120,8 +129,14 @@ class Database:
         It may have been done on this server and not yet on its standby; once a later commit is on
         both, it is. Raises `StoreUnavailable` where the database stays away: then it remains unknown.
         """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + PERSISTENCE_SECONDS
+        try:
+            async with asyncio.timeout(PERSISTENCE_SECONDS):
+                return await self._find_out(settle)
+        except TimeoutError as error:
+            message = "The store does not answer; what became of this is not known yet."
+            raise Unknown(message, retry_after_seconds=RETRY_SECONDS) from error
+
+    async def _find_out(self, settle: Callable[[], Awaitable[Found]]) -> Found:
         pause = PAUSE_SECONDS
         refusals = 0
         while True:
@@ -130,9 +145,7 @@ class Database:
                 await self.rows("probe", again=True)
                 return found
             except (Lost, StoreUnavailable) as error:
-                if loop.time() >= until:
-                    message = "The store does not answer; what became of this is not known yet."
-                    raise Unknown(message, retry_after_seconds=RETRY_SECONDS) from error
+                log.debug("not known yet: %r", error)
             except RestanteError:  # the lost write itself was in the way, and is over now
                 refusals += 1
                 if refusals == TRIES:

@@ -23,6 +23,10 @@ GROUP = 4 * 1024 * 1024
 BULK_GROUP = 512 * 1024
 """Bytes of a group. A single job may be heavier."""
 
+SLOW_SECONDS = 5.0
+"""After a group that took longer, what has waited for as long is refused: else callers would wait for one
+such group after the other."""
+
 WAITING_BYTES = 16 * 1024
 """Bytes that may wait, per waiting job that is allowed."""
 
@@ -33,14 +37,16 @@ class Job:
     `undo` is given the value and takes back what nobody takes any more.
     """
 
-    __slots__ = ("error", "future", "kind", "undo", "value", "weight", "what")
+    __slots__ = ("entered", "error", "future", "kind", "undo", "value", "weight", "what")
 
     def __init__(self, kind: str, what: Any, weight: int, undo: Callable[[Any], None] | None) -> None:
         self.kind = kind
         self.what = what
         self.weight = weight
         self.undo = undo
-        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.entered = loop.time()
+        self.future: asyncio.Future[Any] = loop.create_future()
         self.value: Any = None
         self.error: BaseException | None = None
 
@@ -127,7 +133,9 @@ class Lane:
 
     async def _work(self) -> None:
         await asyncio.sleep(0)  # so that what comes in with the first is there too
+        loop = asyncio.get_running_loop()
         while group := self._take():
+            begun = loop.time()
             try:
                 await self._run(group)
             except Exception as error:
@@ -138,7 +146,16 @@ class Lane:
                     job.error = job.error or wrong(error)
             for job in group:
                 _deliver(job)
+            if loop.time() > begun + SLOW_SECONDS:
+                self._refuse(loop.time() - SLOW_SECONDS)
         self._task = None
+
+    def _refuse(self, entered: float) -> None:
+        """What waits since then or longer is not done."""
+        while self._waiting and self._waiting[0].entered <= entered:
+            job = self._waiting.popleft()
+            job.error = unavailable()
+            _deliver(job)
 
     def _take(self) -> list[Job]:
         group: list[Job] = []

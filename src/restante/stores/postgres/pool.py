@@ -17,7 +17,7 @@ from .url import Target
 
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
-COMMAND_SECONDS = 15.0
+COMMAND_SECONDS = 10.0
 """A statement that takes longer is given up: by the server a little earlier, by us in any case."""
 
 LOCK_SECONDS = 10.0
@@ -180,10 +180,10 @@ async def open_connection(target: Target) -> Any:
             raise SettingError("store", "PostgreSQL 15 or later is needed")
         if encoding != "UTF8":
             raise SettingError("store", f"the database's encoding must be UTF8, not {encoding}")
-        if commits == "off":
+        if commits in ("off", "local"):  # local: on this server's disk, and on no standby's
             raise SettingError(
                 "store",
-                "synchronous_commit is off for this role or database, what is accepted could be lost; "
+                f"synchronous_commit is {commits} for this role or database, what is accepted could be lost; "
                 "ALTER ROLE … SET synchronous_commit = on",
             )
         if read_only == "on":

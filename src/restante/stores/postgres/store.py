@@ -23,7 +23,7 @@ from ...core.model import (
 )
 from ...core.policy import Limits
 from ...core.status import Reading as ReadingState
-from ...ports import StoreHealth, Told
+from ...ports import Measure, StoreHealth, Told
 from .accepting import Accepting
 from .bodies import Bodies
 from .changing import Changing
@@ -44,13 +44,16 @@ from .settling import Settling
 from .sharing import Sharing
 from .signals import Signals
 from .signals import Told as Listeners
-from .trouble import Unknown
+from .trouble import RETRY_SECONDS, Unknown, unavailable
 from .turning import Turning
 from .upstreams import Upstreams
 from .url import read_url
 
 CONNECTIONS = 10  # of one process at most, beside the one it listens on
 SEARCHES = 2  # lists that are read at the same time
+
+PING_SECONDS = 5.0
+"""Whoever asks whether there is readiness wants to know soon."""
 
 DROP_BYTES = 256 * 1024
 """What dropping some pieces counts for."""
@@ -247,7 +250,13 @@ class PostgresStore(Posting, Upstreams):
             await self.drop_chunks(*body)
 
     async def ping(self) -> None:
-        await self._settle.do("probe", None)
+        if self._database.condition.full:  # a probe needs no room
+            raise StoreUnavailable("The database's disk is full.", retry_after_seconds=RETRY_SECONDS)
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await self._settle.do("probe", None)
+        except TimeoutError as error:
+            raise unavailable(error) from None
 
     async def write_chunk(self, key: int, attempt: int, position: int, data: bytes) -> None:
         await self._bulk.do("chunk", (key, attempt, position, data), size=len(data))
@@ -289,7 +298,8 @@ class PostgresStore(Posting, Upstreams):
 
     async def health(self, now: int) -> StoreHealth:
         measures = (await health_of(self._database)).measures
-        return StoreHealth(measures + await self._partitions.measures(now))
+        room = Measure("disks_full", self._database.condition.full, 0)
+        return StoreHealth((*measures, *await self._partitions.measures(now), room))
 
     # -- the end
 
