@@ -847,3 +847,27 @@ WITH few AS MATERIALIZED (
     UPDATE restante.feed SET xid = '0' FROM few WHERE feed.number = few.number
 )
 SELECT count(*) FROM few
+
+-- name: insert_access_keys
+INSERT INTO restante.access_keys (id, digest, tenant, scopes, created_at, expires_at, revoked_at)
+SELECT * FROM unnest(
+    $1::text[], $2::bytea[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[]
+)
+ON CONFLICT (id) DO NOTHING
+
+-- name: access_keys_by_digest
+SELECT id, digest, tenant, scopes, created_at, expires_at, revoked_at FROM restante.access_keys
+WHERE digest = ANY($1::bytea[])
+
+-- name: access_keys_of
+SELECT id, digest, tenant, scopes, created_at, expires_at, revoked_at FROM restante.access_keys
+WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+
+-- name: all_access_keys
+SELECT id, digest, tenant, scopes, created_at, expires_at, revoked_at FROM restante.access_keys
+WHERE id < $1 ORDER BY id DESC LIMIT $2
+
+-- name: revoke_access_keys
+UPDATE restante.access_keys SET revoked_at = coalesce(revoked_at, $3::bigint)
+WHERE id = ANY($1::text[]) AND $2 IN (tenant, '*')
+RETURNING id, digest, tenant, scopes, created_at, expires_at, revoked_at

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from ...core.model import Event, Request, Result, Transaction
+from . import keyring
 from .database import Database, wrong
 from .health import health_of
 from .queries import numbers
@@ -30,6 +31,8 @@ class Reader:
             "health": lambda reserves: {
                 reserve: health_of(database, reserve=reserve) for reserve in reserves
             },
+            "access_keys": lambda digests: keyring.find(database, digests),
+            "access_key_pages": lambda places: {place: keyring.page(database, *place) for place in places},
             "chunks": lambda places: {place: database.value("chunk", place) for place in places},
         }
 
