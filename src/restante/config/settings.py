@@ -222,7 +222,9 @@ def settings(raw: Mapping[str, object]) -> Settings:
         log_level=table.get(LOG_LEVEL),
         role=Role(table.get(ROLE)),
         workers=table.get(WORKERS),
-        policy=_policy(table),
+        policy=msgspec.structs.replace(
+            _policy(table), forget_credentials=auth.get(AUTH_MODE) == "passthrough"
+        ),
     )
     _check_reach(read)
     _check_several(read)

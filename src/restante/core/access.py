@@ -65,7 +65,7 @@ def read_wish(tenant: object, scopes: object, expires: object) -> Wish:
             "or * for a key that reaches all tenants",
             field="tenant",
         )
-    known = set(Scope)
+    known = list(map(str, Scope))
     if not isinstance(scopes, list) or not scopes or not all(scope in known for scope in scopes):
         raise BadRequest(f"scopes must be some of {', '.join(Scope)}", field="scopes")
     if tenant == EVERYBODY and Scope.SUBMIT in scopes:

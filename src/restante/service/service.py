@@ -5,6 +5,7 @@ again (`change`). Nothing here knows how a transaction is spelled on the wire or
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -40,6 +41,8 @@ from .keys import Keys
 from .pauses import Pauses
 from .reminder import Reminder
 from .waiting import Waiting
+
+log = logging.getLogger("restante.service")
 
 NUMBERS = 1024
 """Numbers for row keys that are reserved at a time."""
@@ -317,8 +320,21 @@ class Service:
             self._behind(self._find_out(change))
             raise
         if applied:
-            self._tell(change)
+            try:
+                await self._forget_credentials(change.after)
+            finally:
+                self._tell(change)
         return applied
+
+    async def _forget_credentials(self, transaction: Transaction) -> None:
+        """In a commit of its own, before anybody is told of the end. What is left by a process that dies
+        in between, or by a store that is away, goes with the request (retention)."""
+        if not self.policy.forget_credentials or transaction.status not in TERMINAL:
+            return
+        try:
+            await self.store.drop_credentials([transaction.key])
+        except RestanteError as error:
+            log.warning("the credentials of %s are kept until its retention ends: %s", transaction.id, error)
 
     def _tell(self, change: Change) -> None:
         self.waiting.tell(change.after)
@@ -338,6 +354,7 @@ class Service:
                 await self.store.ping()
             (found,) = await self.store.look([change.before.id])
             if found is not None:
+                await self._forget_credentials(found)
                 self._tell(msgspec.structs.replace(change, after=found))
 
     async def expire(self, transaction: Transaction) -> Transaction:

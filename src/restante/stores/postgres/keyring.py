@@ -1,15 +1,22 @@
-"""The part of the store that is about access keys (ports/keyring.py), and what others are told of it."""
+"""The part of the store that is about access keys and credentials (ports/keyring.py)."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from ...core.access import EVERYBODY, AccessKey
+from ...core.headers import without_credentials
+from ...core.model import Request
 from ..keyrows import BEHIND_ALL, Row, key_row, read_key
 from .database import Database
+from .lane import Lane
 from .rows import columns, read_text, text
 from .signals import Signals
 
 WIDTH = 7
+
+_pack = msgspec.msgpack.Encoder().encode
 
 
 class KeptKeys:
@@ -17,6 +24,7 @@ class KeptKeys:
 
     _database: Database
     _signals: Signals
+    _read: Lane
 
     async def add_keys(self, keys: Sequence[AccessKey]) -> None:
         rows = columns([row_of(key) for key in keys], WIDTH)
@@ -41,6 +49,15 @@ class KeptKeys:
         self._signals.keys()
         found = {key.id: key for key in map(key_of, rows)}
         return [found.get(id) for id in ids]
+
+    async def drop_credentials(self, keys: Sequence[int]) -> None:
+        requests: list[Request | None] = await self._read.do("requests", list(keys))
+        for key, request in zip(keys, requests, strict=True):
+            if request is None:  # past its retention
+                continue
+            rest = without_credentials(request.headers)
+            if len(rest) < len(request.headers):
+                await self._database.rows("replace_request_headers", key, _pack(rest), keys=[key], again=True)
 
 
 def row_of(key: AccessKey) -> Row:

@@ -871,3 +871,6 @@ WHERE id < $1 ORDER BY id DESC LIMIT $2
 UPDATE restante.access_keys SET revoked_at = coalesce(revoked_at, $3::bigint)
 WHERE id = ANY($1::text[]) AND $2 IN (tenant, '*')
 RETURNING id, digest, tenant, scopes, created_at, expires_at, revoked_at
+
+-- name: replace_request_headers
+UPDATE restante.requests SET headers = $2 WHERE key = $1 AND key BETWEEN :hours

@@ -1,4 +1,4 @@
-"""Access keys (ports/keyring.py): in the store, and beside it.
+"""Access keys and credentials (ports/keyring.py): in the store, and, of keys, beside it.
 
 A key may be made or revoked while a server has the file: that is one small transaction of its own, for which
 SQLite's own locks are enough, and servers look at the keys they know again and again. All else in the file is
@@ -14,6 +14,8 @@ import msgspec
 
 from ...core.access import EVERYBODY, AccessKey
 from ...core.errors import SettingError
+from ...core.headers import without_credentials
+from ...core.model import Headers
 from ..keyrows import BEHIND_ALL, Row, key_row, read_key
 from .database import Database, wrong
 from .migrate import APPLICATION, migrations
@@ -23,6 +25,11 @@ from .worker import ROW, Worker
 CACHE_KIB = 256
 
 _json = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Headers).decode
+
+SETTLING_PATIENCE = 2
+"""What ends work is refused later than what begins it."""
 
 Revoking = tuple[list[str], str, int]
 """Ids, tenant, moment."""
@@ -56,6 +63,17 @@ def page(database: Database, tenant: str, after: str | None, limit: int) -> list
     return [read_key(row) for row in rows]
 
 
+def drop_credentials(database: Database, keys: list[int]) -> None:
+    for key in keys:
+        packed = database.value("request_headers", (key,))
+        if packed is None:  # past its retention
+            continue
+        headers = _unpack(packed)
+        rest = without_credentials(headers)
+        if len(rest) < len(headers):
+            database.run("replace_request_headers", (_pack(rest), key))
+
+
 class KeptKeys:
     """What an `SQLiteStore` is, beside all else."""
 
@@ -76,6 +94,9 @@ class KeptKeys:
     async def revoke_keys(self, ids: Sequence[str], *, tenant: str, now: int) -> list[AccessKey | None]:
         rows: list[Any] = await self._write.do("revoke_keys", (list(ids), tenant, now))
         return [None if row is None else read_key(row) for row in rows]
+
+    async def drop_credentials(self, keys: Sequence[int]) -> None:
+        await self._write.do("drop_credentials", list(keys), patience=SETTLING_PATIENCE)
 
 
 class FileKeys:

@@ -462,3 +462,9 @@ WHERE id < ? ORDER BY id DESC LIMIT ?
 -- name: revoke_access_key
 UPDATE access_keys SET revoked_at = coalesce(revoked_at, ?3) WHERE id = ?1 AND ?2 IN (tenant, '*')
 RETURNING id, digest, tenant, scopes, created_at, expires_at, revoked_at
+
+-- name: request_headers
+SELECT headers FROM requests WHERE key = ?
+
+-- name: replace_request_headers
+UPDATE requests SET headers = ? WHERE key = ?
