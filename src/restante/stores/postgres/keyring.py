@@ -7,10 +7,9 @@ import msgspec
 
 from ...core.access import EVERYBODY, AccessKey
 from ...core.headers import without_credentials
-from ...core.model import Request
 from ..keyrows import BEHIND_ALL, Row, key_row, read_key
+from ..lookups import Lookups
 from .database import Database
-from .lane import Lane
 from .rows import columns, read_text, text
 from .signals import Signals
 
@@ -19,12 +18,11 @@ WIDTH = 7
 _pack = msgspec.msgpack.Encoder().encode
 
 
-class KeptKeys:
+class KeptKeys(Lookups):
     """What a `PostgresStore` is, beside all else."""
 
     _database: Database
     _signals: Signals
-    _read: Lane
 
     async def add_keys(self, keys: Sequence[AccessKey]) -> None:
         rows = columns([row_of(key) for key in keys], WIDTH)
@@ -51,8 +49,7 @@ class KeptKeys:
         return [found.get(id) for id in ids]
 
     async def drop_credentials(self, keys: Sequence[int]) -> None:
-        requests: list[Request | None] = await self._read.do("requests", list(keys))
-        for key, request in zip(keys, requests, strict=True):
+        for key, request in zip(keys, await self.requests(keys), strict=True):
             if request is None:  # past its retention
                 continue
             rest = without_credentials(request.headers)

@@ -17,6 +17,7 @@ from ...core.errors import SettingError
 from ...core.headers import without_credentials
 from ...core.model import Headers
 from ..keyrows import BEHIND_ALL, Row, key_row, read_key
+from ..lookups import Lookups
 from .database import Database, wrong
 from .migrate import APPLICATION, migrations
 from .opening import refused
@@ -74,11 +75,10 @@ def drop_credentials(database: Database, keys: list[int]) -> None:
             database.run("replace_request_headers", (_pack(rest), key))
 
 
-class KeptKeys:
+class KeptKeys(Lookups):
     """What an `SQLiteStore` is, beside all else."""
 
     _write: Worker
-    _read: Worker
 
     async def add_keys(self, keys: Sequence[AccessKey]) -> None:
         await self._write.do("add_keys", [key_row(key) for key in keys], size=ROW * len(keys))
