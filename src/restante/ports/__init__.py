@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from ..core.access import EVERYBODY
 from ..core.clock import HOUR
 from ..core.errors import KeyReused
 from ..core.model import (
@@ -145,8 +146,9 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
         """
         ...
 
-    async def look(self, ids: Sequence[str]) -> list[Transaction | None]:
-        """The transactions with these ids, however malformed an id may be."""
+    async def look(self, ids: Sequence[str], *, tenant: str = EVERYBODY) -> list[Transaction | None]:
+        """The transactions with these ids, however malformed an id may be. Other tenants' are not read: to
+        find out that they are theirs takes as long as to find nothing."""
         ...
 
     async def requests(self, keys: Sequence[int]) -> list[Request | None]: ...

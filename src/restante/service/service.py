@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from ..core import change as changes
-from ..core.access import EVERYBODY
 from ..core.errors import BodyTooLarge, QueueFull, RestanteError, StoreUnavailable, TooManyQueued
 from ..core.identity import RANDOM_BYTES, mint
 from ..core.machine import TERMINAL
@@ -211,12 +210,10 @@ class Service:
     # -- look and read
 
     async def look(self, tenant: str, id: str) -> Transaction | None:
-        """The tenant's transaction with this id; somebody else's is as unknown as one that never was, and
-        both cost the one look-up and nothing else. EVERYBODY has them all."""
-        (transaction,) = await self.store.look([id])
-        if transaction is None or tenant not in (transaction.tenant, EVERYBODY):
-            return None
-        return transaction
+        """The tenant's transaction with this id; somebody else's is as unknown as one that never was.
+        EVERYBODY has them all."""
+        (found,) = await self.store.look([id], tenant=tenant)
+        return found
 
     async def wait(self, tenant: str, id: str, *, span: int, after: int | None = None) -> Transaction | None:
         """How it stands as soon as it is terminal or, with `after`, has an event with a greater sequence;

@@ -71,6 +71,15 @@ SELECT key FROM kept
 -- name: ids
 SELECT key, id::text FROM restante.transactions WHERE key = ANY($1::bigint[])
 
+-- name: owned
+-- The same of those alone that are of the tenant with whom they are asked for.
+SELECT
+    key, id::text, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+    method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
+    result_status, reading, retry_of::text, callback
+FROM restante.transactions WHERE key = ANY($1::bigint[])
+    AND (key, tenant) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))
+
 -- name: known_scopes
 SELECT scope, key, fingerprint, expires_at FROM restante.idempotency WHERE scope = ANY($1::bytea[])
 

@@ -186,6 +186,11 @@ SELECT json_group_array(json_array(
     result_status, reading, hex(retry_of), callback
 )) FROM transactions WHERE key IN (SELECT value FROM json_each(?))
 
+-- name: owned_keys
+-- Asked for with arrays of key and tenant.
+SELECT transactions.key FROM json_each(?) AS asked CROSS JOIN transactions
+WHERE transactions.key = asked.value ->> 0 AND tenant = asked.value ->> 1
+
 -- name: events
 -- Asked for with arrays of key, after, limit; each row begins with the place of the array that it answers.
 -- Sequences have no gaps: so many events are so many numbers.
