@@ -16,7 +16,11 @@ from restante.config.settings import AUTH, TOP
 from restante.config.table import Section, Setting
 from restante.config.upstreams import RETRY, UPSTREAM
 from restante.config.webhooks import WEBHOOKS
+from restante.core.errors import Refused
 from restante.core.machine import TABLE, TERMINAL
+from restante.gateway.access import NATIVE, ROOMS, Need
+from restante.gateway.problems import Problem
+from restante.gateway.rooms import Room
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -118,11 +122,58 @@ def moves() -> str:
     return "\n".join([*lines, ""])
 
 
+def access() -> str:
+    """Every call and the scopes of which it needs one."""
+    lines = ["| call | one of these scopes |", "|---|---|"]
+    for room, needs in ROOMS.items():
+        lines += [_call(method, PLACES[room], need) for method, need in needs.items()]
+    lines += [_call(*name.replace("{id}", "ID").split(" ", 1), need) for name, need in NATIVE.items()]
+    return "\n".join([*lines, ""])
+
+
+def _call(method: str, place: str, need: Need) -> str:
+    method = "" if method == "*" else f"{method} "
+    scopes = ", ".join(f"`{scope}`" for scope in sorted(need, reverse=True)) or "none is needed"
+    shown = f"{method}{place}" if "`" in place or " " in place else f"`{method}{place}`"
+    return f"| {shown} | {scopes} |"
+
+
+PLACES = {
+    Room.TASK_STATUS: "/async/status/ID",
+    Room.TASK_RESULT: "/async/result/ID",
+    Room.TRANSACTIONS: "a `transactions` path of the settings",
+    Room.TRANSACTION: "a transaction below it",
+    Room.TASK: "anything else below `/async/`",
+    Room.SUBMIT: 'what a route with `dialect = "transaction"` matches',
+    Room.PREFER: "any path with `Prefer: respond-async`",
+    Room.THROUGH: "everything that goes straight through (with `keys` only)",
+}
+
+
+def problems() -> str:
+    """Every kind of error that is about the request, by code."""
+    kinds = sorted(_kinds(Refused), key=lambda kind: (kind.status, kind.title))
+    lines = ["| code | `type` ends with | |", "|---|---|---|"]
+    for kind in kinds:
+        slug = Problem(kind.status, kind.title, "").type.rpartition(":")[2]
+        lines.append(f"| {kind.status} | `{slug}` | {' '.join((kind.__doc__ or '').split())} |")
+    return "\n".join([*dict.fromkeys(lines), ""])
+
+
+def _kinds(root: type[Refused]) -> Iterator[type[Refused]]:
+    for kind in root.__subclasses__():
+        if kind.__module__ in (Refused.__module__, Problem.__module__):
+            yield kind
+            yield from _kinds(kind)
+
+
 MADE: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "life": life,
     "moves": moves,
+    "access": access,
+    "problems": problems,
 }
 
 

@@ -95,6 +95,7 @@ GIVEN = {
     "reserve": "1MiB",
     "strict": "true",
     "trusted_proxies": "10.0.0.0/8, 192.168.0.1",
+    "cors_origins": "https://app.example, http://localhost:5173",
     "admin_listen": "127.0.0.1:2",
     "grace": "1s",
     "insecure": "true",
@@ -161,7 +162,7 @@ SIZE = "max_body: expected a size such as 64KiB, 16MiB or 1GiB, or a number of b
 DURATION = "retention: expected a duration such as 500ms, 3s, 5m, 24h or 30d"
 ORIGIN = "expected a URL such as http://127.0.0.1:9000 or https://api.example/base"
 NETWORK = "trusted_proxies[1]: expected a network such as 10.0.0.0/8 or an address"
-OPEN = "use a loopback address such as 127.0.0.1, or set insecure = true"
+OPEN = "use a loopback address such as 127.0.0.1, another auth.mode, or set insecure = true"
 STORE = (
     "expected sqlite:///FILE (sqlite:////FILE where the path begins at the root) "
     "or postgresql://USER@HOST/DATABASE"

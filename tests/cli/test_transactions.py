@@ -159,12 +159,12 @@ def test_headers_go_to_the_upstream_as_they_are_given(gateway: Gateway) -> None:
 
 
 def test_a_key_makes_it_safe_to_submit_again(gateway: Gateway) -> None:
-    id = gateway.submit("POST", "/x", "-d", "1", "--key", "order-7")
-    again = gateway.run("submit", "POST", "/x", "-d", "1", "--key", "order-7")
+    id = gateway.submit("POST", "/x", "-d", "1", "--idempotency-key", "order-7")
+    again = gateway.run("submit", "POST", "/x", "-d", "1", "--idempotency-key", "order-7")
     assert (again.returncode, again.stdout.decode().strip()) == (0, id)
     assert b"used before" in again.stderr
     assert "different request" in one_line(
-        gateway.run("submit", "POST", "/x", "-d", "2", "--key", "order-7"), 2
+        gateway.run("submit", "POST", "/x", "-d", "2", "--idempotency-key", "order-7"), 2
     )
 
 

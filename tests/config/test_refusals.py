@@ -39,7 +39,7 @@ PORT = 'expected a port such as 443 or a range such as "8000-8999"'
 SOME_TEXT = "expected text: at least one character, no control characters"
 OPEN = (
     "can be reached by others and auth.mode is open; use a loopback address such as 127.0.0.1, "
-    "or set insecure = true"
+    "another auth.mode, or set insecure = true"
 )
 
 REFUSALS = [
@@ -373,9 +373,15 @@ REFUSALS = [
         'role: expected "all", "gateway", "runner" or "webhooks"',
     ),
     ("log_level = 'loud'\n" + UP, 'log_level: expected "debug", "info", "warning" or "error"'),
-    (UP + "[auth]\nmode = 'none'", 'auth.mode: expected "open"'),
-    (UP + "[auth]\nmode = 'keys'", f'auth.mode: keys is {LATER}; expected "open"'),
-    (UP + "[auth]\nmode = 'passthrough'", f'auth.mode: passthrough is {LATER}; expected "open"'),
+    (UP + "[auth]\nmode = 'none'", 'auth.mode: expected "open", "keys" or "passthrough"'),
+    (
+        "cors_origins = 'https://a'\n" + UP,
+        'cors_origins: expected a list of origins, such as ["https://app.example"]',
+    ),
+    (
+        "cors_origins = ['https://a', 'https://a/b']\n" + UP,
+        "cors_origins[1]: expected an origin such as https://pay.example, without a path",
+    ),
     (UP + "[auth]\ninsecure = 'yes'", "auth.insecure: expected true or false"),
     ("auth = 'open'\n" + UP, "auth: expected a table"),
     (

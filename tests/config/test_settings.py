@@ -37,6 +37,7 @@ max_events = 60
 max_streams = 70
 strict = true
 trusted_proxies = ["10.0.0.0/8", "192.168.1.7"]
+cors_origins = ["https://app.example", "http://localhost:5173/"]
 admin_listen = "[::1]:8601"
 grace = "5s"
 log_level = "warning"
@@ -189,6 +190,7 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
         public_url="https://pay.example",
         events_url="http://10.0.0.5:8601",
         trusted_proxies=("10.0.0.0/8", "192.168.1.7"),
+        cors_origins=("https://app.example", "http://localhost:5173"),
     )
 
 
@@ -269,6 +271,11 @@ def test_loopback_addresses_need_no_authentication(listen: str) -> None:
     address = settings({**SMALLEST, "listen": listen}).listen
     assert address.is_loopback
     assert str(address) == listen
+
+
+@pytest.mark.parametrize("mode", ["keys", "passthrough"])
+def test_who_asks_callers_who_they_are_may_be_reached_by_others(mode: str) -> None:
+    assert settings({**SMALLEST, "listen": "0.0.0.0:0", "auth": {"mode": mode}}).auth_mode == mode
 
 
 def test_every_default_is_one_that_its_own_setting_takes() -> None:

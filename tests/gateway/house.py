@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from restante.core import change
+from restante.core.access import Scope
 from restante.core.clock import SECOND
 from restante.core.model import Body, Claim, Headers, Result, Transaction
 from restante.core.policy import Limits, Policy, Route
@@ -17,6 +18,7 @@ from restante.core.status import Outcome, Reading
 from restante.gateway import Gateway, OpenAuth, make_server
 from restante.gateway.server import Server
 from restante.outbound import HTTPSender
+from restante.ports.auth import Auth
 from restante.service import Service
 from restante.stores.sqlite import SQLiteStore
 
@@ -69,6 +71,7 @@ class House:
             bell=self.bell,
             courier=self.courier,
         )
+        self.auth: Auth = OpenAuth()
         self.servers: list[Server] = []
         self.wires: list[Wire] = []
         self._serving: list[asyncio.Task[None]] = []
@@ -80,6 +83,7 @@ class House:
         port = await upstream.start()
         limits = settings.pop("limits", Limits())
         target = settings.pop("target", {})
+        auth = settings.pop("auth", lambda keys: OpenAuth())
         others = {
             name: Target(name=name, host="127.0.0.1", port=1, authority="127.0.0.1:1")  # nobody is there
             for name in settings.pop("others", ())
@@ -97,6 +101,7 @@ class House:
         )
         store = await SQLiteStore.open(str(folder / "restante.db"), limits=limits)
         house = cls(folder, store, policy, upstream)
+        house.auth = auth(house.service.keys)
         house.port = await house.serve()
         return house
 
@@ -105,7 +110,7 @@ class House:
         gateway = Gateway(
             service=self.service,
             policy=self.policy,
-            auth=OpenAuth(),
+            auth=self.auth,
             sender=self.sender,
             clock=self.clock,
             chance=self.chance,
@@ -144,10 +149,17 @@ class House:
         id: str = seen.json.get("request_id") or seen.json["transaction_id"]
         return id
 
-    async def ask(self, method: str, target: str, headers: dict[str, str] | None = None) -> Seen:
+    async def ask(
+        self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes | None = None
+    ) -> Seen:
         """One request on a connection of its own."""
         wire = await self.wire()
-        return await wire.ask(method, target, headers)
+        return await wire.ask(method, target, headers, body)
+
+    async def key(self, tenant: str = "default", *scopes: Scope, span: int | None = None) -> dict[str, str]:
+        """The header field with a new key, of all scopes unless some are given."""
+        _, text = await self.service.keys.make(tenant=tenant, scopes=scopes or tuple(Scope), span=span)
+        return {"Restante-Key": text}
 
     async def reading_becomes(self, id: str, reading: Reading) -> None:
         async with asyncio.timeout(10):

@@ -52,6 +52,7 @@ def hear(world: World) -> None:
         pauses=world.service.pauses.heard,
         post=world.webhooks.heard,
         endpoints=world.service.endpoints.heard,
+        keys=world.service.keys.heard,
     )
 
 

@@ -52,9 +52,9 @@ class Counted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def look(self, ids: Sequence[str]) -> list[Transaction | None]:
+    async def look(self, ids: Sequence[str], **of: str) -> list[Transaction | None]:
         self.looks += 1
-        found = await self._store.look(ids)
+        found = await self._store.look(ids, **of)
         self.looking.set()
         await self.gate.wait()
         return found

@@ -11,6 +11,7 @@ import pytest
 
 from restante.assembly.moving import Moved, move_store
 from restante.core import change
+from restante.core.access import EVERYBODY
 from restante.core.clock import DAY, HOUR
 from restante.core.errors import KeyReused, SettingError
 from restante.core.model import Accepted, Body, Transaction
@@ -36,6 +37,7 @@ from .samples import (
     many_events,
     read,
 )
+from .test_keyring import an_access_key
 
 PIECE = 128 * 1024
 LARGE = bytes(range(256)) * 4096  # 1 MiB
@@ -142,6 +144,9 @@ async def test_everything_is_as_before_but_what_a_crash_ends(path: Path, databas
     kept = await fill(store)
     before = await told(store, kept)
     secret = store.secret
+    keys = [an_access_key(store, number, tenant=f"tenant {number % 2}") for number in range(1, 6)]
+    await store.add_keys(keys)
+    (keys[3],) = await store.revoke_keys([keys[3].id], tenant=EVERYBODY, now=NOW)
     for upstream in ("default", "bank"):
         await store.pause(upstream)
     await store.resume("default")
@@ -157,6 +162,7 @@ async def test_everything_is_as_before_but_what_a_crash_ends(path: Path, databas
     try:
         assert arrived.secret == secret
         assert await arrived.paused() == {"bank"}
+        assert await arrived.find_keys([key.digest for key in keys]) == keys
         for name in ("sending", "of many words"):
             before[name][0] = msgspec.structs.replace(before[name][0], due_at=0)
         before["failed, being read"][0] = msgspec.structs.replace(

@@ -7,7 +7,7 @@ import msgspec
 from restante.core.status import Reading
 from restante.ports import Store
 
-from .samples import a_submission, failed, now_is, read
+from .samples import a_submission, accepted, failed, now_is, read
 
 
 async def reading(store: Store, key: int) -> int:
@@ -70,3 +70,12 @@ async def test_a_reading_moves_no_version(store: Store) -> None:
     done = await failed(store)
     await read(store, done)
     assert await now_is(store, done) == msgspec.structs.replace(done, reading=Reading.READ)
+
+
+async def test_a_look_for_a_tenant_finds_the_tenants_alone(store: Store) -> None:
+    mine, theirs = [await accepted(store, tenant=tenant) for tenant in ("one", "two")]
+    ids = [mine.id, theirs.id, "no id", mine.id]
+    assert await store.look(ids, tenant="one") == [mine, None, None, mine]
+    assert await store.look(ids, tenant="two") == [None, theirs, None, None]
+    assert await store.look(ids, tenant="*") == await store.look(ids) == [mine, theirs, None, mine]
+    assert await store.look([mine.id], tenant="n\0body") == [None]

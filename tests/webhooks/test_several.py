@@ -37,6 +37,7 @@ async def a_server(
             pauses=world.service.pauses.heard,
             post=world.webhooks.heard,
             endpoints=world.service.endpoints.heard,
+            keys=world.service.keys.heard,
         )
         yield world
 

@@ -74,6 +74,10 @@ async def move(source: Departure, target: Arrival, *, told: Told) -> Moved:
     if moved.transactions != moved.count:
         raise SettingError("from", "it changed while it was read; nothing was moved")
     await _move_outbox(source, target)
+    last = None
+    while keys := source.access_keys(last):
+        await target.take_access_keys(keys)
+        last = keys[-1].id
     await target.finish(secret=source.secret, last_key=source.last_key, paused=source.paused)
     return moved
 

@@ -16,13 +16,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from ..config import Address, Role, Settings
 from ..core.clock import SECOND
 from ..core.errors import SettingError
-from ..gateway import Gateway, OpenAuth
+from ..gateway import Gateway, KeyAuth, OpenAuth, PassthroughAuth
 from ..gateway.server import Server, make_server
 from ..outbound import HTTPCourier, HTTPSender, SystemChance, SystemClock
 from ..ports import Chance, Clock, Sender, Store
+from ..ports.auth import Auth
 from ..ports.courier import Courier
 from ..runner import Runner, Sweeper
 from ..service import Service
+from ..service.keys import Keys
 from ..service.news import News
 from ..webhooks.keys import new_private_key, public_key_of
 from ..webhooks.webhooks import Webhooks
@@ -135,7 +137,7 @@ async def start(
     service.endpoints.new_key = new_key
     webhooks = Webhooks()
     sweeper = Sweeper(service)
-    auth = OpenAuth()
+    auth = auth_of(settings.auth_mode, service.keys)
 
     def gateway(*, native: bool, public: bool) -> Gateway:
         return Gateway(
@@ -172,6 +174,7 @@ async def start(
         pauses=service.pauses.heard,
         post=webhooks.heard,
         endpoints=service.endpoints.heard,
+        keys=service.keys.heard,
     )
     service.health.start()
     gc.collect()
@@ -188,6 +191,17 @@ async def start(
         servers=servers,
         one_of_several=one_of_several,
     )
+
+
+def auth_of(mode: str, keys: Keys) -> Auth:
+    """Who says who is asking."""
+    match mode:
+        case "keys":
+            return KeyAuth(keys)
+        case "passthrough":
+            return PassthroughAuth(keys)
+        case _:
+            return OpenAuth()
 
 
 def new_key() -> tuple[str, str]:

@@ -37,6 +37,7 @@ COMMANDS = (
     "upstreams",
     "endpoints",
     "deliveries",
+    "keys",
     "listen",
 )
 
@@ -105,6 +106,10 @@ def command(name: str) -> click.Command | None:
             from .deliveries import deliveries
 
             return deliveries
+        case "keys":
+            from .keys import keys
+
+            return keys
         case "listen":
             from .listen import listen
 

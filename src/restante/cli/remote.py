@@ -17,6 +17,7 @@ import msgspec
 
 DEFAULT = "http://127.0.0.1:8600"
 VARIABLE = "RESTANTE_SERVER"
+KEY_VARIABLE = "RESTANTE_KEY"
 TIMEOUT_SECONDS = 60.0
 """For one read; longer than the server holds back any answer."""
 
@@ -27,7 +28,16 @@ ENDED = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
 """Terminal statuses, and how a command ends that waited for one."""
 
 PIECE = 64 * 1024
-_CODES = {400: MISUSED, 404: MISUSED, 409: NOT_NOW, 413: MISUSED, 422: MISUSED, 425: NOT_NOW}
+_CODES = {
+    400: MISUSED,
+    401: MISUSED,
+    403: MISUSED,
+    404: MISUSED,
+    409: NOT_NOW,
+    413: MISUSED,
+    422: MISUSED,
+    425: NOT_NOW,
+}
 _PASSING = (502, 503, 504)
 PROBLEM = "urn:restante:problem:"
 _UNKNOWN_TRANSACTION = PROBLEM + "unknown-transaction"
@@ -110,8 +120,9 @@ class Answer:
 class Server:
     """Where the commands' requests go."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url
+        self._key = key
         parts = urlsplit(url)
         self._secure = parts.scheme == "https"
         self._host = parts.hostname or ""
@@ -132,6 +143,8 @@ class Server:
             connection.putrequest(
                 method, self._base + target, skip_host="host" in names, skip_accept_encoding=True
             )
+            if self._key is not None:
+                connection.putheader("Restante-Key", self._key.strip())
             for name, value in headers or ():
                 connection.putheader(name, value.encode("latin-1"))
             if body is not None or method not in ("GET", "HEAD"):
@@ -202,15 +215,25 @@ def encoded(path: str) -> str:
 
 
 def server_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--server`; the command is given a `Server`."""
-    return click.option(
+    """Adds `--server` and `--key`; the command is given a `Server`."""
+    server = click.option(
         "--server",
         metavar="URL",
         envvar=VARIABLE,
         default=DEFAULT,
         callback=_server,
         help=f"Where Restante runs; also in the environment as {VARIABLE}. Default: {DEFAULT}.",
-    )(command)
+    )
+    key = click.option(
+        "--key",
+        metavar="KEY",
+        envvar=KEY_VARIABLE,
+        is_eager=True,
+        expose_value=False,
+        callback=_key,
+        help=f"An access key, where one is needed; also in the environment as {KEY_VARIABLE}.",
+    )
+    return server(key(command))
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -229,7 +252,17 @@ def _id(context: click.Context, parameter: click.Parameter, value: str) -> str:
     return id
 
 
+def _key(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:  # a group's holds for its commands
+        context.meta[KEY_VARIABLE] = value
+
+
 def _server(context: click.Context, parameter: click.Parameter, value: str) -> Server:
+    return read_server(value, context.meta.get(KEY_VARIABLE))
+
+
+def read_server(value: str, key: str | None) -> Server:
+    """The server at the URL `value`, asked with `key`. Raises `click.UsageError`."""
     try:
         parts = urlsplit(value)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -237,8 +270,10 @@ def _server(context: click.Context, parameter: click.Parameter, value: str) -> S
     except ValueError:
         good = False
     if not good:
-        raise click.UsageError(f"--server: expected a URL such as {DEFAULT}", context)
-    return Server(value.rstrip("/"))
+        raise click.UsageError(f"--server: expected a URL such as {DEFAULT}")
+    if key is not None and not (key.isascii() and key.isprintable() and key.strip()):
+        raise click.UsageError("--key: this is no access key")
+    return Server(value.rstrip("/"), key)
 
 
 def _why(error: Exception) -> str:

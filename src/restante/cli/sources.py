@@ -4,6 +4,7 @@ Only what stands at the top of the file can be given by variable or flag; `upstr
 of the only upstream, that is `upstream.url`.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -13,7 +14,8 @@ from typing import Any
 import msgspec
 
 from ..config import SettingError, Settings, settings
-from ..config.settings import TOP
+from ..config.settings import STORE_URL, TOP
+from ..config.table import Table
 from .certificates import check_certificates
 
 DEFAULT_FILE = "restante.toml"
@@ -67,6 +69,14 @@ def gather(flags: Mapping[str, Any], environment: Mapping[str, str], folder: Pat
     given = {name: value for name, value in flags.items() if value is not None}
     _override(raw, origins, {name: (value, f"from {flag(name)}") for name, value in given.items()})
     return Sources(raw=raw, origins=origins, file=file)
+
+
+def store_url(store: str | None, config: str | None) -> str:
+    """The store that is meant: of the settings nothing else is read."""
+    raw = gather({STORE_URL.name: store, CONFIG: config}, os.environ, Path.cwd()).raw
+    return Table({name: value for name, value in raw.items() if name == STORE_URL.name}, "", TOP).get(
+        STORE_URL
+    )
 
 
 def flag(name: str) -> str:

@@ -29,7 +29,9 @@ OURS = ("/status/", "/result/")
 @click.argument("path")
 @click.option("--data", "-d", metavar="TEXT", help="The body: text, @FILE, or - for standard input.")
 @click.option("--header", "-H", multiple=True, metavar="'NAME: VALUE'", help="For the upstream. Repeatable.")
-@click.option("--key", metavar="KEY", help="Idempotency key: the same request again is the same transaction.")
+@click.option(
+    "--idempotency-key", metavar="KEY", help="The same request again with it is the same transaction."
+)
 @click.option("--delay", metavar="DURATION", help="Not before, such as 10m.")
 @click.option("--deadline", metavar="DURATION", help="Ended as failed if not done by then.")
 @click.option("--priority", metavar="NUMBER", help="From -100 to 100, higher first.")
@@ -43,7 +45,7 @@ def submit(
     path: str,
     data: str | None,
     header: tuple[str, ...],
-    key: str | None,
+    idempotency_key: str | None,
     delay: str | None,
     deadline: str | None,
     priority: str | None,
@@ -67,7 +69,7 @@ def submit(
     if body is not None and not any(name.lower() == "content-type" for name, _ in pairs) and _is_json(body):
         pairs.append(("Content-Type", "application/json"))
     for name, value in (
-        ("Idempotency-Key", key),
+        ("Idempotency-Key", idempotency_key),
         ("Restante-Delay", delay),
         ("Restante-Deadline", deadline),
         ("Restante-Priority", priority),

@@ -59,6 +59,18 @@ def _origin(value: object) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _origins(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError('expected a list of origins, such as ["https://app.example"]')
+    origins = []
+    for place, origin in enumerate(value):
+        try:
+            origins.append(_origin(origin).lower())
+        except ValueError as error:
+            raise Misplaced(f"[{place}]", str(error)) from None
+    return tuple(origins)
+
+
 def _networks(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError('expected a list of networks, such as ["10.0.0.0/8"]')
@@ -70,7 +82,7 @@ def _networks(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _networks_text(text: str) -> object:
+def _list_text(text: str) -> object:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
@@ -109,5 +121,6 @@ def without_password(url: str) -> str:
 ADDRESS = Kind("HOST:PORT", _address, metavar="HOST:PORT")
 ADDRESS_OR_NONE = Kind("HOST:PORT or empty", _address_or_none, metavar="HOST:PORT")
 ORIGIN = Kind("origin", _origin, metavar="URL")
-NETWORKS = Kind("list of networks", _networks, _networks_text, "NETWORK,…")
+ORIGINS = Kind("list of origins", _origins, _list_text, "URL,…")
+NETWORKS = Kind("list of networks", _networks, _list_text, "NETWORK,…")
 STORE = Kind("URL", _store, metavar="URL")

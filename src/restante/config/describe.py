@@ -31,6 +31,7 @@ def describe(settings: Settings) -> dict[str, object]:
         reserve=spell_size(limits.reserve),
         strict=policy.strict,
         trusted_proxies=list(policy.trusted_proxies),
+        cors_origins=list(policy.cors_origins),
         grace=spell_duration(limits.grace),
         log_level=settings.log_level,
         role=settings.role.value,

@@ -7,7 +7,17 @@ import msgspec
 
 from ..core.errors import SettingError
 from ..core.policy import Limits, Policy
-from .address import ADDRESS, ADDRESS_OR_NONE, NETWORKS, ORIGIN, SQLITE, STORE, Address, without_password
+from .address import (
+    ADDRESS,
+    ADDRESS_OR_NONE,
+    NETWORKS,
+    ORIGIN,
+    ORIGINS,
+    SQLITE,
+    STORE,
+    Address,
+    without_password,
+)
 from .kinds import FLAG, SIZE, choice, code, span, spell_duration, whole
 from .routes import read_routes
 from .table import Section, Setting, Table
@@ -121,6 +131,12 @@ STRICT = Setting("strict", FLAG, "whether what no route matches is refused with 
 TRUSTED_PROXIES = Setting(
     "trusted_proxies", NETWORKS, "the networks whose `X-Forwarded-*` fields are believed", []
 )
+CORS_ORIGINS = Setting(
+    "cors_origins",
+    ORIGINS,
+    "the origins of web pages that may read answers, such as `https://app.example`",
+    [],
+)
 ADMIN_LISTEN = Setting(
     "admin_listen", ADDRESS_OR_NONE, "an address of its own for `/-/`, which is then only there", ""
 )
@@ -146,11 +162,14 @@ WORKERS = Setting(
 
 AUTH_MODE = Setting(
     "mode",
-    choice("open", later={"keys": "keys", "passthrough": "passthrough"}),
-    "who may ask: with `open` anybody who can reach the address, which must be this machine's own",
+    choice("open", "keys", "passthrough"),
+    "who may ask: with `open` anybody who can reach the address, which must be this machine's own; with "
+    "`keys` whoever has one; with `passthrough` whoever brings an `Authorization` for the upstream",
     "open",
 )
-AUTH = Section("`[auth]`", "Who may submit and look.", (AUTH_MODE, INSECURE))
+AUTH = Section(
+    "`[auth]`", "Who may submit and look (see [access](../operate/access.md)).", (AUTH_MODE, INSECURE)
+)
 
 TOP = Section(
     "At the top",
@@ -174,6 +193,7 @@ TOP = Section(
         RESERVE,
         STRICT,
         TRUSTED_PROXIES,
+        CORS_ORIGINS,
         ADMIN_LISTEN,
         GRACE,
         INSECURE,
@@ -202,7 +222,9 @@ def settings(raw: Mapping[str, object]) -> Settings:
         log_level=table.get(LOG_LEVEL),
         role=Role(table.get(ROLE)),
         workers=table.get(WORKERS),
-        policy=_policy(table),
+        policy=msgspec.structs.replace(
+            _policy(table), forget_credentials=auth.get(AUTH_MODE) == "passthrough"
+        ),
     )
     _check_reach(read)
     _check_several(read)
@@ -220,6 +242,7 @@ def _policy(table: Table) -> Policy:
         public_url=table.find(PUBLIC_URL),
         events_url=table.find(EVENTS_URL),
         trusted_proxies=table.get(TRUSTED_PROXIES),
+        cors_origins=table.get(CORS_ORIGINS),
     )
     upstreams = read_upstreams(table.raw.get("upstream"), table.raw.get("upstreams"))
     routes = read_routes(table.raw.get("routes", []), upstreams, strict=top.strict)
@@ -256,12 +279,13 @@ def _limits(table: Table) -> Limits:
 
 def _check_reach(read: Settings) -> None:
     """Without authentication nobody but this machine may reach us, unless that is said in so many words."""
+    exposed = read.auth_mode == "open" and not read.insecure
     for setting, address in ((LISTEN, read.listen), (ADMIN_LISTEN, read.admin_listen)):
-        if address is not None and not address.is_loopback and not read.insecure:
+        if exposed and address is not None and not address.is_loopback:
             raise SettingError(
                 setting.name,
                 f"{address} can be reached by others and auth.mode is open; "
-                "use a loopback address such as 127.0.0.1, or set insecure = true",
+                "use a loopback address such as 127.0.0.1, another auth.mode, or set insecure = true",
             )
     if read.admin_listen is not None and read.admin_listen == read.listen and read.listen.port:
         raise SettingError(ADMIN_LISTEN.name, "must not be the same address as listen")

@@ -23,6 +23,15 @@ WITHOUT_BODY = frozenset({204, 304})
 """Codes of answers that never have a body (RFC 9110 §6.4.1)."""
 
 
+CREDENTIALS = frozenset({b"authorization", b"cookie"})
+"""Request fields that say who the caller is to the upstream."""
+
+
+def without_credentials(headers: Headers) -> Headers:
+    """The same for keeping once nothing is sent any more."""
+    return tuple(pair for pair in headers if pair[0].lower() not in CREDENTIALS)
+
+
 def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The fields that belong to the message, in order, untouched.
 

@@ -142,10 +142,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     limits: Limits = Limits()
     webhooks: Webhooks = Webhooks()
+    forget_credentials: bool = False  # those of a request are dropped as soon as it has ended
     strict: bool = False  # what no route matches is refused at accept
     accept_status: int = 202
     public_url: str | None = None  # the origin callers use, without a trailing slash; None: their Host
     events_url: str | None = None  # the origin upstreams report to, without a trailing slash
+    cors_origins: tuple[str, ...] = ()  # of pages that may read answers
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-* are believed
 
     def route(self, method: str, path: str) -> Route | None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from ..core.access import EVERYBODY
+from ..core.errors import BadRequest
 from ..core.machine import TERMINAL
 from ..core.model import Event, Query, Transaction
 from ..core.retention import has_result
@@ -85,6 +87,11 @@ def event_of(event: Event) -> dict[str, Any]:
 def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
     """A list's parameters; raises `BadRequest` naming the one that is wrong."""
     given = Parameters(query, NAMES)
+    of = given.text("tenant")
+    if tenant == EVERYBODY:
+        if of is None:
+            raise BadRequest("tenant must be given: this key reaches all of them", field="tenant")
+        tenant = of
     endpoint = given.text("trigger_endpoint")
     return Listing(
         Query(
@@ -98,7 +105,7 @@ def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
             limit=given.number("limit", min(DEFAULT_LIMIT, max_limit), least=1, most=max_limit),
         ),
         given.text("after"),
-        given.text("tenant") not in (None, tenant),
+        of not in (None, tenant),
     )
 
 

@@ -4,8 +4,8 @@ Read `app → rooms → submit → tasks → handover → transactions → nativ
 """
 
 from .app import Gateway
-from .auth import OpenAuth
+from .auth import KeyAuth, OpenAuth, PassthroughAuth
 from .protocol import Protocol
 from .server import Server, make_server
 
-__all__ = ["Gateway", "OpenAuth", "Protocol", "Server", "make_server"]
+__all__ = ["Gateway", "KeyAuth", "OpenAuth", "PassthroughAuth", "Protocol", "Server", "make_server"]

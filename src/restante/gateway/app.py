@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 
 from ..core.errors import StoreUnavailable
 from ..core.policy import Policy
-from ..ports import Auth, Chance, Clock, Sender
+from ..ports import Chance, Clock, Sender
+from ..ports.auth import Auth
 from ..service import Service
+from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
 from .desk import Desk
 from .direct import Direct, prepare
@@ -58,6 +60,7 @@ class Gateway:
         self._desk = Desk(
             service=service, policy=policy, auth=auth, sender=sender, clock=clock, chance=chance
         )
+        self._guards_plain = auth.guards_plain
         self._rooms = Rooms(policy, native=native, public=public)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,8 +71,12 @@ class Gateway:
         try:
             if call.method == "CONNECT":  # a tunnel is not a request that could be stored or sent on
                 raise NotServed("CONNECT is not served.")
-            place = self._rooms.find(call.method, call.path, call.headers)
-            reply = await HANDLERS[place.room](self._desk, call, place)
+            reply = self._desk.pages.meet(call)
+            if reply is None:
+                place = self._rooms.find(call.method, call.path, call.headers)
+                if place.room in ROOMS and (self._guards_plain or place.room is not Room.THROUGH):
+                    await admit(self._desk, call, need_in(place.room, call.method))
+                reply = await HANDLERS[place.room](self._desk, call, place)
         except ClientGone:
             return
         except asyncio.CancelledError:  # the server's time to shut down is over

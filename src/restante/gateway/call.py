@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, 
 from contextlib import suppress
 from typing import Any
 
+from ..ports.auth import Caller
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -13,6 +15,7 @@ Fields = Sequence[tuple[bytes, bytes]]
 
 DISCONNECT = "http.disconnect"
 CLOSE = (b"connection", b"close")
+ALLOW_ORIGIN = b"access-control-allow-origin"
 
 FORGETTABLE = 64 * 1024
 LINGER_BYTES = 32 * 1024 * 1024
@@ -53,6 +56,7 @@ class Call:
     __slots__ = (
         "applied",
         "body_read",
+        "caller",
         "finished",
         "headers",
         "method",
@@ -61,6 +65,7 @@ class Call:
         "receive",
         "scope",
         "send",
+        "shared",
         "started",
         "unread",
         "word",
@@ -78,6 +83,8 @@ class Call:
         self.started = False
         self.finished = False
         self.unread = False
+        self.caller: Caller | None = None  # who was let in
+        self.shared: Fields = ()  # fields of any answer: which pages may see it
         self.applied: Fields = ()  # fields of any answer: which preferences were applied
         self.word = ""  # the status of the transaction that this is about, where one was found
 
@@ -119,8 +126,7 @@ class Call:
             await self.start(code, headers)
             await self.finish(body)
             return
-        if self.applied:
-            headers = [*headers, *self.applied]
+        headers = self._complete(headers)
         self.started = self.finished = True
         whole = self.scope.get("extensions", {}).get(WHOLE)
         if whole is not None and whole(self.send, code, headers, body):
@@ -134,8 +140,7 @@ class Call:
         if not self.body_read and self._much_unread():
             self.unread = True
             headers = headers if CLOSE in headers else [*headers, CLOSE]
-        if self.applied:
-            headers = [*headers, *self.applied]
+        headers = self._complete(headers)
         await self.send({"type": "http.response.start", "status": code, "headers": headers})
 
     async def write(self, piece: bytes) -> None:
@@ -158,6 +163,14 @@ class Call:
             await self._linger()
         self.finished = True
         await self.send({"type": "http.response.body", "body": piece, "more_body": False})
+
+    def _complete(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """With what any answer to this request says. An upstream's own word about pages stands."""
+        if self.applied:
+            headers = [*headers, *self.applied]
+        if self.shared and not any(name.lower() == ALLOW_ORIGIN for name, _ in headers):
+            headers = [*headers, *self.shared]
+        return headers
 
     def _much_unread(self) -> bool:
         """Whether the rest of the body is more than the server may as well read and forget."""

@@ -7,10 +7,12 @@ from typing import Any
 
 from ..core.clock import SECOND
 from ..core.policy import Limits, Policy
-from ..ports import Auth, Chance, Clock, Sender
+from ..ports import Chance, Clock, Sender
+from ..ports.auth import Auth
 from ..service import Service
 from .call import Call
 from .origin import Origins
+from .pages import Pages
 
 
 class Desk:
@@ -27,6 +29,7 @@ class Desk:
         self.clock = clock
         self.chance = chance
         self.origins = Origins(policy)
+        self.pages = Pages(policy)
         self.streams = 0  # live event streams that are open
         self._second = -1
         self._date = (b"date", b"")
@@ -40,7 +43,9 @@ class Desk:
         return self.origins.of(call.scope, b"")
 
     async def tenant(self, call: Call) -> str:
-        return (await self.auth.identify(call.headers)).tenant
+        """Whose things the caller may see and change (access.py has let them in)."""
+        assert call.caller is not None
+        return call.caller.tenant
 
     def date(self) -> tuple[bytes, bytes]:
         """The Date field (RFC 9110 §6.6.1), made once a second."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from ..core.access import Scope as AccessScope
 from ..core.envelope import Envelope, open_envelope
 from ..core.errors import Refused
 from ..core.model import Accepted
@@ -34,7 +35,12 @@ def prepare(desk: Desk, rooms: Rooms, method: str, target: bytes, scope: Scope) 
     if method in TASK_METHODS or not rooms.may_submit(target) or b"#" in target or not target.isascii():
         return None
     path, _, query = target.decode("ascii").partition("?")
-    headers = scope["headers"]
+    if desk.pages.concern(scope["headers"]):
+        return None
+    admitted = desk.auth.recognise(scope["headers"])
+    if admitted is None or AccessScope.SUBMIT not in admitted.caller.scopes:
+        return None
+    headers = admitted.headers
     try:
         place = rooms.find(method, path, headers)
         if place.room is not Room.TASK and place.room is not Room.SUBMIT:
@@ -48,10 +54,10 @@ def prepare(desk: Desk, rooms: Rooms, method: str, target: bytes, scope: Scope) 
     size = envelope.length
     if size is None or size > min(desk.limits.inline_body, desk.limits.max_body, MAX_DIRECT):
         return None
-    caller = desk.auth.recognise(headers)
-    if caller is None or (key := desk.service.key_at_hand()) is None:
+    key = desk.service.key_at_hand()
+    if key is None:
         return None
-    return Direct(desk, place, envelope, method, query, origin, caller.tenant, key)
+    return Direct(desk, place, envelope, method, query, origin, admitted.caller.tenant, key)
 
 
 class Direct(msgspec.Struct, frozen=True):

@@ -11,7 +11,8 @@ from ..core.model import Query
 from ..dialects import native as spelling
 from ..dialects.task import wait_seconds
 from ..ports import EVENTS
-from . import actions, deliveries, endpoints, feed, health, upstreams
+from . import actions, deliveries, endpoints, feed, health, keys, upstreams
+from .access import admit, need_below
 from .call import Call
 from .desk import Desk
 from .handover import give
@@ -33,9 +34,11 @@ async def native(desk: Desk, call: Call, place: Place) -> Reply | None:
         if len(pattern) == len(segments) and all(
             expected in ("{id}", segment) for expected, segment in zip(pattern, segments, strict=True)
         ):
-            handler = methods.get("GET" if call.method == "HEAD" else call.method)
+            method = "GET" if call.method == "HEAD" else call.method
+            handler = methods.get(method)
             if handler is None:
                 raise MethodNotAllowed(", ".join([*methods, "HEAD"] if "GET" in methods else methods))
+            await admit(desk, call, need_below(pattern, method))
             return await handler(desk, call, "".join(segments[1:2]))
     raise NoRoute("There is nothing at this path.")
 
@@ -133,6 +136,8 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
     (("endpoints", "{id}", "replay"), {"POST": deliveries.replay_all}),
     (("deliveries", "{id}"), {"GET": deliveries.show}),
     (("deliveries", "{id}", "replay"), {"POST": deliveries.replay}),
+    (("keys",), {"GET": keys.list_all, "POST": keys.create}),
+    (("keys", "{id}", "revoke"), {"POST": keys.revoke}),
     (("upstreams",), {"GET": upstreams.list_all}),
     (("upstreams", "{id}", "pause"), {"POST": upstreams.pause}),
     (("upstreams", "{id}", "resume"), {"POST": upstreams.resume}),
@@ -140,7 +145,7 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
     (("healthz",), {"GET": healthz}),
     (("readyz",), {"GET": readyz}),
 )
-"""Path behind `/-/`, by segment; method; handler. HEAD is answered wherever GET is."""
+"""Path behind `/-/`, by segment; method; handler. HEAD is answered wherever GET is. Who may: access.py."""
 
 
 def _one_more(query: Query) -> Query:

@@ -16,6 +16,9 @@ from .reply import JSON, NO_STORE, PROBLEM, Reply, encode, length, retry_after, 
 WENT_WRONG = "We're sorry, but something went wrong"
 UNKNOWN = "unknown"
 
+CHALLENGE = 'Bearer realm="restante", Basic realm="restante", charset="UTF-8"'
+"""What a 401 asks for (RFC 9110 §11.6.1)."""
+
 log = logging.getLogger("restante.gateway")
 
 
@@ -28,6 +31,34 @@ class MethodNotAllowed(Refused):
     def __init__(self, allow: str) -> None:
         super().__init__(f"This path answers {allow} only.")
         self.allow = allow
+
+
+class Unauthenticated(Refused):
+    """Nobody knows who is asking (RFC 9110 §15.5.2)."""
+
+    status = 401
+    title = "Unauthenticated"
+
+
+class MissingScope(Refused):
+    """It is known who is asking, and they may not."""
+
+    status = 403
+    title = "Missing scope"
+
+
+class ForeignPage(Refused):
+    """A web page of another origin asks for something to be changed, and is not in `cors_origins`."""
+
+    status = 403
+    title = "Foreign page"
+
+
+class UnknownKey(Refused):
+    """No access key of this caller's tenant has the id."""
+
+    status = 404
+    title = "Unknown key"
 
 
 class UnknownTransaction(Refused):
@@ -88,6 +119,7 @@ class Problem(msgspec.Struct, frozen=True):
     field: str = ""
     retry_after_seconds: int | None = None
     allow: str = ""
+    challenge: str = ""
 
     type_prefix: ClassVar[str] = "urn:restante:problem:"
 
@@ -115,6 +147,7 @@ def problem_of(error: BaseException) -> Problem:
             error.field,
             error.retry_after_seconds,
             error.allow if isinstance(error, MethodNotAllowed) else "",
+            CHALLENGE if isinstance(error, Unauthenticated) else "",
         )
     for kind, status, title in OTHERS:
         if isinstance(error, kind):
@@ -152,4 +185,6 @@ def _reply(problem: Problem, body: bytes, kind: tuple[bytes, bytes], status: str
         headers.append(retry_after(problem.retry_after_seconds))
     if problem.allow:
         headers.append(text(b"allow", problem.allow))
+    if problem.challenge:
+        headers.append(text(b"www-authenticate", problem.challenge))
     return Reply(problem.status, headers, body)

@@ -37,7 +37,6 @@ class Outgoing(NamedTuple):
 
 async def through(desk: Desk, call: Call, place: Place) -> None:
     """One exchange. A client that leaves ends it at once; an upstream that breaks off, the client's too."""
-    await desk.auth.identify(call.headers)
     envelope = open_envelope(call.headers)
     upstream = desk.policy.upstreams[(place.route or ANY_ROUTE).upstream]
     size = announced(call, envelope)

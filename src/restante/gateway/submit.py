@@ -53,11 +53,11 @@ async def accept(
     """The stored transaction, and the origin that the caller used. `headers` replace the call's."""
     service = desk.service
     envelope = open_envelope(call.headers if headers is None else headers)
-    caller = await desk.auth.identify(call.headers)
+    tenant = await desk.tenant(call)
     origin = desk.origins.of(call.scope, envelope.host) if dialect is not Dialect.TRANSACTION else ""
     size = announced(call, envelope)
     if size is None or size > desk.limits.inline_body:  # before a large body is asked for
-        service.check_accepting(caller.tenant)
+        service.check_accepting(tenant)
     if size is not None and size > desk.limits.max_body:
         raise service.body_too_large()
     content, rest = await call.body()
@@ -66,15 +66,13 @@ async def accept(
     callback = None
     if envelope.callback is not None or route.callback is not None:
         try:
-            callback = await callback_of(
-                service, caller.tenant, envelope=envelope, route=route, intake=intake
-            )
+            callback = await callback_of(service, tenant, envelope=envelope, route=route, intake=intake)
         except BaseException:
             await service.drop_body(intake)
             raise
     accepted = await service.submit(
         Draft(
-            tenant=caller.tenant,
+            tenant=tenant,
             method=call.method,
             path=place.rest,
             query=call.query,

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from ..core.access import EVERYBODY
 from ..core.clock import HOUR
 from ..core.errors import KeyReused
 from ..core.model import (
@@ -28,6 +29,7 @@ from ..core.model import (
 )
 from ..core.policy import Upstream
 from ..core.status import Reading
+from .keyring import Forgetting, Keyring
 from .outbox import Outbox
 
 REQUEST_CHUNKS = 0
@@ -90,16 +92,11 @@ class StoreHealth(msgspec.Struct, frozen=True):
     measures: tuple[Measure, ...]
 
 
-class Store(Outbox, Protocol):
+class Store(Outbox, Keyring, Forgetting, Protocol):
     """What remembers. Every write that returns is on disk; a write that raises did not happen.
 
     Raises `StoreUnavailable` where no write can be made (disk full, too many writes waiting, closed).
     """
-
-    @property
-    def secret(self) -> bytes:
-        """This store's own 16 bytes, for `core.identity`."""
-        ...
 
     @property
     def queued(self) -> int:
@@ -149,8 +146,9 @@ class Store(Outbox, Protocol):
         """
         ...
 
-    async def look(self, ids: Sequence[str]) -> list[Transaction | None]:
-        """The transactions with these ids, however malformed an id may be."""
+    async def look(self, ids: Sequence[str], *, tenant: str = EVERYBODY) -> list[Transaction | None]:
+        """The transactions with these ids, however malformed an id may be. Other tenants' are not read: to
+        find out that they are theirs takes as long as to find nothing."""
         ...
 
     async def requests(self, keys: Sequence[int]) -> list[Request | None]: ...
@@ -270,14 +268,15 @@ class Store(Outbox, Protocol):
         pauses: Callable[[], None],
         post: Callable[[str | None, int], None],
         endpoints: Callable[[], None],
+        keys: Callable[[], None],
     ) -> None:
         """From now on, what other processes on the same data do is told here, on the event loop.
 
         `work(upstream, moment)`: something that nobody holds is due at that moment. `changed(id)`: a
         transaction went on. `pauses()`: an upstream was paused or resumed. `post(lane, moment)`: a delivery
-        is due at that moment. `endpoints()`: one was made, changed or removed. Each may be told late, twice
-        or never; so now and then all are called, with None: whoever cares looks for himself. A store that one
-        process has alone tells nothing.
+        is due at that moment. `endpoints()`: one was made, changed or removed. `keys()`: an access key was
+        revoked. Each may be told late, twice or never; so now and then all are called, with None: whoever
+        cares looks for himself. A store that one process has alone tells nothing.
         """
         ...
 
@@ -376,22 +375,4 @@ class Bell(Protocol):
 
     def pause(self, upstreams: Set[str]) -> None:
         """These, and no others, are paused from now on."""
-        ...
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Who is asking."""
-
-    tenant: str
-
-
-class Auth(Protocol):
-    """Says who is asking."""
-
-    async def identify(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
-        """`headers` as they came, names in lower case. Raises `Refused`."""
-        ...
-
-    def recognise(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller | None:
-        """The same where it can be told at once; None: `identify` is to be asked."""
         ...

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence, Set
 from typing import Protocol
 
+from ..core.access import AccessKey
 from ..core.delivery import Attempt, Delivery
 from ..core.endpoint import Endpoint
 from ..core.feed import Kept
@@ -31,6 +32,10 @@ class Departure(Protocol):
     @property
     def paused(self) -> Set[str]:
         """The upstreams that are paused."""
+        ...
+
+    def access_keys(self, after: str | None) -> list[AccessKey]:
+        """Some behind the id `after`, the newest first; none where there are no more."""
         ...
 
     def records(self) -> Iterator[list[Record]]:
@@ -81,6 +86,8 @@ class Arrival(Protocol):
     async def take_feed(self, entries: Sequence[Kept]) -> None:
         """In the order of their numbers. Cursors of the former store go on meaning the same."""
         ...
+
+    async def take_access_keys(self, keys: Sequence[AccessKey]) -> None: ...
 
     async def finish(self, *, secret: bytes, last_key: int, paused: Set[str]) -> None:
         """Commits. From then on ids made with `secret` are good here, keys go on behind `last_key`, and these

@@ -8,7 +8,7 @@ answered, another key, or it would only give the same answer again (docs/why/000
 
 from ..core.envelope import Envelope
 from ..core.errors import Gone, NoRoute, NotNow
-from ..core.headers import first
+from ..core.headers import CREDENTIALS, first
 from ..core.machine import TERMINAL
 from ..core.model import Accepted, Headers, Transaction
 from ..core.retention import expired
@@ -17,7 +17,6 @@ from .callbacks import HEADER, check_url
 from .draft import Draft
 from .service import Service
 
-CREDENTIALS = frozenset({b"authorization", b"cookie"})
 KEYS = frozenset({b"idempotency-key", b"requestid"})
 
 

@@ -5,6 +5,7 @@ again (`change`). Nothing here knows how a transaction is spelled on the wire or
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -35,9 +36,12 @@ from .draft import Draft, submission_of
 from .endpoints import Endpoints
 from .feed import Feed
 from .health import Health
+from .keys import Keys
 from .pauses import Pauses
 from .reminder import Reminder
 from .waiting import Waiting
+
+log = logging.getLogger("restante.service")
 
 NUMBERS = 1024
 """Numbers for row keys that are reserved at a time."""
@@ -68,6 +72,7 @@ class Service:
         self.waiting = Waiting(clock)
         self.pauses = Pauses(store=store, bell=bell)
         self.endpoints = Endpoints(store=store, settings=policy.webhooks, clock=clock, chance=chance)
+        self.keys = Keys(store=store, clock=clock, chance=chance)
         self.health = Health(store=store, clock=clock, more=self.endpoints.measures)
         self.feed = Feed(store=store, clock=clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
@@ -205,9 +210,10 @@ class Service:
     # -- look and read
 
     async def look(self, tenant: str, id: str) -> Transaction | None:
-        """The tenant's transaction with this id; somebody else's is as unknown as one that never was."""
-        (transaction,) = await self.store.look([id])
-        return transaction if transaction is not None and transaction.tenant == tenant else None
+        """The tenant's transaction with this id; somebody else's is as unknown as one that never was.
+        EVERYBODY has them all."""
+        (found,) = await self.store.look([id], tenant=tenant)
+        return found
 
     async def wait(self, tenant: str, id: str, *, span: int, after: int | None = None) -> Transaction | None:
         """How it stands as soon as it is terminal or, with `after`, has an event with a greater sequence;
@@ -311,8 +317,21 @@ class Service:
             self._behind(self._find_out(change))
             raise
         if applied:
-            self._tell(change)
+            try:
+                await self._forget_credentials(change.after)
+            finally:
+                self._tell(change)
         return applied
+
+    async def _forget_credentials(self, transaction: Transaction) -> None:
+        """In a commit of its own, before anybody is told of the end. What is left by a process that dies
+        in between, or by a store that is away, goes with the request (retention)."""
+        if not self.policy.forget_credentials or transaction.status not in TERMINAL:
+            return
+        try:
+            await self.store.drop_credentials([transaction.key])
+        except RestanteError as error:
+            log.warning("the credentials of %s are kept until its retention ends: %s", transaction.id, error)
 
     def _tell(self, change: Change) -> None:
         self.waiting.tell(change.after)
@@ -332,6 +351,7 @@ class Service:
                 await self.store.ping()
             (found,) = await self.store.look([change.before.id])
             if found is not None:
+                await self._forget_credentials(found)
                 self._tell(msgspec.structs.replace(change, after=found))
 
     async def expire(self, transaction: Transaction) -> Transaction:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from ..core.access import EVERYBODY
 from ..core.identity import key_of
 from ..core.model import Event, Request, Result, Transaction
 from ..ports import EVENTS
@@ -28,12 +29,16 @@ class Lookups:
     def secret(self) -> bytes:
         raise NotImplementedError
 
-    async def look(self, ids: Sequence[str]) -> list[Transaction | None]:
+    async def look(self, ids: Sequence[str], *, tenant: str = EVERYBODY) -> list[Transaction | None]:
         keys = [key_of(id, self.secret) for id in ids]
         asked = [key for key in keys if key is not None]
         if not asked:
             return [None] * len(keys)
-        rows: list[Transaction | None] = await self._read.do("transactions", asked)
+        rows: list[Transaction | None]
+        if tenant == EVERYBODY:
+            rows = await self._read.do("transactions", asked)
+        else:
+            rows = await self._read.do("owned", [(key, tenant) for key in asked])
         found = {row.id: row for row in rows if row is not None}
         return [found.get(id) for id in ids]
 

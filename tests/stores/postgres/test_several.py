@@ -267,6 +267,7 @@ class Heard:
             changed=lambda id: self.told.append((id,)),
             post=lambda lane, moment: self.told.append(("post", lane, moment)),
             endpoints=lambda: self.told.append(("endpoints",)),
+            keys=lambda: self.told.append(("keys",)),
         )
 
     async def until(self, *what: object) -> None:

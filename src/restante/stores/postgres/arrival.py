@@ -11,11 +11,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from ...core.access import AccessKey
 from ...core.delivery import Attempt, Delivery
 from ...core.endpoint import Endpoint
 from ...core.errors import SettingError
 from ...core.feed import Kept
 from ...core.model import Body, Change, Event, Record, Request, Submission, Transaction
+from .keyring import WIDTH as KEY_WIDTH
+from .keyring import row_of
 from .migrate import migrate, reached
 from .outbox import endpoint_row
 from .queries import QUERIES, query
@@ -138,6 +141,9 @@ class PostgresArrival:
         rows = [(one.number, text(one.tenant), *msgspec.structs.astuple(one)[2:]) for one in entries]
         await self._rows("import_feed", *columns(rows, FEED_WIDTH))
         await self._execute(QUERIES["restart_feed"].format(first=entries[-1].number + 1))
+
+    async def take_access_keys(self, keys: Sequence[AccessKey]) -> None:
+        await self._rows("insert_access_keys", *columns([row_of(key) for key in keys], KEY_WIDTH))
 
     async def finish(self, *, secret: bytes, last_key: int, paused: Set[str]) -> None:
         for upstream in paused:

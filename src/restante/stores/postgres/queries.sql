@@ -71,6 +71,15 @@ SELECT key FROM kept
 -- name: ids
 SELECT key, id::text FROM restante.transactions WHERE key = ANY($1::bigint[])
 
+-- name: owned
+-- The same of those alone that are of the tenant with whom they are asked for.
+SELECT
+    key, id::text, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
+    method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
+    result_status, reading, retry_of::text, callback
+FROM restante.transactions WHERE key = ANY($1::bigint[])
+    AND (key, tenant) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))
+
 -- name: known_scopes
 SELECT scope, key, fingerprint, expires_at FROM restante.idempotency WHERE scope = ANY($1::bytea[])
 
@@ -847,3 +856,30 @@ WITH few AS MATERIALIZED (
     UPDATE restante.feed SET xid = '0' FROM few WHERE feed.number = few.number
 )
 SELECT count(*) FROM few
+
+-- name: insert_access_keys
+INSERT INTO restante.access_keys (id, digest, tenant, scopes, created_at, expires_at, revoked_at)
+SELECT * FROM unnest(
+    $1::text[], $2::bytea[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[]
+)
+ON CONFLICT (id) DO NOTHING
+
+-- name: access_keys_by_digest
+SELECT id, digest, tenant, scopes, created_at, expires_at, revoked_at FROM restante.access_keys
+WHERE digest = ANY($1::bytea[])
+
+-- name: access_keys_of
+SELECT id, digest, tenant, scopes, created_at, expires_at, revoked_at FROM restante.access_keys
+WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+
+-- name: all_access_keys
+SELECT id, digest, tenant, scopes, created_at, expires_at, revoked_at FROM restante.access_keys
+WHERE id < $1 ORDER BY id DESC LIMIT $2
+
+-- name: revoke_access_keys
+UPDATE restante.access_keys SET revoked_at = coalesce(revoked_at, $3::bigint)
+WHERE id = ANY($1::text[]) AND $2 IN (tenant, '*')
+RETURNING id, digest, tenant, scopes, created_at, expires_at, revoked_at
+
+-- name: replace_request_headers
+UPDATE restante.requests SET headers = $2 WHERE key = $1 AND key BETWEEN :hours

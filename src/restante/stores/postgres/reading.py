@@ -8,7 +8,7 @@ from ...core.errors import RestanteError
 from ...core.model import Transaction
 from .database import Database
 from .lane import Job
-from .rows import columns, read_event, read_request, read_result, read_transaction
+from .rows import columns, read_event, read_request, read_result, read_transaction, text
 
 _READ = {"transactions": read_transaction, "requests": read_request, "results": read_result}
 
@@ -51,7 +51,13 @@ class Reading:
                     job.value = pieces.get(job.what)
                 return
             keys = list({key for job in jobs for key in job.what})
-            asked = columns(keys, 3) if kind == "events" else [keys]
+            match kind:
+                case "events":
+                    asked = columns(keys, 3)
+                case "owned":
+                    asked = columns([(key, text(tenant)) for key, tenant in keys], 2)
+                case _:
+                    asked = [keys]
             about = [key for key, _, _ in keys] if kind == "events" else []
             rows = await self._database.rows(kind, *asked, keys=about, again=True)
         except RestanteError as error:
@@ -62,6 +68,9 @@ class Reading:
         if kind == "events":
             for row in rows:
                 found.setdefault(keys[row[0] - 1], []).append(read_event(row))
+        elif kind == "owned":
+            there = map(read_transaction, rows)
+            found = {(one.key, one.tenant): one for one in there}
         else:
             read = _READ[kind]
             found = {row[0]: read(row) for row in rows}

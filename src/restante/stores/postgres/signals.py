@@ -52,6 +52,7 @@ class Signal(msgspec.Struct, omit_defaults=True):
     pauses: bool = False  # an upstream was paused or resumed
     post: dict[str, int] | None = {}  # lane of deliveries, earliest moment; None: any
     endpoints: bool = False  # one was made, changed or removed
+    keys: bool = False  # an access key was revoked
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -62,6 +63,7 @@ class Told(msgspec.Struct, frozen=True):
     pauses: Callable[[], None] = lambda: None
     post: Callable[[str | None, int], None] = lambda lane, moment: None
     endpoints: Callable[[], None] = lambda: None
+    keys: Callable[[], None] = lambda: None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -82,6 +84,7 @@ class Signals:
         self._tasks: list[asyncio.Task[None]] = []
         self._post: dict[str, int] = {}
         self._endpoints = False
+        self._keys = False
         self._told = Told()
 
     def start(self, told: Told) -> None:
@@ -137,13 +140,19 @@ class Signals:
             self._endpoints = True
             self._gather()
 
+    def keys(self) -> None:
+        """An access key was revoked."""
+        if self._heeded:
+            self._keys = True
+            self._gather()
+
     def _gather(self) -> None:
         if self._sending is None:
             self._sending = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
         try:
-            while self._work or self._ids or self._pauses or self._post or self._endpoints:
+            while self._work or self._ids or self._pauses or self._post or self._endpoints or self._keys:
                 await asyncio.sleep(GATHER_SECONDS)
                 payloads = self._payloads()
                 await self._database.rows("notify", payloads, again=True)
@@ -170,9 +179,9 @@ class Signals:
             post = []
         for place in range(0, len(post), LANES):
             signals.append(Signal(node, post=dict(post[place : place + LANES])))
-        if self._pauses or self._endpoints:
-            signals.append(Signal(node, pauses=self._pauses, endpoints=self._endpoints))
-            self._pauses = self._endpoints = False
+        if self._pauses or self._endpoints or self._keys:
+            signals.append(Signal(node, pauses=self._pauses, endpoints=self._endpoints, keys=self._keys))
+            self._pauses = self._endpoints = self._keys = False
         return [_encode(signal).decode() for signal in signals]
 
     # -- being told
@@ -190,6 +199,7 @@ class Signals:
         self._told.pauses()
         self._told.post(None, 0)
         self._told.endpoints()
+        self._told.keys()
 
     async def _listen(self) -> None:
         pause = 0.1
@@ -234,6 +244,8 @@ class Signals:
             self._told.pauses()
         if signal.endpoints:
             self._told.endpoints()
+        if signal.keys:
+            self._told.keys()
         if signal.post is None:
             self._told.post(None, 0)
         else:

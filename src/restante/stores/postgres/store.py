@@ -29,6 +29,7 @@ from .bodies import Bodies
 from .changing import Changing
 from .database import Database
 from .health import health_of
+from .keyring import KeptKeys
 from .keys import BLOCK, key_for
 from .lane import BULK_GROUP, ROW, Job, Lane
 from .migrate import migrate
@@ -59,7 +60,7 @@ DROP_BYTES = 256 * 1024
 """What dropping some pieces counts for."""
 
 
-class PostgresStore(Posting, Upstreams):
+class PostgresStore(Posting, Upstreams, KeptKeys):
     """One process's way to the database that all of them share. Made by `open`, ended by `close`."""
 
     def __init__(self, pool: Pool, limits: Limits) -> None:
@@ -141,9 +142,10 @@ class PostgresStore(Posting, Upstreams):
         pauses: Callable[[], None],
         post: Callable[[str | None, int], None],
         endpoints: Callable[[], None],
+        keys: Callable[[], None],
     ) -> None:
         self._work = work
-        self._signals.start(Listeners(work, changed, pauses, post, endpoints))
+        self._signals.start(Listeners(work, changed, pauses, post, endpoints, keys))
 
     @property
     def shared(self) -> bool:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 import apsw
 import msgspec
 
+from ...core.access import EVERYBODY, AccessKey
 from ...core.delivery import Attempt, Delivery
 from ...core.endpoint import Endpoint
 from ...core.errors import SettingError
@@ -18,7 +19,7 @@ from ...core.feed import Kept
 from ...core.model import Event, IdempotencyKey, Record, Transaction
 from ...core.status import Phase, Reading
 from ...ports import EVENTS
-from . import outbox
+from . import keyring, outbox
 from .database import Database
 from .migrate import APPLICATION, migrations
 from .opening import leave_file, refused, take_file
@@ -82,6 +83,10 @@ class SQLiteDeparture:
     def paused(self) -> frozenset[str]:
         (names,) = read_rows(f"[{self._database.value('paused')}]")
         return frozenset(names)
+
+    def access_keys(self, after: str | None) -> list[AccessKey]:
+        with self._reading():
+            return keyring.page(self._database, EVERYBODY, after, RECORDS)
 
     def records(self) -> Iterator[list[Record]]:
         last = 0

@@ -186,6 +186,11 @@ SELECT json_group_array(json_array(
     result_status, reading, hex(retry_of), callback
 )) FROM transactions WHERE key IN (SELECT value FROM json_each(?))
 
+-- name: owned_keys
+-- Asked for with arrays of key and tenant.
+SELECT transactions.key FROM json_each(?) AS asked CROSS JOIN transactions
+WHERE transactions.key = asked.value ->> 0 AND tenant = asked.value ->> 1
+
 -- name: events
 -- Asked for with arrays of key, after, limit; each row begins with the place of the array that it answers.
 -- Sequences have no gaps: so many events are so many numbers.
@@ -442,3 +447,29 @@ DELETE FROM feed WHERE at < ?1 AND number IN (SELECT number FROM feed ORDER BY n
 -- name: feed
 SELECT number, key, lower(hex(id)), behind, last FROM feed INDEXED BY feeds
 WHERE tenant = ? AND number > ? ORDER BY number LIMIT ?
+
+-- name: insert_access_keys
+INSERT INTO access_keys (id, digest, tenant, scopes, created_at, expires_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: access_keys_by_digest
+-- Hashes come as hex digits.
+SELECT id, digest, tenant, scopes, created_at, expires_at, revoked_at FROM access_keys
+WHERE digest IN (SELECT unhex(value) FROM json_each(?))
+
+-- name: access_keys_of
+SELECT id, digest, tenant, scopes, created_at, expires_at, revoked_at FROM access_keys
+WHERE tenant = ? AND id < ? ORDER BY id DESC LIMIT ?
+
+-- name: all_access_keys
+SELECT id, digest, tenant, scopes, created_at, expires_at, revoked_at FROM access_keys
+WHERE id < ? ORDER BY id DESC LIMIT ?
+
+-- name: revoke_access_key
+UPDATE access_keys SET revoked_at = coalesce(revoked_at, ?3) WHERE id = ?1 AND ?2 IN (tenant, '*')
+RETURNING id, digest, tenant, scopes, created_at, expires_at, revoked_at
+
+-- name: request_headers
+SELECT headers FROM requests WHERE key = ?
+
+-- name: replace_request_headers
+UPDATE requests SET headers = ? WHERE key = ?

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from ...core.model import Event, Request, Result, Transaction
+from . import keyring
 from .database import Database, wrong
 from .health import health_of
 from .queries import numbers
@@ -17,6 +18,10 @@ Ask = tuple[int, int, int]
 """Which events: key, after, limit."""
 
 
+Owned = tuple[int, str]
+"""A transaction's key, and whose it is to be."""
+
+
 class Reader:
     """The kinds of look-ups. A job's `what` is a list; its value is a list of the same length."""
 
@@ -24,12 +29,15 @@ class Reader:
         self._database = database
         self._works: dict[str, Callable[[list[Any]], dict[Any, Any]]] = {
             "transactions": lambda keys: transactions(database, keys),
+            "owned": lambda asked: owned(database, asked),
             "requests": lambda keys: requests(database, keys),
             "results": lambda keys: results(database, keys),
             "events": lambda asked: events(database, asked),
             "health": lambda reserves: {
                 reserve: health_of(database, reserve=reserve) for reserve in reserves
             },
+            "access_keys": lambda digests: keyring.find(database, digests),
+            "access_key_pages": lambda places: {place: keyring.page(database, *place) for place in places},
             "chunks": lambda places: {place: database.value("chunk", place) for place in places},
         }
 
@@ -53,6 +61,15 @@ def transactions(database: Database, keys: Iterable[int]) -> dict[int, Transacti
     """By key; what is not there is not in it."""
     rows = read_rows(database.value("transactions", (numbers(list(keys)),)))
     return {row[0]: read_transaction(row) for row in rows}
+
+
+def owned(database: Database, asked: Sequence[Owned]) -> dict[Owned, Transaction]:
+    """Those that are of the tenant with whom they are asked for; no others are read."""
+    keys = [row[0] for row in database.rows("owned_keys", (msgspec.json.encode(asked).decode(),))]
+    found = transactions(database, keys) if keys else {}
+    return {
+        (key, tenant): found[key] for key, tenant in asked if key in found and found[key].tenant == tenant
+    }
 
 
 def requests(database: Database, keys: Sequence[int]) -> dict[int, Request]:

@@ -1,3 +1,15 @@
+CREATE TABLE access_keys (
+    id TEXT PRIMARY KEY,      -- in the order of time
+    digest BLOB NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    scopes TEXT NOT NULL,     -- separated by spaces
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,       -- NULL: never
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX access_keys_of ON access_keys (tenant, id);
+
 CREATE TABLE attempts (
     delivery INTEGER NOT NULL,
     number INTEGER NOT NULL,

@@ -24,6 +24,7 @@ from ...ports import StoreHealth, Told
 from .accepting import FRESH, REUSED
 from .apart import Apart, Child
 from .disk import Disk
+from .keyring import KeptKeys
 from .opening import READERS, OpenFile, open_file
 from .outbox import OutboxReader
 from .posting import SETTLING_PATIENCE, Posting
@@ -39,7 +40,7 @@ DROP_BYTES = 256 * 1024
 """What dropping some pieces of a body counts for, beside pieces being written."""
 
 
-class SQLiteStore(Posting):
+class SQLiteStore(Posting, KeptKeys):
     """One SQLite file, one server. Made by `open`, ended by `close`."""
 
     def __init__(self, opened: OpenFile, writer: Hand, limits: Limits) -> None:
@@ -283,6 +284,7 @@ class SQLiteStore(Posting):
         pauses: Callable[[], None],
         post: Callable[[str | None, int], None],
         endpoints: Callable[[], None],
+        keys: Callable[[], None],
     ) -> None:
         """There is nobody to listen to: one file has one server."""
 

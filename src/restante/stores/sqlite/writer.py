@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ...ports import REQUEST_CHUNKS
-from . import accepting, changing, outbox, removing
+from . import accepting, changing, keyring, outbox, removing
 from .database import BREAKDOWNS, Database, wrong
 from .disk import Disk
 from .queries import numbers
@@ -38,6 +38,9 @@ class Writer:
             "drop_endpoint": (Row, self._alone(outbox.drop_endpoint)),
             "sweep": (tuple[int, int, int], self._alone(outbox.sweep)),
             "purge": (tuple[removing.Sweeps, removing.Keys], self._alone(removing.purge)),
+            "add_keys": (list[Row], self._alone(keyring.add)),
+            "revoke_keys": (keyring.Revoking, self._alone(keyring.revoke)),
+            "drop_credentials": (list[int], self._alone(keyring.drop_credentials)),
             "probe": (None, self._alone(self._probe)),
             "pause": (tuple[str, str], self._alone(self._pause)),
             "chunk": (tuple[int, int, int, bytes], self._alone(self._write_chunk)),

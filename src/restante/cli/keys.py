@@ -1,0 +1,159 @@
+"""`restante keys`: who may ask, in the store itself or through a server."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import click
+
+from .printing import Document, grid, pairs, say, say_json
+from .remote import (
+    KEY_VARIABLE,
+    PROBLEM,
+    UNKNOWN,
+    VARIABLE,
+    Server,
+    Trouble,
+    id_argument,
+    json_option,
+    read_server,
+)
+from .sources import CONFIG, DEFAULT_FILE, store_url
+
+UNKNOWN_KEY = PROBLEM + "unknown-key"
+HEADS = ("id", "tenant", "scopes", "good", "created_at", "expires_at", "revoked_at")
+PAGE = 100
+
+
+class Place:
+    """Where the keys are: in the store of the settings or, with `--server`, behind that server."""
+
+    def __init__(self, server: Server | None, store: Callable[[], str]) -> None:
+        self._server = server
+        self._store = store
+
+    def create(self, tenant: str, scopes: list[str], expires: str | None) -> Document:
+        if self._server is None:
+            from ..assembly import keyring
+
+            return keyring.create(self._store(), tenant=tenant, scopes=scopes, expires=expires)
+        body: Document = {"tenant": tenant, "scopes": scopes, **({"expires": expires} if expires else {})}
+        return self._server.ask("POST", "keys", body=body).document("id", "key")
+
+    def pages(self, tenant: str | None) -> Iterator[list[Document]]:
+        if self._server is None:
+            from ..assembly import keyring
+
+            yield from keyring.pages(self._store(), tenant=tenant)
+            return
+        after: str | None = None
+        while True:
+            given = {"tenant": tenant, "limit": PAGE, "after": after}
+            query = urlencode({name: value for name, value in given.items() if value is not None})
+            document = self._server.ask("GET", f"keys?{query}").document("keys", "next")
+            yield document["keys"]
+            after = document["next"]
+            if after is None:
+                return
+
+    def revoke(self, id: str) -> Document:
+        found: Document | None
+        if self._server is None:
+            from ..assembly import keyring
+
+            found = keyring.revoke(self._store(), id)
+        else:
+            try:
+                path = f"keys/{quote(id, safe='')}/revoke"
+                found = self._server.ask("POST", path).document("id", "revoked_at")
+            except Trouble as trouble:
+                if trouble.problem != UNKNOWN_KEY:
+                    raise
+                found = None
+        if found is None:
+            raise Trouble(f"there is no key {id}; restante keys list shows them", UNKNOWN)
+        return found
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds where the keys are; the command is given a `Place`."""
+
+    def with_place(
+        store: str | None, config: str | None, server: str | None, key: str | None, **given: Any
+    ) -> Any:
+        there = None if server is None else read_server(server, key)
+        return command(place=Place(there, partial(store_url, store, config)), **given)
+
+    with_place.__doc__ = command.__doc__
+    with_place.__name__ = command.__name__
+    for option in (
+        click.option(
+            "--key", metavar="KEY", envvar=KEY_VARIABLE, help="With --server: a key of scope operate."
+        ),
+        click.option(
+            "--server", metavar="URL", envvar=VARIABLE, help="Through this server, not in the store itself."
+        ),
+        click.option(
+            "--config",
+            CONFIG,
+            metavar="FILE",
+            help=f"The settings. Default: {DEFAULT_FILE}, if there is one.",
+        ),
+        click.option("--store", metavar="URL", help="The store; without it the one of the settings."),
+    ):
+        with_place = option(with_place)
+    return with_place
+
+
+@click.group(short_help="Make, list and revoke access keys.")
+def keys() -> None:
+    """Access keys, for servers with auth.mode = "keys". Whoever can open the store may make them, also while
+    a server runs. With --server a key of scope operate is needed, and one tenant's has that tenant's only."""
+
+
+@keys.command(short_help="Make a key.")
+@click.option(
+    "--tenant", required=True, metavar="TENANT", help="Whose transactions it is for; * for all of them."
+)
+@click.option("--scopes", required=True, metavar="SCOPE,…", help="Some of submit, read and operate.")
+@click.option(
+    "--expires", metavar="DURATION", help="For how long it is good, such as 90d. Default: for ever."
+)
+@json_option
+@place_options
+def create(tenant: str, scopes: str, expires: str | None, as_json: bool, place: Place) -> None:
+    """Prints a new key. It is shown this once."""
+    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    document = place.create(tenant, wanted, expires)
+    if as_json:
+        say_json(document)
+    else:
+        say(str(document["key"]))
+
+
+@keys.command("list", short_help="List keys.")
+@click.option("--tenant", metavar="TENANT", help="Of this tenant only.")
+@json_option
+@place_options
+def list_all(tenant: str | None, as_json: bool, place: Place) -> None:
+    """Prints keys, the newest first: never what they are asked with. With --json each is one line."""
+    rows = [key for page in place.pages(tenant) for key in page]
+    if as_json:
+        for row in rows:
+            say_json(row, line=True)
+    else:
+        say(grid([{**row, "scopes": ",".join(row["scopes"])} for row in rows], HEADS))
+
+
+@keys.command(short_help="Revoke a key.")
+@id_argument
+@json_option
+@place_options
+def revoke(id: str, as_json: bool, place: Place) -> None:
+    """Makes the key ID good for nothing: when this returns, no server takes it. Again is no error."""
+    document = place.revoke(id)
+    if as_json:
+        say_json(document)
+    else:
+        say(pairs({**document, "scopes": ",".join(document["scopes"])}))
