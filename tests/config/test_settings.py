@@ -37,6 +37,7 @@ max_events = 60
 max_streams = 70
 strict = true
 trusted_proxies = ["10.0.0.0/8", "192.168.1.7"]
+mask = ["/cvc"]
 admin_listen = "[::1]:8601"
 grace = "5s"
 log_level = "warning"
@@ -189,6 +190,7 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
         public_url="https://pay.example",
         events_url="http://10.0.0.5:8601",
         trusted_proxies=("10.0.0.0/8", "192.168.1.7"),
+        mask=("/cvc",),
     )
 
 

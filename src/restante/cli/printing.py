@@ -13,6 +13,8 @@ from typing import Any
 import click
 import msgspec
 
+from .masks import for_eyes, on_a_terminal, text_for_eyes
+
 COLOURS = {
     "pending": "cyan",
     "processing": "yellow",
@@ -59,15 +61,21 @@ def say(text: str, *, err: bool = False) -> None:
 
 def say_json(document: object, *, line: bool = False) -> None:
     """A document for people who look at machines' things; as a `line`, for one after the other."""
-    encoded = msgspec.json.encode(document)
+    encoded = msgspec.json.encode(on_a_terminal(document))
     say((encoded if line else msgspec.json.format(encoded)).decode())
 
 
 def plain(value: object) -> str:
-    """Text without control characters; nothing is a dash."""
+    """Text for people, without card numbers and control characters; nothing is a dash."""
     if value is None or value == "":
         return "-"
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if isinstance(value, str):
+        return printable(text_for_eyes(value))
+    return printable(msgspec.json.encode(for_eyes(value)).decode())
+
+
+def printable(text: str) -> str:
+    """`text` without control characters: an id of ours, or what was masked already."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
@@ -82,14 +90,14 @@ def block(transaction: Document) -> str:
     for name in SHOWN:
         value = transaction.get(name)
         if value is not None:
-            lines.append((name.replace("_", " "), plain(value)))
+            lines.append((name.replace("_", " "), printable(value) if name == "retry_of" else plain(value)))
     if transaction.get("result"):
         lines.append(("result", _result(transaction["result"])))
     width = max(len(name) for name, _ in lines)
-    title = click.style(f"{plain(transaction['id'])}", bold=True)
-    text = [f"{title}  {plain(transaction['code'])}"]
+    title = click.style(f"{printable(transaction['id'])}", bold=True)
+    text = [f"{title}  {printable(transaction['code'])}"]
     for name, value in lines:
-        shown = coloured(value) if name == "status" else plain(value)
+        shown = coloured(value) if name == "status" else value if name == "retry of" else plain(value)
         text.append(f"  {name:<{width}}  {shown}")
     return "\n".join([*text, "", *map(event_line, transaction.get("events", []))])
 
@@ -186,6 +194,8 @@ def _cell(transaction: Document, name: str) -> str:
     if name == "age":
         return _age(transaction["created_at"])
     value = transaction.get(name)
+    if name == "id":
+        return printable(str(value))
     return _moment(value, 19) if name == "created_at" else plain(value)
 
 

@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 import click
 
-from .printing import Document, Table, block, coloured, plain, say, say_json
+from .masks import raw_option
+from .printing import Document, Table, block, coloured, printable, say, say_json
 from .remote import Server, ask_about, id_argument, json_option, server_option
 
 DEFAULT_LIMIT = 50
@@ -18,6 +19,7 @@ PAGE = 100
 @id_argument
 @server_option
 @json_option
+@raw_option
 def show(id: str, server: Server, as_json: bool) -> None:
     """Prints what is known of ID, and its events, the first one first."""
     document = ask_about(server, "GET", id).document("id", "status", "events")
@@ -42,6 +44,7 @@ def show(id: str, server: Server, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="However many there are.")
 @server_option
 @json_option
+@raw_option
 def list_all(limit: int | None, everything: bool, server: Server, as_json: bool, **filters: Any) -> None:
     """Prints transactions, the newest first, that all the given filters fit. With --json each is one line."""
     if everything and limit is not None:
@@ -95,7 +98,7 @@ def retry(id: str, server: Server, as_json: bool) -> None:
     if as_json:
         say_json(document)
     else:
-        say(plain(document["id"]))
+        say(printable(document["id"]))
 
 
 @click.command(short_help="Settle by hand what has an unknown outcome.")
@@ -120,7 +123,7 @@ def _tell(document: Document, *, as_json: bool) -> None:
     if as_json:
         say_json(document)
     else:
-        say(f"{plain(document['id'])} {coloured(document['status'])}")
+        say(f"{printable(document['id'])} {coloured(document['status'])}")
 
 
 def _me() -> str:

@@ -9,7 +9,7 @@ from ..core.errors import SettingError
 from ..core.policy import Limits, Policy
 from .address import ADDRESS, ADDRESS_OR_NONE, NETWORKS, ORIGIN, SQLITE, STORE, Address, without_password
 from .kinds import FLAG, SIZE, choice, code, span, spell_duration, whole
-from .routes import read_routes
+from .routes import MASK, read_routes
 from .table import Section, Setting, Table
 from .upstreams import read_upstreams
 from .webhooks import read_webhooks
@@ -174,6 +174,7 @@ TOP = Section(
         RESERVE,
         STRICT,
         TRUSTED_PROXIES,
+        MASK,
         ADMIN_LISTEN,
         GRACE,
         INSECURE,
@@ -220,6 +221,7 @@ def _policy(table: Table) -> Policy:
         public_url=table.find(PUBLIC_URL),
         events_url=table.find(EVENTS_URL),
         trusted_proxies=table.get(TRUSTED_PROXIES),
+        mask=table.get(MASK),
     )
     upstreams = read_upstreams(table.raw.get("upstream"), table.raw.get("upstreams"))
     routes = read_routes(table.raw.get("routes", []), upstreams, strict=top.strict)
