@@ -75,7 +75,7 @@ def plain(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without control characters: an id of ours, or what was masked already."""
+    """`text` without control characters: what is not to be masked, or was."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
@@ -90,14 +90,14 @@ def block(transaction: Document) -> str:
     for name in SHOWN:
         value = transaction.get(name)
         if value is not None:
-            lines.append((name.replace("_", " "), printable(value) if name == "retry_of" else plain(value)))
+            lines.append((name.replace("_", " "), plain(value)))
     if transaction.get("result"):
         lines.append(("result", _result(transaction["result"])))
     width = max(len(name) for name, _ in lines)
-    title = click.style(f"{printable(transaction['id'])}", bold=True)
-    text = [f"{title}  {printable(transaction['code'])}"]
+    title = click.style(f"{plain(transaction['id'])}", bold=True)
+    text = [f"{title}  {plain(transaction['code'])}"]
     for name, value in lines:
-        shown = coloured(value) if name == "status" else value if name == "retry of" else plain(value)
+        shown = coloured(value) if name == "status" else plain(value)
         text.append(f"  {name:<{width}}  {shown}")
     return "\n".join([*text, "", *map(event_line, transaction.get("events", []))])
 
@@ -194,8 +194,6 @@ def _cell(transaction: Document, name: str) -> str:
     if name == "age":
         return _age(transaction["created_at"])
     value = transaction.get(name)
-    if name == "id":
-        return printable(str(value))
     return _moment(value, 19) if name == "created_at" else plain(value)
 
 

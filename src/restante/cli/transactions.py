@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import click
 
 from .masks import raw_option
-from .printing import Document, Table, block, coloured, printable, say, say_json
+from .printing import Document, Table, block, coloured, plain, say, say_json
 from .remote import Server, ask_about, id_argument, json_option, server_option
 
 DEFAULT_LIMIT = 50
@@ -98,7 +98,7 @@ def retry(id: str, server: Server, as_json: bool) -> None:
     if as_json:
         say_json(document)
     else:
-        say(printable(document["id"]))
+        say(plain(document["id"]))
 
 
 @click.command(short_help="Settle by hand what has an unknown outcome.")
@@ -123,7 +123,7 @@ def _tell(document: Document, *, as_json: bool) -> None:
     if as_json:
         say_json(document)
     else:
-        say(f"{printable(document['id'])} {coloured(document['status'])}")
+        say(f"{plain(document['id'])} {coloured(document['status'])}")
 
 
 def _me() -> str:

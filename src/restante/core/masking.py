@@ -27,14 +27,17 @@ MAX_DEPTH = 100
 SHORTEST, LONGEST = 13, 19
 FIRST, LAST = 6, 4
 
-_RUN = re.compile(r"[0-9](?:[ -]?[0-9]){12,}+")
+_RUN = re.compile(
+    r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9A-Za-z])"  # a UUID is none
+    r"|([0-9](?:[ -]?[0-9]){12,}+)"
+)
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 def masked_text(text: str) -> str:
     """`text` without card numbers, and cut to MAX_SHOWN."""
     cut = text[:MAX_SHOWN]
-    shown = _RUN.sub(lambda match: _masked_run(match[0]), cut)
+    shown = _RUN.sub(lambda match: _masked_run(match[1]) if match[1] else match[0], cut)
     return shown if len(cut) == len(text) else f"{shown}{HIDDEN}"
 
 
