@@ -16,8 +16,10 @@ from restante.config.settings import AUTH, TOP
 from restante.config.table import Section, Setting
 from restante.config.upstreams import RETRY, UPSTREAM
 from restante.config.webhooks import WEBHOOKS
+from restante.core import masking
 from restante.core.errors import Refused
 from restante.core.machine import TABLE, TERMINAL
+from restante.gateway import call, protocol, server
 from restante.gateway.access import NATIVE, ROOMS, Need
 from restante.gateway.problems import Problem
 from restante.gateway.rooms import Room
@@ -167,6 +169,35 @@ def _kinds(root: type[Refused]) -> Iterator[type[Refused]]:
             yield from _kinds(kind)
 
 
+def limits() -> str:
+    """What a connection may cost."""
+    rows = [
+        ("a request's head; of trailers or chunk extensions, in one piece", _kib(protocol.MAX_HEAD), "431"),
+        ("a request's path and query", _kib(protocol.MAX_TARGET), "414"),
+        ("a head, from its first byte", f"{protocol.HEAD_SECONDS:g} s", "408"),
+        (
+            "a body, while we wait for it; the time in which an upstream or a disk is slower does not count",
+            f"at least {_kib(protocol.BODY_BYTES)} in each {protocol.BODY_SECONDS:g} s",
+            "408",
+        ),
+        ("a connection that asks nothing", f"{server.KEEP_ALIVE_SECONDS} s", "closed"),
+        (
+            "requests on one connection that wait for the ones before",
+            str(protocol.MAX_PIPELINED),
+            "closed after those",
+        ),
+        ("a client that takes nothing of its answer", f"{call.STALLED_SECONDS:g} s", "cut off"),
+        ("an answer that is shown on a terminal", _kib(masking.MAX_SHOWN), "a hint"),
+    ]
+    return "\n".join(
+        ["| | limit | beyond |", "|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows), ""]
+    )
+
+
+def _kib(size: int) -> str:
+    return f"{size // 1024} KiB"
+
+
 MADE: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
@@ -174,6 +205,7 @@ MADE: dict[str, Callable[[], str]] = {
     "moves": moves,
     "access": access,
     "problems": problems,
+    "limits": limits,
 }
 
 

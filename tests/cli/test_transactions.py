@@ -67,11 +67,17 @@ class Gateway:
         return id
 
     def get(self, path: str) -> tuple[int, bytes]:
+        return self.post(path, None)
+
+    def post(self, path: str, body: bytes | None) -> tuple[int, bytes]:
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            with urllib.request.urlopen(self.url + path, body, timeout=10) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
+
+
+LARGE = 300_000
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +90,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
                 return 200, [("Content-Type", "image/x-odd"), ("X-Twice", "1"), ("X-Twice", "2")], BYTES
             case "/refused":
                 return 422, [], b'{"error":"refused"}'
+            case "/card":
+                body = b'{"card":{"number":"4111 1111 1111 1111","cvc":"987"},"order":"4111111111111111"}'
+                return 422 if seen.target.endswith("?no") else 201, [("X-Card", CARD)], body
+            case "/large":
+                return 200, [], b"x" * LARGE
             case "/gone":
                 return 404, [("Content-Type", "application/problem+json")], b'{"detail":"mine"}'
             case "/slow":
@@ -95,7 +106,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         return 201, [("Content-Type", "application/json")], b'{"ok":true}'
 
     (folder / "restante.toml").write_text(
-        'events_url = "http://127.0.0.1:9"\n[[routes]]\nmatch = "POST /deferred"\ndeferred = true\n'
+        'events_url = "http://127.0.0.1:9"\nmask = ["/card/cvc", "/data/cvc"]\n'
+        '[[routes]]\nmatch = "POST /deferred"\ndeferred = true\n'
+        '[[routes]]\nmatch = "POST /card"\ndialect = "transaction"\ntransactions = "/cards"\n'
     )
     command = (*RESTANTE, "serve", "--listen", "127.0.0.1:0")
     with (
@@ -563,6 +576,51 @@ def test_a_reader_that_has_left_is_no_trouble(gateway: Gateway, command: str) ->
     )
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+# -- masked
+
+CARD = "4111111111111111"
+MASKED = "411111******1111"
+SPELLED = "4111 1111 1111 1111"
+
+
+@pytest.mark.parametrize("how", ["?ok", "?no"])
+def test_people_see_no_card_number_nor_what_mask_names(gateway: Gateway, how: str) -> None:
+    id = json.loads(
+        gateway.told("submit", "POST", "/card" + how, "--tracking-id", f"order {CARD}", "--json")
+    )["request_id"]
+    gateway.run("watch", id)
+    for command in (("show", id), ("watch", id), ("list", "--limit", "1")):
+        printed = gateway.run(*command).stdout.decode()
+        assert CARD not in printed and MASKED in gateway.run("show", id).stdout.decode()
+    assert f"order {CARD}" in gateway.told("show", id, "--raw")
+    shown = on_a_terminal(gateway, "result", id, "--include")
+    assert CARD not in shown and SPELLED not in shown and "987" not in shown
+    assert f"x-card: {MASKED}" in shown and '"cvc": "…"' in shown
+    raw = on_a_terminal(gateway, "result", id, "--raw")
+    assert SPELLED in raw and '"987"' in raw
+    assert SPELLED in gateway.told("result", id)  # for a program
+    assert json.loads(gateway.told("show", id, "--json"))["tracking_id"] == f"order {CARD}"
+    assert CARD not in on_a_terminal(gateway, "show", id, "--json")
+    assert "Restante-Mask" not in gateway.told("result", id, "--include")
+
+
+def test_the_error_of_a_failure_event_is_masked_for_people_and_whole_for_callers(gateway: Gateway) -> None:
+    _, accepted = gateway.post("/card?no", b"{}")
+    id = json.loads(accepted)["transaction_id"]
+    gateway.run("watch", id)
+    for command in ("show", "watch"):
+        printed = gateway.run(command, id).stdout.decode()
+        assert "error_message" in printed and CARD not in printed and SPELLED not in printed
+    _, whole = gateway.get(f"/cards/{id}")
+    assert SPELLED in json.loads(whole)["events"][-1]["data"]["error_message"]
+
+
+def test_an_answer_too_large_to_be_masked_goes_elsewhere(gateway: Gateway) -> None:
+    id = gateway.ended("GET", "/large")
+    assert "use --output FILE or a pipe" in on_a_terminal(gateway, "result", id, code=2)
+    assert len(gateway.told("result", id)) == LARGE
 
 
 # -- on a terminal

@@ -358,6 +358,11 @@ REFUSALS = [
         "trusted_proxies = [10]\n" + UP,
         "trusted_proxies[0]: expected a network such as 10.0.0.0/8 or an address",
     ),
+    ("mask = ['/a', 'b']\n" + UP, "mask[1]: expected a JSON pointer such as /id"),
+    (
+        "mask = '/a'\n" + UP,
+        'mask: expected a list of up to 100 JSON pointers, such as ["/request/credit_card/number"]',
+    ),
     ("grace = 30\n" + UP, f"grace: {DURATION}, in quotes"),
     (
         "role = 'gateway'\n" + UP,

@@ -38,6 +38,7 @@ max_streams = 70
 strict = true
 trusted_proxies = ["10.0.0.0/8", "192.168.1.7"]
 cors_origins = ["https://app.example", "http://localhost:5173/"]
+mask = ["/cvc"]
 admin_listen = "[::1]:8601"
 grace = "5s"
 log_level = "warning"
@@ -191,6 +192,7 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
         events_url="http://10.0.0.5:8601",
         trusted_proxies=("10.0.0.0/8", "192.168.1.7"),
         cors_origins=("https://app.example", "http://localhost:5173"),
+        mask=("/cvc",),
     )
 
 

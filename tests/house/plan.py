@@ -24,7 +24,7 @@ FLOORS: dict[str, frozenset[str]] = {
         "client": "core",
         "demo": "",
         "assembly": "core ports config dialects stores outbound service runner webhooks gateway dashboard",
-        "cli": "config client assembly demo webhooks",
+        "cli": "core config client assembly demo webhooks",
         "__main__": "cli",
         "": "",
     }.items()

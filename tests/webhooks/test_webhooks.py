@@ -199,6 +199,29 @@ async def test_the_others_are_told_of_an_endpoint_that_was_switched_off(world: W
     await quiet(world)
 
 
+async def test_they_are_told_on_a_clock_that_never_stands_still(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ticking:
+        """A microsecond later at each look."""
+
+        looks = 0
+
+        def now(self) -> int:
+            self.looks += 1
+            return world.clock.now() + self.looks
+
+    world.courier.script[GOOD] = lambda _: answered(410)
+    await endpoint(world)
+    await endpoint(world, OTHER, id="ep_2", filters=Filters(operation=("delete",)))
+    monkeypatch.setattr(world.service.endpoints, "_clock", Ticking())
+    await world.ended(await world.submit())
+    await eventually(lambda: bool(world.courier.to(OTHER)))
+    monkeypatch.undo()
+    await world.clock.advance(SECOND)
+    await quiet(world)
+
+
 async def test_an_endpoint_that_fails_for_days_is_switched_off_and_goes_on_when_it_is_on(
     world: World,
 ) -> None:

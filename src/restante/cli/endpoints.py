@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from .printing import Document, grid, pairs, plain, say, say_json
+from .printing import Document, grid, pairs, plain, printable, say, say_json
 from .remote import PROBLEM, UNKNOWN, Answer, Server, Trouble, id_argument, json_option, server_option
 
 COMMANDLINE = click.core.ParameterSource.COMMANDLINE
@@ -151,7 +151,7 @@ def secret(server: Server, as_json: bool) -> None:
     if as_json:
         say_json(document)
     else:
-        say(plain(document["secret"]))
+        say(printable(document["secret"]))
 
 
 @endpoints.command("test", short_help="Send something to an endpoint.")

@@ -19,6 +19,7 @@ import click
 import msgspec
 
 from .logs import set_up_logs
+from .masks import for_eyes, raw_option
 from .printing import Document, columns, plain, say, say_json
 from .remote import MISUSED, Trouble, json_option
 
@@ -64,6 +65,7 @@ Judge = Callable[[Pairs, bytes], Document]
     help=f"Answer everything so. Default: {RIGHT}, and {WRONG} where the signature is wrong.",
 )
 @json_option
+@raw_option
 def listen(
     port: int,
     host: str,
@@ -224,7 +226,9 @@ def _tell(seen: Document) -> None:
             say(click.style(f"  the signature is wrong: {plain(seen['why'])}", fg="red"))
         case _:
             say(click.style(f"  {plain(seen['why'])}", fg="yellow"))
-    text = body if isinstance(body, str) else msgspec.json.format(msgspec.json.encode(body)).decode()
+    text = (
+        body if isinstance(body, str) else msgspec.json.format(msgspec.json.encode(for_eyes(body))).decode()
+    )
     lines = text.splitlines()
     shown = lines if columns() is None else lines[:SHOWN_LINES]
     for one in shown:

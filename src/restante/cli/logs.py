@@ -1,14 +1,23 @@
-"""Logs go to standard error, one line each, times in UTC."""
+"""Logs go to standard error, one line each, times in UTC, card numbers masked."""
 
 import logging
 import sys
 import time
 
+from ..core.masking import masked_text
+
+
+class Masking(logging.Formatter):
+    """Whatever found its way into a line, be it a path or a library's error, is for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked_text(super().format(record))
+
 
 def set_up_logs(level: str) -> None:
     """From here on `level` and above are written."""
     handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s")
+    formatter = Masking("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s")
     formatter.datefmt = "%Y-%m-%dT%H:%M:%S"
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)

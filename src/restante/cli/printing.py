@@ -13,6 +13,8 @@ from typing import Any
 import click
 import msgspec
 
+from .masks import for_eyes, on_a_terminal, text_for_eyes
+
 COLOURS = {
     "pending": "cyan",
     "processing": "yellow",
@@ -59,15 +61,21 @@ def say(text: str, *, err: bool = False) -> None:
 
 def say_json(document: object, *, line: bool = False) -> None:
     """A document for people who look at machines' things; as a `line`, for one after the other."""
-    encoded = msgspec.json.encode(document)
+    encoded = msgspec.json.encode(on_a_terminal(document))
     say((encoded if line else msgspec.json.format(encoded)).decode())
 
 
 def plain(value: object) -> str:
-    """Text without control characters; nothing is a dash."""
+    """Text for people, without card numbers and control characters; nothing is a dash."""
     if value is None or value == "":
         return "-"
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if isinstance(value, str):
+        return printable(text_for_eyes(value))
+    return printable(msgspec.json.encode(for_eyes(value)).decode())
+
+
+def printable(text: str) -> str:
+    """`text` without control characters: what is not to be masked, or was."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 

@@ -15,6 +15,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 import msgspec
 
+from .masks import hide
+
 DEFAULT = "http://127.0.0.1:8600"
 VARIABLE = "RESTANTE_SERVER"
 KEY_VARIABLE = "RESTANTE_KEY"
@@ -28,6 +30,7 @@ ENDED = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
 """Terminal statuses, and how a command ends that waited for one."""
 
 PIECE = 64 * 1024
+MASK = "Restante-Mask"
 _CODES = {
     400: MISUSED,
     401: MISUSED,
@@ -71,6 +74,7 @@ class Answer:
         self.code = response.status
         self.reason = response.reason
         self.headers: Pairs = response.getheaders()
+        hide(_pointers(self.header(MASK)))
 
     def header(self, name: str) -> str:
         return self._response.getheader(name) or ""
@@ -185,6 +189,14 @@ class Server:
             return HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
         context = ssl.create_default_context()
         return HTTPSConnection(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
+
+
+def _pointers(field: str) -> list[str]:
+    """What a server names in `Restante-Mask`."""
+    try:
+        return msgspec.json.decode(field, type=list[str]) if field else []
+    except msgspec.DecodeError:
+        raise Trouble(f"the server's {MASK} cannot be read; see --raw") from None
 
 
 def transaction(id: str, *more: str, **query: str) -> str:

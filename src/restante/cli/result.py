@@ -9,9 +9,12 @@ from pathlib import Path
 
 import click
 
+from ..core.masking import MAX_SHOWN
+from .masks import body_for_eyes, in_clear, raw_option, text_for_eyes
 from .printing import plain, say, say_json
 from .remote import (
     ENDED,
+    MASK,
     MISUSED,
     UNKNOWN,
     Answer,
@@ -28,15 +31,21 @@ CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
 """What may do anything to a terminal."""
 
 
+NOT_ITS_OWN = frozenset({"transfer-encoding", "connection", MASK.lower()})
+"""Fields that are not the upstream's answer's."""
+
+
 @click.command(short_help="Print the answer of a finished transaction.")
 @id_argument
 @click.option("--output", "-o", metavar="FILE", help="Write it there: all of it or nothing.")
 @click.option("--include", "-i", is_flag=True, help="The status line and the headers too.")
 @server_option
 @click.option("--json", "as_json", is_flag=True, help="Status, headers and body as JSON, the body as Base64.")
+@raw_option
 def result(id: str, output: str | None, include: bool, server: Server, as_json: bool) -> None:
-    """Prints the upstream's answer to ID, byte for byte, whatever its status. An error that may be read once
-    stays readable: this is not that reading."""
+    """Prints the upstream's answer to ID, whatever its status: byte for byte into a file or a pipe; on a
+    terminal, card numbers are masked. An error that may be read once stays readable: this is not that
+    reading."""
     if as_json and (output is not None or include):
         raise click.UsageError("--json goes with neither --output nor --include")
     answer = _kept(server, id)
@@ -84,7 +93,7 @@ def _is_ours(answer: Answer) -> bool:
 
 
 def _headers(answer: Answer) -> list[tuple[str, str]]:
-    return [pair for pair in answer.headers if pair[0].lower() not in ("transfer-encoding", "connection")]
+    return [pair for pair in answer.headers if pair[0].lower() not in NOT_ITS_OWN]
 
 
 def _write(answer: Answer, output: str | None, *, include: bool) -> None:
@@ -96,7 +105,7 @@ def _write(answer: Answer, output: str | None, *, include: bool) -> None:
     if output is None or output == "-":
         out = sys.stdout.buffer
         last = b"\n"
-        for piece in _all(head, answer):
+        for piece in _for_eyes(head, answer) if sys.stdout.isatty() else _all(head, answer):
             if sys.stdout.isatty() and CONTROLS.search(piece):
                 answer.close()
                 raise Trouble("the answer is not plain text; use --output FILE or a pipe", MISUSED)
@@ -107,6 +116,21 @@ def _write(answer: Answer, output: str | None, *, include: bool) -> None:
         out.flush()
     else:
         _save(Path(os.path.realpath(output)), _all(head, answer))
+
+
+def _for_eyes(head: bytes, answer: Answer) -> Iterable[bytes]:
+    """What a terminal is given: masked, which takes the whole body."""
+    if in_clear():
+        return _all(head, answer)
+    body = bytearray()
+    for piece in answer.pieces():
+        body += piece
+        if CONTROLS.search(piece):
+            return [piece]  # which will be refused
+        if len(body) > MAX_SHOWN:
+            answer.close()
+            raise Trouble(f"the answer is over {MAX_SHOWN} bytes; use --output FILE or a pipe", MISUSED)
+    return [text_for_eyes(head.decode("latin-1")).encode("latin-1", "replace"), body_for_eyes(bytes(body))]
 
 
 def _all(head: bytes, answer: Answer) -> Iterable[bytes]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from .masks import raw_option
 from .printing import say, say_json
 from .remote import (
     MISUSED,
@@ -37,6 +38,7 @@ OURS = ("/status/", "/result/")
 @click.option("--priority", metavar="NUMBER", help="From -100 to 100, higher first.")
 @click.option("--tracking-id", metavar="TEXT", help="An id of your own to find it by.")
 @click.option("--callback-url", metavar="URL", help="Where a webhook tells of the end.")
+@raw_option
 @click.option("--wait", is_flag=True, help="Wait for the end and print the answer, as result does.")
 @server_option
 @json_option

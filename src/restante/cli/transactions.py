@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import click
 
+from .masks import raw_option
 from .printing import Document, Table, block, coloured, plain, say, say_json
 from .remote import Server, ask_about, id_argument, json_option, server_option
 
@@ -18,6 +19,7 @@ PAGE = 100
 @id_argument
 @server_option
 @json_option
+@raw_option
 def show(id: str, server: Server, as_json: bool) -> None:
     """Prints what is known of ID, and its events, the first one first."""
     document = ask_about(server, "GET", id).document("id", "status", "events")
@@ -42,6 +44,7 @@ def show(id: str, server: Server, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="However many there are.")
 @server_option
 @json_option
+@raw_option
 def list_all(limit: int | None, everything: bool, server: Server, as_json: bool, **filters: Any) -> None:
     """Prints transactions, the newest first, that all the given filters fit. With --json each is one line."""
     if everything and limit is not None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import click
 import msgspec
 
+from .masks import raw_option
 from .printing import Document, event_line, say, say_json
 from .remote import (
     ENDED,
@@ -41,6 +42,7 @@ POLL_SECONDS = 0.5
 @id_argument
 @server_option
 @json_option
+@raw_option
 def watch(id: str, server: Server, as_json: bool) -> int:
     """Prints the events of ID, those there are and those to come, until the last one. The exit code says how
     it ended: 0 completed, 3 failed, 4 cancelled. With --json each event is one line."""

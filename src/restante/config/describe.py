@@ -32,6 +32,7 @@ def describe(settings: Settings) -> dict[str, object]:
         strict=policy.strict,
         trusted_proxies=list(policy.trusted_proxies),
         cors_origins=list(policy.cors_origins),
+        mask=list(policy.mask),
         grace=spell_duration(limits.grace),
         log_level=settings.log_level,
         role=settings.role.value,
@@ -106,6 +107,7 @@ def _route(route: Route) -> dict[str, object]:
         **_lookup(route.lookup),
         data=None if route.data is None else dict(route.data),
         messages=dict(route.messages) or None,
+        mask=list(route.mask) or None,
     )
 
 

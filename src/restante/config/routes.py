@@ -16,6 +16,7 @@ from .table import Misplaced, Section, Setting, Table, unknown
 from .upstreams import DEFAULT, NAME, TOKEN
 
 MAX_MESSAGE = 1000
+MAX_MASKS = 100
 OURS = ("/-/", "/async/")
 """What begins so reaches no route, neither by its plain path nor below /async/."""
 
@@ -59,6 +60,27 @@ def _pointer(value: object) -> str:
         return str(jsonpointer.JsonPointer(value if isinstance(value, str) else "-").path)
     except jsonpointer.JsonPointerException:
         raise ValueError("expected a JSON pointer such as /id") from None
+
+
+def _pointers(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > MAX_MASKS:
+        raise ValueError(
+            f'expected a list of up to {MAX_MASKS} JSON pointers, such as ["/request/credit_card/number"]'
+        )
+    pointers = []
+    for place, pointer in enumerate(value):
+        try:
+            pointers.append(_pointer(pointer))
+        except ValueError as error:
+            raise Misplaced(f"[{place}]", str(error)) from None
+    return tuple(pointers)
+
+
+def _pointers_text(text: str) -> object:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+POINTERS = Kind("list of pointers", _pointers, _pointers_text, "POINTER,…")
 
 
 def _tracking_id(value: object) -> str:
@@ -214,6 +236,14 @@ MESSAGES_TABLE = Setting(
     "the words of events, by name: " + ", ".join(f"`{name}`" for name in MESSAGES),
 )
 
+MASK = Setting(
+    "mask",
+    POINTERS,
+    "JSON pointers to what people are not shown of a request, an answer or an event's data, as in "
+    '`["/request/credit_card/number"]`; card numbers are masked without it',
+    [],
+)
+
 ROUTE = Section(
     "`[[routes]]`",
     "The first route that matches wins; what none matches is a task route (with `strict = true`: refused). "
@@ -235,6 +265,7 @@ ROUTE = Section(
         CALLBACK,
         DATA,
         MESSAGES_TABLE,
+        MASK,
     ),
 )
 
@@ -275,6 +306,7 @@ def _route(raw: object, place: str, upstreams: Mapping[str, Upstream]) -> Route:
         callback=table.find(CALLBACK),
         data=table.find(DATA),
         messages=table.find(MESSAGES_TABLE) or (),
+        mask=table.get(MASK),
     )
     if route.path.startswith(OURS):
         raise table.refuse(MATCH, "paths below /-/ and /async/ reach no route; write the path without /async")

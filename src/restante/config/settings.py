@@ -19,7 +19,7 @@ from .address import (
     without_password,
 )
 from .kinds import FLAG, SIZE, choice, code, span, spell_duration, whole
-from .routes import read_routes
+from .routes import MASK, read_routes
 from .table import Section, Setting, Table
 from .upstreams import read_upstreams
 from .webhooks import read_webhooks
@@ -194,6 +194,7 @@ TOP = Section(
         STRICT,
         TRUSTED_PROXIES,
         CORS_ORIGINS,
+        MASK,
         ADMIN_LISTEN,
         GRACE,
         INSECURE,
@@ -243,6 +244,7 @@ def _policy(table: Table) -> Policy:
         events_url=table.find(EVENTS_URL),
         trusted_proxies=table.get(TRUSTED_PROXIES),
         cors_origins=table.get(CORS_ORIGINS),
+        mask=table.get(MASK),
     )
     upstreams = read_upstreams(table.raw.get("upstream"), table.raw.get("upstreams"))
     routes = read_routes(table.raw.get("routes", []), upstreams, strict=top.strict)

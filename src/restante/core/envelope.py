@@ -16,6 +16,7 @@ from .model import Headers
 
 MAX_PRIORITY = 100
 MAX_TRACKING_ID = 255
+MAX_LENGTH_DIGITS = 18  # of a Content-Length: what every reader takes for the same number
 OURS = b"restante-"
 
 _SPECIAL = HOP_BY_HOP | {
@@ -105,6 +106,7 @@ TOLD = frozenset(
         b"restante-events-token",
         b"restante-events-url",
         b"restante-key",
+        b"restante-mask",
         b"restante-status",
         b"restante-transaction",
     }
@@ -118,9 +120,12 @@ _NEVER_NAMED = frozenset({b"close", b"keep-alive", b"host", b"content-length"})
 
 
 def _length(raw: bytes) -> int:
-    if not raw.isdigit():
-        raise BadRequest("Content-Length must be a number", field="Content-Length")
-    return int(raw)
+    digits = raw if raw.isdigit() else raw.strip(b" \t")
+    if not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS:
+        raise BadRequest(
+            f"Content-Length must be a number of at most {MAX_LENGTH_DIGITS} digits", field="Content-Length"
+        )
+    return int(digits)
 
 
 def _option(envelope: Envelope, name: bytes, raw: bytes, seen: set[bytes]) -> None:

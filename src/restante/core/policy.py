@@ -74,6 +74,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     data: tuple[tuple[str, str], ...] | None = None  # event data: name, JSON pointer into the answer
     callback: str | None = None  # a JSON pointer into the request body: the URL that is told of the end
     messages: tuple[tuple[str, str], ...] = ()  # by event: accepted, processing, delay, completed, failed, …
+    mask: tuple[str, ...] = ()  # JSON pointers to what people are not shown, beside the policy's
 
     def matches(self, method: str, path: str) -> bool:
         """Whether this route is for `method` on `path` (as it came, without the query)."""
@@ -149,6 +150,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     events_url: str | None = None  # the origin upstreams report to, without a trailing slash
     cors_origins: tuple[str, ...] = ()  # of pages that may read answers
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-* are believed
+    mask: tuple[str, ...] = ()  # JSON pointers to what people are not shown, on every route
 
     def route(self, method: str, path: str) -> Route | None:
         """The first route that matches; outside `strict`, what none matches is a task route."""
@@ -156,6 +158,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             if route.matches(method, path):
                 return route
         return None if self.strict else ANY_ROUTE
+
+    def masks(self, method: str, path: str) -> tuple[str, ...]:
+        """JSON pointers to what people are not shown of a transaction's documents."""
+        route = self.route(method, path)
+        return self.mask + (route.mask if route is not None else ())
 
 
 ANY_ROUTE = Route()

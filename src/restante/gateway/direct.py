@@ -48,7 +48,7 @@ def prepare(desk: Desk, rooms: Rooms, method: str, target: bytes, scope: Scope) 
         envelope = open_envelope(headers)
         if envelope.callback is not None or (place.route or ANY_ROUTE).callback is not None:
             return None  # its address is looked up first
-        origin = desk.origins.of(scope, envelope.host) if place.room is Room.TASK else ""
+        origin = desk.origins.of(scope, envelope.host)
     except Refused:
         return None
     size = envelope.length

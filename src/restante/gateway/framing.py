@@ -13,10 +13,10 @@ def announced(call: Call, envelope: Envelope) -> int | None:
     Raises `NotServed` where something other than a body is to follow: a WebSocket, or a body in a
     transfer coding that would have to be undone. Other offers to upgrade are not taken up.
     """
-    if envelope.length is not None:
-        return envelope.length
     if call.method == "GET" and (first(call.headers, b"upgrade") or b"").lower() == b"websocket":
         raise NotServed("WebSockets are not served.")
+    if envelope.length is not None:
+        return envelope.length
     coding = first(call.headers, b"transfer-encoding")
     if coding is None:
         return 0

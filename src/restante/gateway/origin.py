@@ -22,6 +22,7 @@ class Origins:
     def of(self, scope: Scope, host: bytes) -> str:
         """Raises `BadRequest` where `host`, the value of the field, is none."""
         if self._public is not None:
+            origin("", host)
             return self._public
         if self._trusted and self._trusts(scope.get("client")):
             headers: Fields = scope["headers"]

@@ -1,7 +1,9 @@
 """One connection to us: uvicorn's protocol on httptools, with what a gateway needs done otherwise.
 
-- a malformed request is answered in JSON, after whatever came before it on the connection;
-- a head has a limit, and a time in which it must come;
+- a malformed request is answered in JSON, after whatever came before it on the connection; so is one that
+  two readers might take for different requests (`form`);
+- a head has a limit, and a time in which it must come; a body has a least speed while we wait for it;
+- trailers are dropped: they are no header fields, and never become any;
 - an offer to upgrade (`h2c`, which some HTTP clients make by default) is passed over, and the request
   behind it is served as if the offer had not been made, body included.
 """
@@ -9,19 +11,37 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from ..core.errors import BadRequest
 from ..core.headers import first
-from .call import CLOSE, CUT, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Scope, Send
+from .call import CUT, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Scope
+from .cycle import UNHEARD, DirectCycle, answer_whole
 from .direct import Direct
-from .problems import UNKNOWN, Problem, as_message
-from .reply import Reply
+from .form import origin_form
+from .problems import UNKNOWN, Problem, as_message, problem_of
 
 MAX_HEAD = 64 * 1024
+"""Bytes of a head; of trailers, chunk extensions and whatever else is not body, in one piece."""
+
+MAX_TARGET = 16 * 1024
+"""Bytes of a request target: path and query."""
+
+MAX_PIPELINED = 100
+"""Requests that wait for the ones before them on the same connection."""
+
+HEAD_SECONDS = 20.0
+"""In which a head must have come, from its first byte."""
+
+BODY_SECONDS = 30.0
+BODY_BYTES = 4096
+"""Of a body so much must come in each such span, which is 136 bytes a second. A span in which we do not read,
+because the upstream or the disk is slower, does not count."""
 
 FIRST_REQUEST_SECONDS = 1.0
 """What a connection that has not asked anything yet is given when the server ends."""
@@ -31,6 +51,14 @@ log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info
 
 MALFORMED = Problem(400, "Bad request", "This is not a valid HTTP request.")
 HEAD_TOO_LARGE = Problem(431, "Head too large", f"The request's head is over the limit of {MAX_HEAD} bytes.")
+TARGET_TOO_LONG = Problem(
+    414, "Target too long", f"The path and query are over the limit of {MAX_TARGET} bytes."
+)
+HEAD_TOO_SLOW = Problem(408, "Head too slow", "The request's head did not come in time.")
+BODY_TOO_SLOW = Problem(408, "Body too slow", "The request's body did not come in time.")
+TOO_MANY = Problem(
+    429, "Too many requests at once", f"More than {MAX_PIPELINED} requests wait on this connection."
+)
 CROWDED = Problem(
     503, "Too many connections", "Too many connections are open; try again soon.", retry_after_seconds=5
 )
@@ -39,16 +67,21 @@ CROWDED = Problem(
 class State(ServerState):
     """What connections and server share. `deserted` is set whenever the last connection has gone."""
 
-    def __init__(self, *, max_connections: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        max_connections: int | None = None,
+        head_seconds: float = HEAD_SECONDS,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
         super().__init__()
         self.deserted = asyncio.Event()
         self.max_connections = max_connections
+        self.head_seconds = head_seconds
+        self.body_seconds = body_seconds
 
 
-class Unheard:
-    """In place of an event that nobody waits for."""
-
-    def set(self) -> None: ...
+WHOLE_MESSAGE = -1
 
 
 class Protocol(HttpToolsProtocol):
@@ -57,8 +90,15 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = log
-        self.head_size: int | None = 0  # None: the head is complete
+        self.head_size: int | None = 0  # None: the head is complete, and WHOLE_MESSAGE: so is the body
         self.head_is_new = False
+        self.coming = 0  # bytes that are being parsed
+        self.fault = MALFORMED  # what to say where the parser stops
+        self.body_came = False  # in the bytes that were parsed last
+        self.body_bytes = 0  # since `since`
+        self.not_body = 0  # bytes since the last one of the body
+        self.since: float | None = None  # when the head, or the span of the body, began that is not all there
+        self.patience: asyncio.TimerHandle | None = None
         self.passed_over = False  # an offer to upgrade
         self.lost = False
         self.idle_since = 0.0  # by the loop's clock; older where the timer was set later
@@ -82,26 +122,34 @@ class Protocol(HttpToolsProtocol):
             self.refuse(CROWDED)
 
     def data_received(self, data: bytes) -> None:
+        self.coming = len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             if self.passed_over:
                 self._feed_again(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self.refuse(MALFORMED)
-        if self.head_size is None:
+            self.refuse(self.fault)
+        size = self.head_size
+        if size is None or size == WHOLE_MESSAGE:
             if isinstance(self.cycle, RequestResponseCycle) and not self.cycle.response_complete:
                 self._unset_keepalive_if_required()
+            if size is None:
+                self._body_goes_on(len(data))
         elif self.head_is_new:  # what came before it in `data` is not to be counted
             self.head_is_new = False
+            self._begin_waiting()
         else:
-            self.head_size += len(data)
+            self.head_size = size + len(data)
             if self.head_size > MAX_HEAD:
                 self.refuse(HEAD_TOO_LARGE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
+        if self.patience is not None:
+            self.patience.cancel()
+            self.patience = None
         self.lost = True
         if self.told is not None:
             self.told()
@@ -118,12 +166,15 @@ class Protocol(HttpToolsProtocol):
         self.head_is_new = True
 
     def on_headers_complete(self) -> None:
-        self.head_size = None
+        if self.coming + self.head_size > MAX_TARGET:  # type: ignore[operator]
+            self._check_size()
+        self.since = None
         if self.direct is not None and (self.cycle is None or self.cycle.response_complete):
             cycle = self._directly()
             if cycle is not None:
                 cycle.keep_alive = not self.last
                 self.cycle = cycle  # type: ignore[assignment]
+                self.head_size = None
                 return
         if self.parser.should_upgrade():
             offer = first(self.headers, b"upgrade")
@@ -131,18 +182,52 @@ class Protocol(HttpToolsProtocol):
             if offer is not None and not websocket:
                 self.passed_over = True
                 return
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._stop(TOO_MANY)
+        try:
+            self.url = origin_form(self.url, self.parser.get_http_version(), self.headers)
+        except BadRequest as error:
+            self._stop(problem_of(error))
         super().on_headers_complete()
+        self.head_size = None
+        self.headers = UNHEARD  # what is still to come are trailers
         if self.last:
             self.cycle.keep_alive = False
         self.scope["extensions"] = self.extensions
 
-    def on_message_complete(self) -> None:
-        if not self.passed_over:
-            super().on_message_complete()
-            if isinstance(self.cycle, DirectCycle):
-                self.cycle.start()
+    def on_body(self, body: bytes) -> None:
+        cycle = self.cycle
+        self.body_came = True
+        if not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
 
-    def _directly(self) -> "DirectCycle | None":
+    def on_message_complete(self) -> None:
+        self.head_size = WHOLE_MESSAGE
+        if self.passed_over:
+            return
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
+            if isinstance(cycle, DirectCycle):
+                cycle.start()
+
+    def _check_size(self) -> None:
+        """Heads that came whole, in bytes that hold more than one could be."""
+        if len(self.url) > MAX_TARGET:
+            self._stop(TARGET_TOO_LONG)
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD:
+            self._stop(HEAD_TOO_LARGE)
+
+    def _stop(self, problem: Problem) -> NoReturn:
+        """Makes the parser go no further, for this reason."""
+        self.fault = problem
+        raise ValueError(problem.title)
+
+    def _directly(self) -> DirectCycle | None:
         """Without a task, where that can be; None: as all requests."""
         parser = self.parser
         if (
@@ -156,6 +241,48 @@ class Protocol(HttpToolsProtocol):
         assert self.direct is not None
         direct = self.direct(parser.get_method().decode("ascii"), self.url, cast(Scope, self.scope))
         return None if direct is None else DirectCycle(self, direct)
+
+    def _body_goes_on(self, size: int) -> None:
+        """`size` bytes have come, and the body is not at its end."""
+        if self.since is None:
+            self._begin_waiting()
+        if self.body_came:
+            self.body_came = False
+            self.not_body = 0
+            self.body_bytes += size
+        else:
+            self.not_body += size
+            if self.not_body > MAX_HEAD:
+                self.refuse(HEAD_TOO_LARGE)
+
+    def _begin_waiting(self) -> None:
+        """For the rest of a head or a body of which something has come."""
+        self.since = self.loop.time()
+        self.body_bytes = self.not_body = 0
+        if self.patience is None:
+            self.patience = self.loop.call_later(self._span(), self._lose_patience)
+
+    def _span(self) -> float:
+        state = cast(State, self.server_state)
+        return state.body_seconds if self.head_size is None else state.head_seconds
+
+    def _lose_patience(self) -> None:
+        """A span is over. That of what is awaited now? And who kept whom waiting?"""
+        self.patience = None
+        since, cycle, in_body = self.since, self.cycle, self.head_size is None
+        if self.head_size == WHOLE_MESSAGE or since is None or self.transport.is_closing():
+            return
+        rest = since + self._span() - self.loop.time()
+        if rest > 0:
+            self.patience = self.loop.call_later(rest, self._lose_patience)
+        elif (
+            self.flow.read_paused
+            or (in_body and self.body_bytes >= BODY_BYTES)
+            or (in_body and isinstance(cycle, RequestResponseCycle) and cycle.waiting_for_100_continue)
+        ):
+            self._begin_waiting()
+        else:
+            self.refuse(BODY_TOO_SLOW if in_body else HEAD_TOO_SLOW)
 
     def send_400_response(self, msg: str) -> None:
         self.refuse(MALFORMED)
@@ -185,7 +312,10 @@ class Protocol(HttpToolsProtocol):
             cycle.keep_alive = False
             self.flow.pause_reading()
             return
-        if cycle is None or cycle.response_complete or not (cycle.response_started or self.pipeline):
+        answered = cycle is not None and cycle.response_complete and self.head_size is None  # before its end
+        if not answered and (
+            cycle is None or cycle.response_complete or not (cycle.response_started or self.pipeline)
+        ):
             reply = as_message(problem, status=UNKNOWN)
             head = b"".join(b"%b: %b\r\n" % pair for pair in [*reply.headers, (b"connection", b"close")])
             self.transport.write(b"HTTP/1.1 %d \r\n%b\r\n%b" % (reply.code, head, reply.body))
@@ -241,65 +371,3 @@ class Protocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(b"\r\n".join([*lines, b"", rest]))
-
-
-class DirectCycle:
-    """One request that needs no task, and its answer: what uvicorn's protocol takes for a cycle."""
-
-    __slots__ = (
-        "body",
-        "direct",
-        "disconnected",
-        "keep_alive",
-        "more_body",
-        "protocol",
-        "response_complete",
-        "response_started",
-    )
-
-    message_event = Unheard()
-
-    def __init__(self, protocol: Protocol, direct: Direct) -> None:
-        self.protocol = protocol
-        self.direct = direct
-        self.body = b""
-        self.more_body = True
-        self.keep_alive = True
-        self.disconnected = self.response_started = self.response_complete = False
-
-    def start(self) -> None:
-        """The body is there."""
-        self.direct.start(bytes(self.body), self.answer)
-
-    def answer(self, reply: Reply) -> None:
-        """Sends it, unless the client has left."""
-        if self.disconnected:
-            return
-        self.response_started = self.response_complete = True
-        protocol = self.protocol
-        headers = reply.headers if self.keep_alive else [*reply.headers, CLOSE]
-        head = b"\r\n".join(map(b": ".join, headers))
-        protocol.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[reply.code], head, reply.body))
-        if not self.keep_alive:
-            protocol.transport.close()
-        protocol.on_direct_response_complete()
-
-
-def answer_whole(send: Send, code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
-    """See `call.WHOLE`. The answer has a `Content-Length` that fits, and field names in lower case.
-
-    What uvicorn does in two steps, with checks for answers that may be anything, in one for ours: a
-    third of the processor time of an accept goes into them.
-    """
-    cycle: RequestResponseCycle = send.__self__  # type: ignore[attr-defined]
-    if cycle.disconnected or cycle.flow.write_paused or cycle.response_started or not cycle.keep_alive:
-        return False
-    head = b"".join([b"%b: %b\r\n" % pair for pair in headers])
-    if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers):
-        return False
-    cycle.response_started = cycle.response_complete = True
-    cycle.waiting_for_100_continue = False
-    cycle.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[code], head, body))
-    cycle.message_event.set()
-    cycle.on_response()
-    return True

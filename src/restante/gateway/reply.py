@@ -12,6 +12,8 @@ PROBLEM = (b"content-type", b"application/problem+json")
 NO_STORE = (b"cache-control", b"no-store")
 REPLAYED = (b"idempotent-replayed", b"true")
 
+ONLY_OURS = frozenset({b"content-length", b"restante-status", b"restante-mask"})
+
 encode = msgspec.json.Encoder().encode
 
 
@@ -49,12 +51,10 @@ def document(content: Any, *more: tuple[bytes, bytes], code: int = 200) -> Reply
 def verbatim(headers: Headers, code: int, size: int | None) -> list[tuple[bytes, bytes]]:
     """An upstream's header fields as they go to a caller, framed for a body of `size`.
 
-    Dropped are hop-by-hop fields, and a `Restante-Status` that is not ours: by that word, callers tell
-    our answers from the upstream's.
+    Dropped are hop-by-hop fields, and what only we may say: by `Restante-Status`, callers tell our answers
+    from the upstream's; by `Restante-Mask`, what is not to be shown.
     """
-    kept = [
-        pair for pair in end_to_end(headers) if pair[0].lower() not in (b"content-length", b"restante-status")
-    ]
+    kept = [pair for pair in end_to_end(headers) if pair[0].lower() not in ONLY_OURS]
     if size is not None and code not in WITHOUT_BODY:
         kept.append((b"content-length", b"%d" % size))
     return kept

@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from .protocol import Protocol, State
+from .protocol import BODY_SECONDS, HEAD_SECONDS, Protocol, State
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
@@ -18,11 +18,11 @@ LAST_WORDS_SECONDS = 1.0
 class Server(uvicorn.Server):
     """Serves until `stop` is called, on the event loop."""
 
-    def __init__(self, config: uvicorn.Config, *, max_connections: int | None = None) -> None:
+    def __init__(self, config: uvicorn.Config, *, state: State) -> None:
         self._exit = asyncio.Event()
         self._idle_seconds = 0.0
         super().__init__(config)
-        self.server_state: State = State(max_connections=max_connections)
+        self.server_state: State = state
 
     def stop(self, *, idle_seconds: float = 0.0) -> None:
         """Accepts no more connections, lets what is being answered end, then returns from `serve`.
@@ -79,12 +79,15 @@ def make_server(
     *,
     grace_seconds: float | None = None,
     keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+    head_seconds: float = HEAD_SECONDS,
+    body_seconds: float = BODY_SECONDS,
     max_connections: int | None = None,
 ) -> Server:
     """A server for `app`; run it with `await server.serve(sockets=[...])` on the running event loop.
 
     After `stop`, answers under way have `grace_seconds` to end (None: all the time they need).
-    With more than `max_connections`, new ones get 503 and are closed.
+    With more than `max_connections`, new ones get 503 and are closed. A head must come in `head_seconds`,
+    and of a body at least BODY_BYTES in `body_seconds`; else 408.
     """
     return Server(
         uvicorn.Config(
@@ -103,5 +106,5 @@ def make_server(
             timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
             backlog=BACKLOG,
         ),
-        max_connections=max_connections,
+        state=State(max_connections=max_connections, head_seconds=head_seconds, body_seconds=body_seconds),
     )

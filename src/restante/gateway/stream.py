@@ -19,6 +19,7 @@ from .desk import Desk
 from .poll import MAX_DIGITS, after_of
 from .problems import TooManyStreams, UnknownTransaction
 from .reply import JSON, NO_STORE, Reply, encode, word
+from .shown import masks
 
 HEARTBEAT = 15 * SECOND
 """How long a stream is silent at most; proxies and clients take a longer silence for a dead connection."""
@@ -69,7 +70,7 @@ async def stream(desk: Desk, call: Call, tenant: str, id: str) -> Reply | None:
         watch.tell(found)
         if found.status in TERMINAL and found.sequence <= after:
             return Reply(204, [NO_STORE, word(found.status)], b"")
-        head = [*HEAD, word(found.status), desk.date()]
+        head = [*HEAD, word(found.status), desk.date(), *masks(desk, found)]
         if call.method == "HEAD":
             await call.start(200, head)
             await call.finish()

@@ -215,8 +215,16 @@ class Endpoints:
         now = self._clock.now()
         if gone or known.failing_since is None or now - known.failing_since >= self._settings.give_up:
             reason = self._why_off(known, now, gone=gone)
-            after = await self.change(id, lambda one: _failing(one, now, reason))
-            if after is not None and reason is not None and (after.reason, after.updated_at) == (reason, now):
+            ours = False
+
+            def decide(one: Endpoint) -> Endpoint | None:
+                nonlocal ours
+                wanted = _failing(one, now, reason)
+                ours = wanted is not None and not wanted.active
+                return wanted
+
+            after = await self.change(id, decide)
+            if after is not None and reason is not None and ours:  # and nobody else's doing
                 log.warning("endpoint %s of %s is switched off: %s", id, known.tenant, reason)
                 await self._tell_others(after, reason, now)
 
