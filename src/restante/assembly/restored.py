@@ -2,10 +2,11 @@
 
 Nobody but the upstreams knows. So everything that is due by now gets the mark of an attempt, as if the
 server had been killed while sending it: what its route says about interrupted attempts then decides. What is
-due only later was sent by nobody.
+due only later was sent by nobody. That an upstream was paused when the copy was made says nothing of what was
+sent after it; neither do the settings of today, so it is all that the store has something for.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from ..config import Settings
 from ..core import change
@@ -30,23 +31,22 @@ async def doubt_restored(settings: Settings) -> int:
         clock, chance = SystemClock(), SystemChance()
         endpoints = Endpoints(store=store, settings=policy.webhooks, clock=clock, chance=chance)
         await endpoints.look()
-        return await doubt(store, policy.upstreams, clock=clock, telling=endpoints.with_deliveries)
+        return await doubt(store, clock=clock, telling=endpoints.with_deliveries)
     finally:
         await store.close()
 
 
 async def doubt(
     store: Store,
-    upstreams: Iterable[str],
     *,
     clock: Clock,
     telling: Callable[[Change], Change] = lambda change: change,
 ) -> int:
-    """Marks whatever of these upstreams is due and was not being sent. `telling` adds the webhooks for it."""
+    """Marks whatever is due and was not being sent. `telling` adds the webhooks for it."""
     marked, now = 0, clock.now()
-    for upstream in upstreams:
+    for upstream in await store.loads():
         # What is marked stays held, and is not met again.
-        while claims := await store.claim(upstream, BATCH, now):
+        while claims := await store.claim(upstream, BATCH, now, paused=True):
             waiting = [claim.transaction for claim in claims if claim.transaction.phase is Phase.WAITING]
             marked += sum(await store.apply([telling(_doubted(transaction, now)) for transaction in waiting]))
     return marked

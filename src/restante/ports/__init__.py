@@ -172,7 +172,7 @@ class Store(Outbox, Protocol):
         ...
 
     async def claim(
-        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None
+        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None, paused: bool = False
     ) -> list[Claim]:
         """Up to `limit` transactions of `upstream` that are due and that nobody holds; now held here.
 
@@ -182,7 +182,7 @@ class Store(Outbox, Protocol):
         then by key; a priority does not reach across tenants. With a `ration`, a tenant is given no more
         than that. Fewer than `limit`: no more is due, of those who may have it. A claimed
         transaction in phase SENDING is one whose lease has lapsed. Of an upstream that is paused there are
-        none.
+        none, except with `paused`.
         """
         ...
 

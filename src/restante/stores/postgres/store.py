@@ -262,12 +262,13 @@ class PostgresStore(Posting, Upstreams):
         return found
 
     async def claim(
-        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None
+        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None, paused: bool = False
     ) -> list[Claim]:
         def undo(claims: list[Claim] | None) -> None:
             self._give_up([claim.transaction.key for claim in claims or ()])
 
-        claimed: list[Claim] = await self._turn.do("claim", (upstream, limit, now, ration), undo=undo)
+        what = (upstream, limit, now, ration, paused)
+        claimed: list[Claim] = await self._turn.do("claim", what, undo=undo)
         return claimed
 
     async def next_due(self, upstream: str, now: int) -> int | None:
