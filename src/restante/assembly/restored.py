@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from ..config import Settings
 from ..core import change
+from ..core.errors import SettingError
 from ..core.model import Change, Transaction
 from ..core.status import Phase
 from ..outbound import SystemChance, SystemClock
@@ -24,14 +25,26 @@ MESSAGE = "Restored from a copy: this may have been sent since the copy was made
 
 
 async def doubt_restored(settings: Settings) -> int:
-    """Marks what waits in the store of `settings`, which no server may use; how many these were."""
+    """Marks what waits in the store of `settings`; how many these were.
+
+    Raises `SettingError` where a server is at work on it: what that sends meanwhile would be marked, or not.
+    """
     store = await open_store(settings.store, limits=settings.policy.limits)
     try:
+        if not await store.alone():
+            raise SettingError(
+                "store", "a server is at work on it, or was a moment ago; stop all servers first"
+            )
         policy = settings.policy
         clock, chance = SystemClock(), SystemChance()
         endpoints = Endpoints(store=store, settings=policy.webhooks, clock=clock, chance=chance)
         await endpoints.look()
-        return await doubt(store, clock=clock, telling=endpoints.with_deliveries)
+        marked = await doubt(store, clock=clock, telling=endpoints.with_deliveries)
+        if not await store.alone():
+            raise SettingError(
+                "store", "a server was started on it meanwhile; stop it, restore the copy and begin again"
+            )
+        return marked
     finally:
         await store.close()
 

@@ -248,6 +248,12 @@ class Store(Outbox, Protocol):
         """Whether other processes may be at work on the same data."""
         ...
 
+    async def alone(self) -> bool:
+        """Whether no other process is at work on the same data. What those held that are gone is free then; it
+        takes a part of a lease where one may be gone or not.
+        """
+        ...
+
     async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:
         """Of each upstream how many attempts this process may have under way, until it asks again.
 

@@ -146,6 +146,9 @@ class PostgresStore(Posting, Upstreams):
     def shared(self) -> bool:
         return True
 
+    async def alone(self) -> bool:
+        return await self._nodes.alone()
+
     async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:
         return await self._sharing.divide(wanted)
 

@@ -265,6 +265,9 @@ class SQLiteStore(Posting):
     def shared(self) -> bool:
         return False
 
+    async def alone(self) -> bool:
+        return True
+
     async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:
         return {upstream: one.total for upstream, one in wanted.items()}
 
