@@ -249,8 +249,8 @@ class Store(Outbox, Protocol):
         ...
 
     async def alone(self) -> bool:
-        """Whether no other process is at work on the same data. What those held that are gone is free then; it
-        takes a part of a lease where one may be gone or not.
+        """Whether no other process is at work on the same data. What those held that are gone is free
+        then; it takes a part of a lease where one may be gone or not.
         """
         ...
 

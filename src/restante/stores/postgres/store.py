@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
-from ...core.errors import KeyReused, RestanteError, SettingError, StoreUnavailable
+from ...core.errors import KeyReused, RestanteError, StoreUnavailable
 from ...core.machine import TERMINAL
 from ...core.model import (
     Accepted,
@@ -31,7 +31,7 @@ from .database import Database
 from .health import health_of
 from .keys import BLOCK, key_for
 from .lane import BULK_GROUP, ROW, Job, Lane
-from .migrate import migrate
+from .migrate import lacking, migrate
 from .nodes import Nodes
 from .outbox import Outbox
 from .partitions import Partitions
@@ -109,7 +109,7 @@ class PostgresStore(Posting, Upstreams):
                 await store.close()
             await pool.close()
             if isinstance(error, StoreUnavailable):
-                raise SettingError("store", f"{target.shown}: {error}") from error
+                raise await lacking(target, otherwise=str(error)) from error
             raise
         return store
 
