@@ -16,6 +16,7 @@ import asyncpg
 
 from ...core.errors import SettingError
 from .pool import open_connection
+from .tls import tls_trouble
 from .url import Target
 
 LOCK_SECONDS = 5
@@ -165,8 +166,13 @@ async def reached(target: Target) -> Any:
         return await open_connection(target)
     except SettingError:
         raise
-    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+    except asyncpg.InvalidPasswordError:
         why = "the server refuses this user or password"
+    except asyncpg.InvalidAuthorizationSpecificationError:
+        why = (
+            "the server refuses this user or password, or wants TLS where there is none or the reverse; "
+            "see its pg_hba.conf and ?sslmode="
+        )
     except asyncpg.InvalidCatalogNameError:
         why = "there is no such database"
     except (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError):
@@ -178,12 +184,15 @@ async def reached(target: Target) -> Any:
         why = "this seems to be a pooler; say so with ?pooler=on"
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         log.debug("no connection: %r", error)
-        why = "the server refuses the connection, or the URL is not one of PostgreSQL"
+        why = (
+            tls_trouble(error, target.url)
+            or "the server refuses the connection, or the URL is not one of PostgreSQL"
+        )
     except TimeoutError:
         why = "no answer in time"
     except OSError as error:
         log.debug("no connection: %r", error)
-        why = (
+        why = tls_trouble(error, target.url) or (
             str(error)
             if isinstance(error, ConnectionRefusedError) and error.errno is None
             else ("the server cannot be reached")
