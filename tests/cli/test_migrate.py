@@ -68,6 +68,19 @@ def test_several_servers_share_a_database(tmp_path: Path, database: str) -> None
         assert healthy(other.port())
 
 
+def test_a_store_that_is_in_use_is_not_taken_for_restored(tmp_path: Path, database: str) -> None:
+    for store in (database, "sqlite:///here.db"):
+        with Running(*RESTANTE, "serve", *UPSTREAM, *FREE, "--store", store, folder=tmp_path) as server:
+            assert healthy(server.port())
+            refused = run(
+                "migrate", "--restored", "--store", store, folder=tmp_path, RESTANTE_UPSTREAM=UPSTREAM[1]
+            )
+        assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+        assert refused.stderr.startswith("restante: store: ")
+    done = run("migrate", "--restored", "--store", database, folder=tmp_path, RESTANTE_UPSTREAM=UPSTREAM[1])
+    assert (done.returncode, done.stdout.split()[0]) == (0, "0")
+
+
 def test_a_driver_is_imported_only_for_its_store(tmp_path: Path) -> None:
     code = "import sys, restante.cli.entry, restante.assembly; print({'asyncpg', 'apsw'} & set(sys.modules))"
     ended = subprocess.run(

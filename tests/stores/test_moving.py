@@ -249,6 +249,17 @@ async def test_what_a_killed_server_left_in_its_log_is_moved_too(path: Path, dat
     await arrived.close()
 
 
+async def test_nothing_is_left_beside_the_file(path: Path, database: str) -> None:
+    store = await SQLiteStore.open(str(path), limits=Limits())
+    await accepted(store)
+    await store.close()
+    file = content(path.parent)
+    await moving(path, database)
+    await refusal(path, database)
+    assert [beside.name for beside in path.parent.iterdir()] == [path.name]
+    assert content(path.parent) == file
+
+
 async def test_a_moved_store_is_not_moved_again(path: Path, database: str) -> None:
     store = await SQLiteStore.open(str(path), limits=Limits())
     await accepted(store)

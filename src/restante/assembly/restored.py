@@ -2,13 +2,15 @@
 
 Nobody but the upstreams knows. So everything that is due by now gets the mark of an attempt, as if the
 server had been killed while sending it: what its route says about interrupted attempts then decides. What is
-due only later was sent by nobody.
+due only later was sent by nobody. That an upstream was paused when the copy was made says nothing of what was
+sent after it; neither do the settings of today, so it is all that the store has something for.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from ..config import Settings
 from ..core import change
+from ..core.errors import SettingError
 from ..core.model import Change, Transaction
 from ..core.status import Phase
 from ..outbound import SystemChance, SystemClock
@@ -23,30 +25,41 @@ MESSAGE = "Restored from a copy: this may have been sent since the copy was made
 
 
 async def doubt_restored(settings: Settings) -> int:
-    """Marks what waits in the store of `settings`, which no server may use; how many these were."""
+    """Marks what waits in the store of `settings`; how many these were.
+
+    Raises `SettingError` where a server is at work on it: what that sends meanwhile would be marked, or not.
+    """
     store = await open_store(settings.store, limits=settings.policy.limits)
     try:
+        if not await store.alone():
+            raise SettingError(
+                "store", "a server is at work on it, or was a moment ago; stop all servers first"
+            )
         policy = settings.policy
         clock, chance = SystemClock(), SystemChance()
         endpoints = Endpoints(store=store, settings=policy.webhooks, clock=clock, chance=chance)
         await endpoints.look()
-        return await doubt(store, policy.upstreams, clock=clock, telling=endpoints.with_deliveries)
+        marked = await doubt(store, clock=clock, telling=endpoints.with_deliveries)
+        if not await store.alone():
+            raise SettingError(
+                "store", "a server was started on it meanwhile; stop it, restore the copy and begin again"
+            )
+        return marked
     finally:
         await store.close()
 
 
 async def doubt(
     store: Store,
-    upstreams: Iterable[str],
     *,
     clock: Clock,
     telling: Callable[[Change], Change] = lambda change: change,
 ) -> int:
-    """Marks whatever of these upstreams is due and was not being sent. `telling` adds the webhooks for it."""
+    """Marks whatever is due and was not being sent. `telling` adds the webhooks for it."""
     marked, now = 0, clock.now()
-    for upstream in upstreams:
+    for upstream in await store.loads():
         # What is marked stays held, and is not met again.
-        while claims := await store.claim(upstream, BATCH, now):
+        while claims := await store.claim(upstream, BATCH, now, paused=True):
             waiting = [claim.transaction for claim in claims if claim.transaction.phase is Phase.WAITING]
             marked += sum(await store.apply([telling(_doubted(transaction, now)) for transaction in waiting]))
     return marked

@@ -170,7 +170,7 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
         ...
 
     async def claim(
-        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None
+        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None, paused: bool = False
     ) -> list[Claim]:
         """Up to `limit` transactions of `upstream` that are due and that nobody holds; now held here.
 
@@ -180,7 +180,7 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
         then by key; a priority does not reach across tenants. With a `ration`, a tenant is given no more
         than that. Fewer than `limit`: no more is due, of those who may have it. A claimed
         transaction in phase SENDING is one whose lease has lapsed. Of an upstream that is paused there are
-        none.
+        none, except with `paused`.
         """
         ...
 
@@ -244,6 +244,12 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
     @property
     def shared(self) -> bool:
         """Whether other processes may be at work on the same data."""
+        ...
+
+    async def alone(self) -> bool:
+        """Whether no other process is at work on the same data. What those held that are gone is free
+        then; it takes a part of a lease where one may be gone or not.
+        """
         ...
 
     async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:

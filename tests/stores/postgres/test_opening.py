@@ -71,6 +71,27 @@ async def test_a_role_that_may_create_nothing_is_told_what_to_do(postgres: Serve
     assert "GRANT CREATE ON DATABASE" in await refusal(url.replace("restante@", "poor@"))
 
 
+async def test_a_role_is_told_which_privilege_it_lacks(postgres: Server) -> None:
+    url = await postgres.database()
+    name = url.partition("?")[0].rpartition("/")[2]
+    poor = url.replace("restante@", "meagre@")
+    await postgres.run("CREATE ROLE meagre LOGIN")
+    for missing, then in (
+        ("no USAGE and CREATE on the schema", "GRANT USAGE ON SCHEMA restante TO meagre"),
+        ("no CREATE on the schema", "GRANT CREATE ON SCHEMA restante TO meagre"),
+        ("must own the tables", "GRANT SELECT ON restante.migrations TO meagre"),
+        ("must own the tables", "REASSIGN OWNED BY meagre TO restante"),
+    ):
+        told = await refusal(poor)
+        assert missing in told
+        assert "DATABASE" not in told
+        await postgres.run(then, database=name)
+    with pytest.raises(SettingError, match="must own"):
+        await PostgresStore.open(poor, limits=Limits())
+    await postgres.run(f"DROP DATABASE {name}")
+    await postgres.run("DROP ROLE meagre")
+
+
 async def test_many_that_start_at_once_migrate_once(postgres: Server) -> None:
     url = await postgres.database(migrated=False)
     stores = await asyncio.gather(*[PostgresStore.open(url, limits=Limits()) for _ in range(5)])

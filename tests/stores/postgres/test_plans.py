@@ -105,6 +105,7 @@ async def names(connection: Any) -> dict[str, str]:
 
 
 SAMPLES: dict[str, object] = {
+    "boolean": False,
     "bigint[]": [5],
     "integer[]": [1],
     "smallint[]": [1],

@@ -16,6 +16,7 @@ import asyncpg
 
 from ...core.errors import SettingError
 from .pool import open_connection
+from .tls import tls_trouble
 from .url import Target
 
 LOCK_SECONDS = 5
@@ -40,6 +41,18 @@ CREATE TABLE IF NOT EXISTS restante.migrations (
     number integer PRIMARY KEY,
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );"""
+
+REFUSED = "this role lacks a privilege in the schema restante; it must own the schema and its tables"
+
+_PRIVILEGES = """
+SELECT there IS NOT NULL, coalesce(has_schema_privilege(there, 'USAGE'), false),
+    coalesce(has_schema_privilege(there, 'CREATE'), false),
+    (
+        SELECT count(*) FROM pg_class
+        WHERE relnamespace = there AND relkind IN ('r', 'p') AND NOT pg_has_role(relowner, 'USAGE')
+    )
+FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = 'restante')) AS schema (there)
+"""
 
 
 def migrations() -> list[str]:
@@ -80,11 +93,7 @@ async def migrate(target: Target) -> tuple[int, int]:
                 version = number
             return before, version
         except asyncpg.InsufficientPrivilegeError:
-            raise SettingError(
-                "store",
-                f"{target.shown}: this role may not create the schema restante; "
-                "GRANT CREATE ON DATABASE … TO …, or let another run `restante migrate`",
-            ) from None
+            raise await lacking(target, otherwise=REFUSED) from None
         except (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError) as error:
             log.debug("another process was faster: %r", error)
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
@@ -104,6 +113,8 @@ async def pending(target: Target) -> str:
     connection = await reached(target)
     try:
         version = await version_of(connection)
+    except asyncpg.InsufficientPrivilegeError:
+        raise await lacking(target, otherwise=REFUSED) from None
     finally:
         connection.terminate()
     scripts = migrations()[version:]
@@ -120,14 +131,48 @@ async def version_of(connection: Any) -> int:
     return number
 
 
+async def lacking(target: Target, *, otherwise: str) -> SettingError:
+    """What the role may not do, and must, after something failed; `otherwise` where it may do all."""
+    connection = await reached(target)
+    try:
+        exists, uses, creates, others = await connection.fetchrow(_PRIVILEGES)
+    finally:
+        connection.terminate()
+    missing = " and ".join(name for name, has in (("USAGE", uses), ("CREATE", creates)) if not has)
+    if not exists:
+        why = (
+            "this role may not create the schema restante; "
+            "GRANT CREATE ON DATABASE … TO …, or let another run `restante migrate`"
+        )
+    elif missing:
+        why = (
+            f"this role has no {missing} on the schema restante, which is there; connect as the role that "
+            f"owns it, or GRANT {missing.replace(' and', ',')} ON SCHEMA restante TO … "
+            "and make it the owner of the tables"
+        )
+    elif others:
+        why = (
+            f"this role must own the tables of the schema restante, and {others} are another's; "
+            "connect as the role that owns them, or ALTER TABLE … OWNER TO … each"
+        )
+    else:
+        why = otherwise
+    return SettingError("store", f"{target.shown}: {why}")
+
+
 async def reached(target: Target) -> Any:
     """A connection; raises `SettingError` of one line, without anything secret, where there is none."""
     try:
         return await open_connection(target)
     except SettingError:
         raise
-    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+    except asyncpg.InvalidPasswordError:
         why = "the server refuses this user or password"
+    except asyncpg.InvalidAuthorizationSpecificationError:
+        why = (
+            "the server refuses this user or password, or wants TLS where there is none or the reverse; "
+            "see its pg_hba.conf and ?sslmode="
+        )
     except asyncpg.InvalidCatalogNameError:
         why = "there is no such database"
     except (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError):
@@ -139,12 +184,15 @@ async def reached(target: Target) -> Any:
         why = "this seems to be a pooler; say so with ?pooler=on"
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         log.debug("no connection: %r", error)
-        why = "the server refuses the connection, or the URL is not one of PostgreSQL"
+        why = (
+            tls_trouble(error, target.url)
+            or "the server refuses the connection, or the URL is not one of PostgreSQL"
+        )
     except TimeoutError:
         why = "no answer in time"
     except OSError as error:
         log.debug("no connection: %r", error)
-        why = (
+        why = tls_trouble(error, target.url) or (
             str(error)
             if isinstance(error, ConnectionRefusedError) and error.errno is None
             else ("the server cannot be reached")

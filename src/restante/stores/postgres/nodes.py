@@ -143,6 +143,16 @@ class Nodes:
         except RestanteError as error:
             log.warning("what this process held is free when its lease ends: %s", error)
 
+    async def alone(self) -> bool:
+        """Whether nobody else is there: who seems to be has a part of a lease to show that he is."""
+        others, _ = await self._survey()
+        if others:
+            await asyncio.sleep(self._lease / BEATS / SECOND)
+            await self._bury([])
+            await self._void()
+            others, _ = await self._survey()
+        return others == 0
+
     async def count(self) -> None:
         """Counts what is queued; when it is next done depends on how long that took."""
         loop = asyncio.get_running_loop()
@@ -194,6 +204,11 @@ class Nodes:
             for row in await self._database.rows("neighbours", self._machine, self.node, again=True)
         ]
 
+    async def _survey(self) -> tuple[int, int]:
+        """How many others there are, and in how many microseconds the first of their leases ends."""
+        others, ends_in = (await self._database.rows("survey", self.node, again=True))[0]
+        return others, ends_in
+
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
         present = loop.time() - self._seen <= self._lease / SECOND
@@ -204,7 +219,7 @@ class Nodes:
             await self._database.rows("keep_loose", former, self.node, again=True)
         self._seen = loop.time()
         await self._give_back()
-        self.others, ends_in = (await self._database.rows("survey", self.node, again=True))[0]
+        self.others, ends_in = await self._survey()
         if present and self.others and ends_in <= 0:
             await self._bury([])
         self._disown_in -= 1
@@ -242,7 +257,7 @@ class Nodes:
     async def _bury(self, dead: list[int]) -> None:
         gone = await self._database.rows("bury", dead, again=True)
         if gone:
-            log.warning("%d servers are gone; what they held is taken over", len(gone))
+            log.warning("servers that are gone: %d; what was held by them is taken over", len(gone))
             self._void_in = 0
 
     async def _void(self) -> None:

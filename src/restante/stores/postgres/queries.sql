@@ -318,11 +318,11 @@ CROSS JOIN LATERAL (
 -- the beginning, a few index steps for each; of each by priority, one index step each, then by time. What
 -- another claim is looking at is skipped. With every row comes how many tenants shared.
 -- With $6 a tenant is given no more than brings what he has here ($7, $8) to that.
--- Nothing of an upstream that is paused. (Tenants are ordered by priority as well so that no other index will do.)
+-- Nothing of an upstream that is paused, unless $9. (Tenants are ordered by priority as well so that no other index will do.)
 WITH RECURSIVE behind (tenant) AS (
     (
         SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant > $5
-            AND NOT EXISTS (SELECT 1 FROM restante.pauses WHERE upstream = $1)
+            AND NOT EXISTS (SELECT 1 FROM restante.pauses WHERE upstream = $1 AND NOT $9)
         ORDER BY tenant, priority DESC LIMIT 1
     )
     UNION ALL
@@ -333,7 +333,7 @@ WITH RECURSIVE behind (tenant) AS (
 ), before (tenant) AS (
     (
         SELECT tenant FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant <= $5
-            AND NOT EXISTS (SELECT 1 FROM restante.pauses WHERE upstream = $1)
+            AND NOT EXISTS (SELECT 1 FROM restante.pauses WHERE upstream = $1 AND NOT $9)
         ORDER BY tenant, priority DESC LIMIT 1
     )
     UNION ALL

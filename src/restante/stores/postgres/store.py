@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
-from ...core.errors import KeyReused, RestanteError, SettingError, StoreUnavailable
+from ...core.errors import KeyReused, RestanteError, StoreUnavailable
 from ...core.machine import TERMINAL
 from ...core.model import (
     Accepted,
@@ -32,7 +32,7 @@ from .health import health_of
 from .keyring import KeptKeys
 from .keys import BLOCK, key_for
 from .lane import BULK_GROUP, ROW, Job, Lane
-from .migrate import migrate
+from .migrate import lacking, migrate
 from .nodes import Nodes
 from .outbox import Outbox
 from .partitions import Partitions
@@ -113,7 +113,7 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
                 await store.close()
             await pool.close()
             if isinstance(error, StoreUnavailable):
-                raise SettingError("store", f"{target.shown}: {error}") from error
+                raise await lacking(target, otherwise=str(error)) from error
             raise
         return store
 
@@ -150,6 +150,9 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
     @property
     def shared(self) -> bool:
         return True
+
+    async def alone(self) -> bool:
+        return await self._nodes.alone()
 
     async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:
         return await self._sharing.divide(wanted)
@@ -273,12 +276,13 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
         return found
 
     async def claim(
-        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None
+        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None, paused: bool = False
     ) -> list[Claim]:
         def undo(claims: list[Claim] | None) -> None:
             self._give_up([claim.transaction.key for claim in claims or ()])
 
-        claimed: list[Claim] = await self._turn.do("claim", (upstream, limit, now, ration), undo=undo)
+        what = (upstream, limit, now, ration, paused)
+        claimed: list[Claim] = await self._turn.do("claim", what, undo=undo)
         return claimed
 
     async def next_due(self, upstream: str, now: int) -> int | None:

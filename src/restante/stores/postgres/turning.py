@@ -51,7 +51,9 @@ class Turning:
                 keys = [key for key, _ in what]
                 return await self._database.rows("release", *columns(what, 2), keys=keys, again=True)
 
-    async def _claim(self, upstream: str, limit: int, now: int, ration: Ration | None) -> list[Claim]:
+    async def _claim(
+        self, upstream: str, limit: int, now: int, ration: Ration | None, paused: bool
+    ) -> list[Claim]:
         """The share of each tenant that has something due; what one leaves is shared by the others."""
         hold = self._nodes.number()
         self._nodes.acquiring(hold)
@@ -66,7 +68,7 @@ class Turning:
                 rows = await self._database.rows(
                     "claim",
                     *(text(upstream), left, now, hold, served),
-                    *(each, list(had), list(had.values())),
+                    *(each, list(had), list(had.values()), paused),
                 )
             except Lost as error:
                 self._nodes.doubt(hold)

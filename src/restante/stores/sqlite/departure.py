@@ -27,6 +27,9 @@ from .queries import numbers
 from .reader import events, requests, results, transactions
 from .rows import id_text, read_rows
 
+LOG = "-wal"
+BESIDE = (LOG, "-shm")
+
 CACHE_KIB = 16 * 1024
 
 RECORDS = 200
@@ -43,8 +46,9 @@ FIRST_EVENTS = 20
 class SQLiteDeparture:
     """Made by `open`, ended by `close`."""
 
-    def __init__(self, path: str, lock: int, database: Database) -> None:
+    def __init__(self, path: str, lock: int, database: Database, *, bare: bool) -> None:
         self._path = path
+        self._bare = bare  # nothing but the file was there
         self._lock = lock
         self._database = database
 
@@ -54,15 +58,18 @@ class SQLiteDeparture:
         path = os.path.realpath(path)
         lock = take_file(path, create=False)
         database = None
+        bare = not any(os.path.exists(path + suffix) for suffix in BESIDE)
         try:
             database = Database(path, cache_kib=CACHE_KIB, look=True)
             database.connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             _check(database, path)
             database.run("snapshot")
-            return cls(path, lock, database)
+            return cls(path, lock, database, bare=bare)
         except BaseException as error:
             if database is not None:
                 database.close()
+            if bare:
+                _clear(path)
             leave_file(lock)
             raise refused(path, error) from None
 
@@ -141,6 +148,8 @@ class SQLiteDeparture:
     def close(self) -> None:
         with suppress(apsw.Error):  # nothing was written
             self._database.close()
+        if self._bare:
+            _clear(self._path)
         leave_file(self._lock)
 
     @contextmanager
@@ -150,6 +159,19 @@ class SQLiteDeparture:
             yield
         except apsw.Error as error:
             raise refused(self._path, error) from None
+
+
+def _clear(path: str) -> None:
+    """Removes what reading has left beside the file. SQLite does it, for the last one that closes it;
+    whoever may only read cannot. Nothing is put into the file, because nothing was written.
+    """
+    with suppress(apsw.Error, OSError):
+        if os.path.getsize(path + LOG) == 0:
+            connection = apsw.Connection(path, apsw.SQLITE_OPEN_READWRITE)
+            try:
+                connection.pragma("user_version")
+            finally:
+                connection.close()
 
 
 def _check(database: Database, path: str) -> None:

@@ -225,12 +225,13 @@ class SQLiteStore(Posting, KeptKeys):
         return found[0]
 
     async def claim(
-        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None
+        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None, paused: bool = False
     ) -> list[Claim]:
         def undo(claims: list[Claim] | None) -> None:
             self._memory.let_go(claim.transaction.key for claim in claims or ())
 
-        claimed: list[Claim] = await self._turn.do("claim", (upstream, limit, now, ration), undo=undo)
+        what = (upstream, limit, now, ration, paused)
+        claimed: list[Claim] = await self._turn.do("claim", what, undo=undo)
         return claimed
 
     async def next_due(self, upstream: str, now: int) -> int | None:
@@ -264,6 +265,9 @@ class SQLiteStore(Posting, KeptKeys):
     @property
     def shared(self) -> bool:
         return False
+
+    async def alone(self) -> bool:
+        return True
 
     async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:
         return {upstream: one.total for upstream, one in wanted.items()}

@@ -66,8 +66,8 @@ class Turns:
             case _:
                 return self._lapsed(*what)
 
-    def _claim(self, upstream: str, limit: int, now: int, ration: Ration | None) -> list[Claim]:
-        if self._database.value("is_paused", (upstream,)):
+    def _claim(self, upstream: str, limit: int, now: int, ration: Ration | None, paused: bool) -> list[Claim]:
+        if self._database.value("is_paused", (upstream,)) and not paused:
             return []
         # The snapshot stands, by the read above: whoever is held now as well may be free in it.
         held = self._held | self._memory.held
