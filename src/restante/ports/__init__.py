@@ -179,8 +179,7 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
         in this process's next claim. Of one tenant they come by priority (higher first), then by `due_at`,
         then by key; a priority does not reach across tenants. With a `ration`, a tenant is given no more
         than that. Fewer than `limit`: no more is due, of those who may have it. A claimed
-        transaction in phase SENDING is one whose lease has lapsed. Of an upstream that is paused there are
-        none, except with `paused`.
+        transaction in phase SENDING is one whose lease has lapsed. Of a paused upstream: only with `paused`.
         """
         ...
 
@@ -247,9 +246,7 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
         ...
 
     async def alone(self) -> bool:
-        """Whether no other process is at work on the same data. What those held that are gone is free
-        then; it takes a part of a lease where one may be gone or not.
-        """
+        """Whether nobody else is at work on the same data. What those held that are gone is free then."""
         ...
 
     async def divide(self, wanted: Mapping[str, Wanted]) -> dict[str, int]:

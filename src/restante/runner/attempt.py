@@ -77,7 +77,7 @@ class Attempts:
             log.info("transaction %s was left alone: %s", transaction.id, refused)
             await self._store.release([transaction.key])
         except StoreUnavailable as error:
-            log.warning("transaction %s waits, the store takes no writes: %s", transaction.id, error)
+            self._service.outage.met(error, f"transaction {transaction.id}")
             await self._let_go(transaction, SECOND)
         except Exception:
             # Ours to mend; until then its lease lapses and it is treated as interrupted.
@@ -262,7 +262,7 @@ class Attempts:
         upstream = self._policy.upstreams[marked.upstream]
         try:
             await until_written(
-                self._clock,
+                self._service.outage,
                 lambda: self._store.write_chunk(marked.key, marked.attempt, position, data),
                 what=f"the answer to {marked.id}",
                 until=marked.updated_at + upstream.timeout,
@@ -337,7 +337,7 @@ class Attempts:
         """
         try:
             settled = await until_written(
-                self._clock,
+                self._service.outage,
                 lambda: self._service.change(transaction, decide),
                 what=f"the end of {transaction.id}",
             )
@@ -354,4 +354,5 @@ class Attempts:
 
 def _logged(writing: "asyncio.Future[bool]") -> None:
     if not writing.cancelled() and (error := writing.exception()) is not None:
-        log.warning("the mark of a harmless attempt was not written: %s", error)
+        level = logging.DEBUG if isinstance(error, StoreUnavailable) else logging.WARNING
+        log.log(level, "the mark of a harmless attempt was not written: %s", error)

@@ -24,6 +24,7 @@ from ..core.errors import StoreUnavailable
 from ..core.model import Claim, Ration
 from ..core.policy import Limits, Upstream
 from ..ports import Clock, Store
+from ..service.outage import Outage
 from ..service.reminder import Reminder
 from .rate import Rate
 from .ready import Ready
@@ -49,12 +50,14 @@ class Lane:
         store: Store,
         clock: Clock,
         limits: Limits,
+        outage: Outage,
         run: Callable[[Claim], Coroutine[Any, Any, None]],
     ) -> None:
         self.upstream = upstream
         self._store = store
         self._clock = clock
         self._limits = limits
+        self._outage = outage
         self._run = run
         self._rate = Rate(upstream.rate)
         self._ready = Ready()
@@ -246,7 +249,7 @@ class Lane:
                 if due_at is not None:
                     self._due.set(due_at)
         except StoreUnavailable as error:
-            log.warning("the store could not be asked for work: %s", error)
+            self._outage.met(error, f"what there is to do for {self.upstream.name}")
             self._due.set(self._clock.now() + STORE_PAUSE)
         finally:
             self._claiming = None

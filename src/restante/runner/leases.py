@@ -5,20 +5,19 @@ all attempts in one write; a short attempt is over before it is ever asked for.
 """
 
 import asyncio
-import logging
 from collections.abc import Set
 
 from ..core.errors import StoreUnavailable
 from ..ports import Clock, Store, Timer
-
-log = logging.getLogger("restante.runner")
+from ..service.outage import Outage
 
 
 class Leases:
     """What runs here, by row key, with the moment its lease was last written."""
 
-    def __init__(self, *, store: Store, clock: Clock, lease: int) -> None:
+    def __init__(self, *, store: Store, clock: Clock, lease: int, outage: Outage) -> None:
         self._store = store
+        self._outage = outage
         self._clock = clock
         self._lease = lease
         self._written: dict[int, int] = {}
@@ -64,7 +63,7 @@ class Leases:
                     if key in self._written:
                         self._written[key] = now
         except StoreUnavailable as error:
-            log.warning("leases could not be renewed, trying again: %s", error)
+            self._outage.met(error, "the renewal of leases")
         finally:
             self._renewing = None
 

@@ -27,10 +27,16 @@ class Runner:
         self._lanes: dict[str, Lane] = {}
         self._paused: Set[str] = frozenset()
         self._shares = Shares(store=store, clock=clock, lease=policy.limits.lease, changed=self._allow_all)
-        self._leases = Leases(store=store, clock=clock, lease=policy.limits.lease)
+        self._leases: Leases | None = None
 
     def start(self, service: Service) -> None:
         """Opens a lane for each upstream and takes up what the store holds."""
+        self._leases = Leases(
+            store=self._store,
+            clock=self._clock,
+            lease=self._policy.limits.lease,
+            outage=service.outage,
+        )
         attempts = Attempts(service=service, sender=self._sender, leases=self._leases)
         for name, upstream in self._policy.upstreams.items():
             lane = Lane(
@@ -38,6 +44,7 @@ class Runner:
                 store=self._store,
                 clock=self._clock,
                 limits=self._policy.limits,
+                outage=service.outage,
                 run=attempts.run,
             )
             self._lanes[name] = lane
@@ -56,7 +63,8 @@ class Runner:
                     lane.abort()
                 await asyncio.wait(late)
         await self._shares.give_up()
-        self._leases.stop()
+        if self._leases is not None:
+            self._leases.stop()
 
     @property
     def running(self) -> int:

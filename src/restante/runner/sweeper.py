@@ -11,7 +11,7 @@ import logging
 import msgspec
 
 from ..core.clock import SECOND
-from ..core.errors import RestanteError
+from ..core.errors import RestanteError, StoreUnavailable
 from ..core.machine import TERMINAL
 from ..core.model import Transaction
 from ..core.retention import forgotten_at
@@ -100,6 +100,8 @@ class Sweeper:
             now = service.clock.now()
             due = await service.store.next_lapse(now + REST)
             rest = REST if due is None else max(due - now, PAUSE)
+        except StoreUnavailable as error:
+            service.outage.met(error, "sweeping")
         except RestanteError as error:
             log.warning("sweeping goes on later: %s", error)
         finally:

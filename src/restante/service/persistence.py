@@ -5,15 +5,13 @@ while. (What is asked for anew is refused instead, and asked again by whoever wa
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from ..core.clock import SECOND
 from ..core.errors import StoreUnavailable
 from ..ports import Clock
-
-log = logging.getLogger("restante.service")
+from .outage import Outage
 
 PAUSES = (SECOND // 10, SECOND // 2, SECOND, 2 * SECOND, 5 * SECOND)
 """How long to wait before a write is tried again that the store did not take; the last one repeats."""
@@ -22,7 +20,7 @@ Written = TypeVar("Written")
 
 
 async def until_written(
-    clock: Clock, write: Callable[[], Awaitable[Written]], *, what: str, until: int | None = None
+    outage: Outage, write: Callable[[], Awaitable[Written]], *, what: str, until: int | None = None
 ) -> Written:
     """What `write` returns, as soon as the store takes it. `what` is for the log.
 
@@ -33,10 +31,10 @@ async def until_written(
         try:
             return await write()
         except StoreUnavailable as error:
-            if until is not None and clock.now() >= until:
+            if until is not None and outage.clock.now() >= until:
                 raise
-            log.warning("%s waits for the store: %s", what, error)
-        await pause(clock, PAUSES[min(tries, len(PAUSES) - 1)])
+            outage.met(error, what)
+        await pause(outage.clock, PAUSES[min(tries, len(PAUSES) - 1)])
         tries += 1
 
 

@@ -20,7 +20,7 @@ async def settle(service: Service, transaction: Transaction, token: int, *, read
     again. False: the reservation is not the current one any more."""
     after = Reading.READ if read else Reading.UNREAD
     return await until_written(
-        service.clock,
+        service.outage,
         lambda: service.store.settle_reading(transaction.key, token, after),
         what=f"the reading of {transaction.id}",
     )

@@ -37,6 +37,7 @@ from .endpoints import Endpoints
 from .feed import Feed
 from .health import Health
 from .keys import Keys
+from .outage import Outage
 from .pauses import Pauses
 from .reminder import Reminder
 from .waiting import Waiting
@@ -75,6 +76,7 @@ class Service:
         self.keys = Keys(store=store, clock=clock, chance=chance)
         self.health = Health(store=store, clock=clock, more=self.endpoints.measures)
         self.feed = Feed(store=store, clock=clock)
+        self.outage = Outage(clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
         self._numbers: list[int] = []
         self._numbers_until = 0

@@ -113,13 +113,13 @@ class Carrying:
         service = self._service
         try:
             (done,) = await until_written(
-                service.clock,
+                service.outage,
                 lambda: service.store.settle([progress]),
                 what=f"delivery {progress.before.id}",
                 until=progress.before.due_at,
             )
-        except StoreUnavailable:
-            log.warning("delivery %s could not be settled: it will be made again", progress.before.id)
+        except StoreUnavailable as error:
+            service.outage.met(error, f"delivery {progress.before.id}, to be made again,")
             return
         if done:
             service.endpoints.ring_for([progress.after] if progress.after.due_at is not None else [])

@@ -161,7 +161,7 @@ class Webhooks:
                 self._begin(errands)
                 self._know(await service.store.next_deliveries(list(wanted)))
         except StoreUnavailable as error:
-            log.warning("the store could not be asked for deliveries: %s", error)
+            service.outage.met(error, "what there is to deliver")
             self._later(wanted)
         except RestanteError as error:
             log.error("deliveries could not be taken: %s", error)
