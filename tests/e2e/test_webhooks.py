@@ -129,6 +129,16 @@ async def test_kill_under_load_loses_no_event_and_ids_stay(store: str, tmp_path:
             await server.kill()
 
 
+async def refuses(client: httpx.AsyncClient, url: str) -> None:
+    """Until nobody is let in any more."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                await client.get(f"{url}/-/healthz", headers={"Connection": "close"})
+            except httpx.TransportError:
+                return
+
+
 async def test_what_is_under_way_at_the_end_is_finished(tmp_path: Path) -> None:
     receiver = Receiver(well=True)
     async with (
@@ -149,7 +159,7 @@ async def test_what_is_under_way_at_the_end_is_finished(tmp_path: Path) -> None:
             while not shop.calls:
                 await asyncio.sleep(0.01)
         server.child.terminate()
-        await asyncio.sleep(0.1)
+        await refuses(client, server.url)
         shop.gate.set()
         assert await server.ended() == 0
         assert len(shop.calls) == 1

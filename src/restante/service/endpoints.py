@@ -21,6 +21,7 @@ from ..core.outbox import deliveries_of, of_event
 from ..core.payload import switched_off_payload
 from ..core.policy import Webhooks
 from ..ports import Chance, Clock, Measure, Store
+from .again import Again
 
 log = logging.getLogger("restante.webhooks")
 
@@ -47,8 +48,7 @@ class Endpoints:
         self._chance = chance
         self._by_id: dict[str, Endpoint] = {}
         self._by_tenant: dict[str, tuple[Endpoint, ...]] = {}
-        self._again = False
-        self._looking: asyncio.Task[None] | None = None
+        self._again = Again(self.look, "endpoints")
 
     # -- what is known
 
@@ -88,19 +88,7 @@ class Endpoints:
 
     def heard(self) -> None:
         """Another process changed an endpoint, or may have."""
-        self._again = True
-        if self._looking is None:
-            self._looking = asyncio.get_running_loop().create_task(self._look())
-
-    async def _look(self) -> None:
-        try:
-            while self._again:
-                self._again = False
-                await self.look()
-        except RestanteError as error:
-            log.debug("endpoints are looked at later: %s", error)
-        finally:
-            self._looking = None
+        self._again.heard()
 
     # -- what an event makes
 
