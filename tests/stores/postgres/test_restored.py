@@ -13,7 +13,7 @@ async def test_what_a_lost_server_had_in_hand_may_have_been_sent(opening: Opener
     waiting = await accepted(lost)
     assert await claimed(lost) == [waiting.key]
     await killed(lost)
-    store = await opening(lease=1000)
+    store = await opening()
     await asked(
         database,
         "UPDATE restante.nodes SET lease_until = '2020-01-01' WHERE node <> $1",

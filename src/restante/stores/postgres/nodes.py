@@ -145,13 +145,14 @@ class Nodes:
 
     async def alone(self) -> bool:
         """Whether nobody else is there: who seems to be has a part of a lease to show that he is."""
-        others, _ = await self._survey()
-        if others:
-            await asyncio.sleep(self._lease / BEATS / SECOND)
+        for pause in (0, self._lease / BEATS / SECOND):
+            await asyncio.sleep(pause)
             await self._bury([])
-            await self._void()
             others, _ = await self._survey()
-        return others == 0
+            if not others:
+                await self._void()
+                return True
+        return False
 
     async def count(self) -> None:
         """Counts what is queued; when it is next done depends on how long that took."""
