@@ -86,13 +86,13 @@ class Wrapped:
 
 
 class Store(Wrapped):
-    def offer(self, submission: Any, told: Any) -> None:
-        def done(answer: Any) -> None:
+    def offer(self, submissions: Any, told: Any) -> None:
+        def done(answers: Any) -> None:
             self.at("after the accept commit")
-            told(answer)
+            told(answers)
 
         self.at("before the accept commit")
-        self.inner.offer(submission, done)
+        self.inner.offer(submissions, done)
 
     async def apply(self, changes: Any) -> Any:
         (change,) = changes

@@ -113,6 +113,25 @@ async def test_a_body_in_pieces_is_stored_whole(house: House) -> None:
     assert request.body.inline == b"abcdef"
 
 
+async def test_what_comes_together_is_stored_together_and_refused_one_by_one(
+    house: House, started: list[int]
+) -> None:
+    await house.submit()
+    wires = [await house.wire() for _ in range(9)]
+    for wire in wires:
+        await wire.ask("GET", "/-/healthz")  # all of them are being read
+    started.clear()
+    for place, wire in enumerate(wires):
+        delay = b"48h" if place == 4 else b"0s"
+        wire.write(b"POST /async/%d HTTP/1.1\r\nHost: h\r\nRestante-Delay: %b\r\n" % (place, delay))
+        wire.write(b"Content-Length: 2\r\n\r\n{}")
+    seen = [await wire.answer() for wire in wires]
+    assert [one.code for one in seen] == [202] * 4 + [400] + [202] * 4
+    paths = [(await house.find(one.json["request_id"])).path for one in seen if one.code == 202]
+    assert paths == [f"/{place}" for place in range(9) if place != 4]
+    assert len(started) < len(wires)
+
+
 async def test_pipelined_requests_are_answered_in_order(house: House) -> None:
     await house.submit()
     wire = await house.wire()

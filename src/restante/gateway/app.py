@@ -11,7 +11,7 @@ from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
 from .desk import Desk
-from .direct import Direct, prepare
+from .direct import Direct, Together, prepare
 from .failing import failure
 from .native import native
 from .prefer import submit_prefer
@@ -60,6 +60,7 @@ class Gateway:
         self._desk = Desk(
             service=service, policy=policy, auth=auth, sender=sender, clock=clock, chance=chance
         )
+        self._together = Together(self._desk)
         self._guards_plain = auth.guards_plain
         self._rooms = Rooms(policy, native=native, public=public)
 
@@ -96,7 +97,7 @@ class Gateway:
 
     def direct(self, method: str, target: bytes, scope: Scope) -> Direct | None:
         """How this request is served without a task of its own; None: it is not (`direct`)."""
-        return prepare(self._desk, self._rooms, method, target, scope)
+        return prepare(self._together, self._rooms, method, target, scope)
 
 
 async def _decline(scope: Scope, send: Send) -> None:

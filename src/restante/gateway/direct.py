@@ -6,6 +6,7 @@ none of it (docs/why/0007-direct.md). Whatever is out of the ordinary, and every
 for its head, takes the way of all other requests, which is where it is said what is wrong with it.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -20,6 +21,7 @@ from ..service import Draft, Intake
 from .call import Scope
 from .desk import Desk
 from .failing import failure
+from .problems import log
 from .reply import Reply
 from .rooms import TASK_METHODS, Place, Room, Rooms
 from .submit import task_reply, transaction_reply
@@ -27,11 +29,15 @@ from .submit import task_reply, transaction_reply
 MAX_DIRECT = 64 * 1024
 """The largest body of such a request; the server reads no further ahead than this."""
 
+MAX_TOGETHER = 64
+"""Requests that are stored by one call."""
+
 Answer = Callable[[Reply], None]
 
 
-def prepare(desk: Desk, rooms: Rooms, method: str, target: bytes, scope: Scope) -> "Direct | None":
+def prepare(together: "Together", rooms: Rooms, method: str, target: bytes, scope: Scope) -> "Direct | None":
     """What to do with the body of the request with this head; None: it is none for here."""
+    desk = together.desk
     if method in TASK_METHODS or not rooms.may_submit(target) or b"#" in target or not target.isascii():
         return None
     path, _, query = target.decode("ascii").partition("?")
@@ -57,13 +63,13 @@ def prepare(desk: Desk, rooms: Rooms, method: str, target: bytes, scope: Scope) 
     key = desk.service.key_at_hand()
     if key is None:
         return None
-    return Direct(desk, place, envelope, method, query, origin, admitted.caller.tenant, key)
+    return Direct(together, place, envelope, method, query, origin, admitted.caller.tenant, key)
 
 
 class Direct(msgspec.Struct, frozen=True):
     """A request that only lacks its body."""
 
-    desk: Desk
+    together: "Together"
     place: Place
     envelope: Envelope
     method: str
@@ -73,35 +79,57 @@ class Direct(msgspec.Struct, frozen=True):
     key: int
 
     def start(self, body: bytes, answer: Answer) -> None:
-        """Stores it; `answer` is called with the reply, now or when it is on disk."""
+        """Stores it; `answer` is called with the reply when it is on disk, or soon where it is refused."""
+        self.together.add(self, body, answer)
 
-        def told(accepted: Accepted | BaseException) -> None:
-            answer(self._reply(accepted))
-
+    def draft(self, body: bytes) -> Draft:
         place = self.place
-        try:
-            self.desk.service.start(
-                Draft(
-                    tenant=self.tenant,
-                    method=self.method,
-                    path=place.rest,
-                    query=self.query,
-                    envelope=self.envelope,
-                    route=place.route or ANY_ROUTE,
-                    dialect=Dialect.TASK if place.room is Room.TASK else Dialect.TRANSACTION,
-                    intake=Intake.small(self.key, body),
-                ),
-                told,
-            )
-        except Exception as error:
-            answer(self._reply(error))
+        return Draft(
+            tenant=self.tenant,
+            method=self.method,
+            path=place.rest,
+            query=self.query,
+            envelope=self.envelope,
+            route=place.route or ANY_ROUTE,
+            dialect=Dialect.TASK if place.room is Room.TASK else Dialect.TRANSACTION,
+            intake=Intake.small(self.key, body),
+        )
 
-    def _reply(self, accepted: Accepted | BaseException) -> Reply:
+    def reply(self, accepted: Accepted | BaseException) -> Reply:
+        desk = self.together.desk
         if isinstance(accepted, BaseException):
             reply = failure(accepted, path=self.place.rest)
         elif self.place.room is Room.TASK:
-            reply = task_reply(self.desk, accepted, self.origin, self.method)
+            reply = task_reply(desk, accepted, self.origin, self.method)
         else:
             reply = transaction_reply(self.place, accepted, self.method)
-        reply.headers.append(self.desk.date())
+        reply.headers.append(desk.date())
         return reply
+
+
+class Together:
+    """Requests whose last byte came in the same round of the loop go to the store by one call."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._waiting: list[tuple[Direct, bytes, Answer]] = []  # one for each connection, at most
+
+    def add(self, direct: Direct, body: bytes, answer: Answer) -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._start)
+        self._waiting.append((direct, body, answer))
+
+    def _start(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for first in range(0, len(waiting), MAX_TOGETHER):
+            self._store(waiting[first : first + MAX_TOGETHER])
+
+    def _store(self, some: list[tuple[Direct, bytes, Answer]]) -> None:
+        def told(outcomes: list[Accepted | BaseException]) -> None:
+            for (direct, _, answer), outcome in zip(some, outcomes, strict=True):
+                try:
+                    answer(direct.reply(outcome))
+                except Exception as error:  # the others must not suffer for it
+                    log.error("an accept could not be answered", exc_info=error)
+
+        self.desk.service.start([direct.draft(body) for direct, body, _ in some], told)

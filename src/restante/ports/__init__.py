@@ -36,8 +36,8 @@ REQUEST_CHUNKS = 0
 """The attempt number under which a request's own large body is kept in chunks."""
 
 
-Told = Callable[[Accepted | BaseException], None]
-"""Takes what became of a submission: what was stored, or why nothing was."""
+Told = Callable[[list[Accepted | BaseException]], None]
+"""Takes what became of submissions, in their order: what was stored, or why nothing was."""
 
 NUMBERS_GOOD = HOUR
 """How long a reserved number may be used. One that is not is lost."""
@@ -127,11 +127,11 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
         """
         ...
 
-    def offer(self, submission: Submission, told: Told) -> None:
-        """`accept` of one submission for whoever does not wait in a task of its own.
+    def offer(self, submissions: Sequence[Submission], told: Told) -> None:
+        """`accept` for whoever does not wait in a task of its own.
 
-        `told` is called on the event loop, once and soon after the commit, with the store's answer or the
-        error. What is raised here is refused at once, and `told` is not called.
+        `told` is called on the event loop, once: soon after the commit, or at once where all are refused.
+        A submission that cannot be kept is no harm to the others.
         """
         ...
 

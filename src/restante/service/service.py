@@ -6,7 +6,7 @@ again (`change`). Nothing here knows how a transaction is spelled on the wire or
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..core.model import (
     Query,
     Request,
     Result,
+    Submission,
     Transaction,
 )
 from ..core.outcome import json_object
@@ -140,58 +141,79 @@ class Service:
         """
         future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
 
-        def told(answer: Accepted | BaseException) -> None:
+        def told(answers: list[Accepted | BaseException]) -> None:
             if future.done():
                 return
+            (answer,) = answers
             if isinstance(answer, BaseException):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
 
-        try:
-            self.start(draft, told)
-        except BaseException:
-            await self.drop_body(draft.intake)
-            raise
+        self.start([draft], told)
         return await future
 
-    def start(self, draft: Draft, told: Told) -> None:
-        """The same for whoever does not wait in a task of its own: `told` is called with the outcome.
+    def start(self, drafts: Sequence[Draft], told: Told) -> None:
+        """The same for whoever does not wait in a task of its own, and for several at a time.
 
-        What is raised here is refused at once: `told` is not called, and the body is still the caller's.
+        `told` is called with what became of each: when that is on disk, or at once where all are refused.
+        What is refused is no harm to the others.
         """
+        started: list[Draft] = []
+        submissions: list[Submission] = []
+        refused: list[tuple[int, BaseException]] = []
+        for place, draft in enumerate(drafts):
+            try:
+                submissions.append(self._submission(draft))
+                started.append(draft)
+            except Exception as error:
+                refused.append((place, error))
+                self._ended(draft, None, error)
+
+        def done(answers: list[Accepted | BaseException]) -> None:
+            for draft, submission, answer in zip(started, submissions, answers, strict=True):
+                self._ended(draft, submission, answer)
+            for place, error in refused:
+                answers.insert(place, error)
+            told(answers)
+
+        if not submissions:
+            done([])
+            return
+        try:
+            self.store.offer(submissions, done)
+        except Exception as error:  # ours to mend
+            done([error] * len(submissions))
+
+    def _submission(self, draft: Draft) -> Submission:
+        """What is to be stored of it, and a place with the runner where one is free. Raises `Refused`."""
         self.check_accepting(draft.tenant)
         id = mint(draft.intake.key, self.chance.bytes(RANDOM_BYTES), self.store.secret)
         submission = submission_of(draft, id=id, now=self.clock.now(), retention=self.policy.limits.retention)
         submission = self.endpoints.at_accept(submission)
         transaction = submission.transaction
-        upstream = transaction.upstream
-        reserved = transaction.due_at == transaction.created_at and self.bell.reserve(upstream, draft.tenant)
-        if reserved:
+        if transaction.due_at == transaction.created_at and self.bell.reserve(
+            transaction.upstream, draft.tenant
+        ):
             submission = msgspec.structs.replace(submission, claim=True)
+        return submission
 
-        def done(answer: Accepted | BaseException) -> None:
-            if isinstance(answer, Accepted) and not answer.replayed:
-                self.overdue.set(transaction.sweep_at)
-                self.endpoints.ring_for(submission.deliveries)
-                if reserved:
-                    keep = submission.request if submission.request.body.size <= READY_BODY else None
-                    self.bell.deliver(upstream, draft.tenant, Claim(answer.transaction, keep))
-                else:
-                    self.bell.ring(upstream, answer.transaction.due_at or 0, draft.tenant)
+    def _ended(self, draft: Draft, submission: Submission | None, answer: Accepted | BaseException) -> None:
+        """Tells whoever should know of a draft that is stored or refused."""
+        if submission is not None and isinstance(answer, Accepted) and not answer.replayed:
+            transaction = submission.transaction
+            self.overdue.set(transaction.sweep_at)
+            self.endpoints.ring_for(submission.deliveries)
+            if submission.claim:
+                keep = submission.request if submission.request.body.size <= READY_BODY else None
+                self.bell.deliver(transaction.upstream, draft.tenant, Claim(answer.transaction, keep))
             else:
-                if reserved:
-                    self.bell.deliver(upstream, draft.tenant, None)
-                if draft.intake.body.inline is None:
-                    self._behind(self.drop_body(draft.intake))
-            told(answer)
-
-        try:
-            self.store.offer(submission, done)
-        except BaseException:
-            if reserved:
-                self.bell.deliver(upstream, draft.tenant, None)
-            raise
+                self.bell.ring(transaction.upstream, transaction.due_at or 0, draft.tenant)
+            return
+        if submission is not None and submission.claim:
+            self.bell.deliver(submission.transaction.upstream, draft.tenant, None)
+        if draft.intake.body.inline is None:
+            self._behind(self.drop_body(draft.intake))
 
     def key_at_hand(self) -> int | None:
         """A row key for `start`, or None where the store must be asked for more (`take_body` does)."""

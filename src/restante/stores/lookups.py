@@ -1,12 +1,14 @@
 """Look-ups by id and by key, of every store: whoever does them gets what was asked meanwhile as one job."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ..core.access import EVERYBODY
+from ..core.errors import KeyReused
 from ..core.identity import key_of
-from ..core.model import Event, Request, Result, Transaction
-from ..ports import EVENTS
+from ..core.model import Accepted, Event, Request, Result, Submission, Transaction
+from ..ports import EVENTS, Told
 
 BODY_BYTES = 16 * 1024
 """What reading a body counts for, which is not known before: so that not too many come at once."""
@@ -28,6 +30,24 @@ class Lookups:
     @property
     def secret(self) -> bytes:
         raise NotImplementedError
+
+    def offer(self, submissions: Sequence[Submission], told: Told) -> None:
+        raise NotImplementedError
+
+    async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
+        future: asyncio.Future[list[Accepted | BaseException]] = asyncio.get_running_loop().create_future()
+
+        def told(answers: list[Accepted | BaseException]) -> None:
+            if not future.done():
+                future.set_result(answers)
+
+        self.offer(submissions, told)
+        answers: list[Accepted | KeyReused] = []
+        for answer in await future:
+            if not isinstance(answer, Accepted | KeyReused):
+                raise answer
+            answers.append(answer)
+        return answers
 
     async def look(self, ids: Sequence[str], *, tenant: str = EVERYBODY) -> list[Transaction | None]:
         keys = [key_of(id, self.secret) for id in ids]

@@ -18,7 +18,7 @@ from .trouble import Lost, unavailable
 ROUNDS = 5
 """How often an idempotency key may change hands while a submission looks at it."""
 
-Answers = dict[int, Accepted | KeyReused]
+Answers = dict[int, Accepted | RestanteError]
 """By the row key of the submission."""
 
 
@@ -33,19 +33,24 @@ class Accepting:
     async def run(self, jobs: list[Job]) -> None:
         """Each job's value becomes its answers. All are written together; where that is refused, one by
         one, so that only the bad one fails."""
+        entries = [entry for job in jobs for entry in job.what]
         try:
-            answers = await self._accept([entry for job in jobs for entry in job.what])
+            answers = await self._accept(entries)
         except StoreUnavailable:
             raise
         except RestanteError as error:
-            if len(jobs) == 1:
-                jobs[0].error = error
-                return
-            for job in jobs:
-                await self.run([job])
-            return
+            answers = {entries[0].key: error} if len(entries) == 1 else await self._accept_each(entries)
         for job in jobs:
             job.value = [answers[entry.key] for entry in job.what]
+
+    async def _accept_each(self, entries: list[Entry]) -> Answers:
+        answers: Answers = {}
+        for entry in entries:
+            try:
+                answers |= await self._accept([entry])
+            except RestanteError as error:
+                answers[entry.key] = error
+        return answers
 
     async def _accept(self, entries: list[Entry]) -> Answers:
         answers: Answers = {}

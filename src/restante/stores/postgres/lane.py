@@ -34,15 +34,18 @@ WAITING_BYTES = 16 * 1024
 class Job:
     """Something to do, and who waits for it. `run` sets `value` or `error`.
 
-    `undo` is given the value and takes back what nobody takes any more.
+    It is about `count` things. `undo` is given the value and takes back what nobody takes any more.
     """
 
-    __slots__ = ("entered", "error", "future", "kind", "undo", "value", "weight", "what")
+    __slots__ = ("count", "entered", "error", "future", "kind", "undo", "value", "weight", "what")
 
-    def __init__(self, kind: str, what: Any, weight: int, undo: Callable[[Any], None] | None) -> None:
+    def __init__(
+        self, kind: str, what: Any, weight: int, count: int, undo: Callable[[Any], None] | None
+    ) -> None:
         self.kind = kind
         self.what = what
         self.weight = weight
+        self.count = count
         self.undo = undo
         loop = asyncio.get_running_loop()
         self.entered = loop.time()
@@ -66,11 +69,11 @@ class Lane:
     ) -> None:
         self._run = run
         self._away = away
-        self._max_jobs = max_waiting
+        self._most = max_waiting
         self._max_bytes = max_waiting * WAITING_BYTES
         self._group = group or self.GROUP
         self._waiting: deque[Job] = deque()
-        self._jobs = 0
+        self._count = 0
         self._bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -85,7 +88,7 @@ class Lane:
         undo: Callable[[Any], None] | None = None,
     ) -> Any:
         """The job's answer. `patience` multiplies how much may be waiting before it is refused."""
-        job = self._enter(kind, what, size, patience, undo)
+        job = self._enter(kind, what, size, 1, patience, undo)
         try:
             return await job.future
         except asyncio.CancelledError:
@@ -93,15 +96,17 @@ class Lane:
                 undo(job.value)  # the answer had come, and nobody takes it
             raise
         finally:
-            self._jobs -= 1
+            self._count -= 1
             self._bytes -= job.weight
 
-    def post(self, kind: str, what: Any, done: Callable[[Job], None], *, size: int = 0) -> None:
+    def post(
+        self, kind: str, what: Any, done: Callable[[Job], None], *, size: int = 0, count: int = 1
+    ) -> None:
         """The same for whoever does not wait: `done` is called with the job once it is over."""
-        job = self._enter(kind, what, size, 1, None)
+        job = self._enter(kind, what, size, count, 1, None)
 
         def over(future: "asyncio.Future[Any]") -> None:
-            self._jobs -= 1
+            self._count -= count
             self._bytes -= job.weight
             future.exception()  # it is the job's error
             done(job)
@@ -115,16 +120,22 @@ class Lane:
             await asyncio.wait([self._task])
 
     def _enter(
-        self, kind: str, what: Any, size: int, patience: int, undo: Callable[[Any], None] | None
+        self,
+        kind: str,
+        what: Any,
+        size: int,
+        count: int,
+        patience: int,
+        undo: Callable[[Any], None] | None,
     ) -> Job:
         if self._closing:
             raise StoreUnavailable("The store is closed.")
         if self._away():
             raise unavailable()
-        if self._jobs >= self._max_jobs * patience or self._bytes >= self._max_bytes * patience:
+        if self._count >= self._most * patience or self._bytes >= self._max_bytes * patience:
             raise StoreUnavailable("Too much is waiting to be stored.", retry_after_seconds=1)
-        job = Job(kind, what, ROW + size, undo)
-        self._jobs += 1
+        job = Job(kind, what, ROW * count + size, count, undo)
+        self._count += count
         self._bytes += job.weight
         self._waiting.append(job)
         if self._task is None:

@@ -49,6 +49,11 @@ class Entry(msgspec.Struct):
         return self.submission.transaction.key
 
     @property
+    def hold(self) -> int | None:
+        hold: int | None = self.row[-1]
+        return hold
+
+    @property
     def scope(self) -> bytes | None:
         claim = self.submission.idempotency
         return claim.scope if claim else None

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
-from ...core.errors import KeyReused, RestanteError, StoreUnavailable
+from ...core.errors import StoreUnavailable
 from ...core.machine import TERMINAL
 from ...core.model import (
     Accepted,
@@ -167,50 +167,36 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
 
     # -- writes
 
-    async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
-        hold = self._nodes.number()
-        entries = [entry_of(one, hold if one.claim else None) for one in submissions]
-        held = [submission.transaction.key for submission in submissions if submission.claim]
-        self._nodes.hold(held, hold)
-        try:
-            answers: list[Accepted | KeyReused] = await self._accept.do(
-                "accept",
-                entries,
-                size=sum(entry.size for entry in entries) + ROW * (len(entries) - 1),
-                undo=lambda answers: self._give_up(held),
-            )
-        except RestanteError as error:
-            for submission in submissions:
-                self._let_go_unless_fresh(submission, hold, error)
-            raise
-        for submission, answer in zip(submissions, answers, strict=True):
-            self._let_go_unless_fresh(submission, hold, answer)
-        return answers
+    def offer(self, submissions: Sequence[Submission], told: Told) -> None:
+        entries = [self._entry(submission) for submission in submissions]
 
-    def offer(self, submission: Submission, told: Told) -> None:
-        hold = self._nodes.number()
-        entry = entry_of(submission, hold if submission.claim else None)
-        if submission.claim:
-            self._nodes.hold((submission.transaction.key,), hold)
+        def answered(answers: list[Accepted | BaseException]) -> None:
+            for entry, answer in zip(entries, answers, strict=True):
+                self._let_go_unless_fresh(entry, answer)
+            told(answers)
 
         def done(job: Job) -> None:
-            answer: Accepted | BaseException = job.error or job.value[0]
-            self._let_go_unless_fresh(submission, hold, answer)
-            told(answer)
+            answered(job.value if job.error is None else [job.error] * len(entries))
 
+        size = sum(entry.size for entry in entries)
         try:
-            self._accept.post("accept", [entry], done, size=entry.size)
+            self._accept.post("accept", entries, done, size=size, count=len(entries))
         except StoreUnavailable as error:
-            self._let_go_unless_fresh(submission, hold, error)
-            raise
+            answered([error] * len(entries))
 
-    def _let_go_unless_fresh(
-        self, submission: Submission, hold: int, answer: Accepted | BaseException
-    ) -> None:
-        if submission.claim and (not isinstance(answer, Accepted) or answer.replayed):
-            self._nodes.let_go(submission.transaction.key)
+    def _entry(self, submission: Submission) -> Entry:
+        """Where it is claimed, under a number of its own: it may be given back alone."""
+        if not submission.claim:
+            return entry_of(submission, None)
+        hold = self._nodes.number()
+        self._nodes.hold((submission.transaction.key,), hold)
+        return entry_of(submission, hold)
+
+    def _let_go_unless_fresh(self, entry: Entry, answer: Accepted | BaseException) -> None:
+        if entry.hold is not None and (not isinstance(answer, Accepted) or answer.replayed):
+            self._nodes.let_go(entry.key)
             if isinstance(answer, Unknown):
-                self._nodes.doubt(hold)
+                self._nodes.doubt(entry.hold)
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
         steps = [step_of(change, self._nodes.held(change.before.key)) for change in changes]

@@ -9,48 +9,41 @@ from typing import Any
 from .database import Database
 from .queries import numbers
 from .rows import Entry, Row, read_rows
-from .worker import Job
 
 FRESH, REUSED = True, False
-Answer = bool | list[Any]
-"""What became of an entry: it is written, its key belongs to another request, or the first one's row."""
+Answer = bool | list[Any] | str
+"""What became of an entry: it is written, its key belongs to another request, the first one's row, or why it
+cannot be kept."""
 
 Known = dict[bytes, tuple[int, bytes, int]]
 """Idempotency entries: scope to key, fingerprint, expires_at."""
 
 
-def accept_alone(database: Database, job: Job) -> bool:
-    """The entries of one call."""
-    return accept_together(database, [job])
-
-
-def accept_together(database: Database, jobs: list[Job]) -> bool:
-    """Writes the entries of all jobs; each job's value is its list of answers. True: it was done."""
-    known = _known(database, jobs)
+def accept(database: Database, entries: list[Entry], answers: list[Answer]) -> bool:
+    """Writes the entries; the answers to them become those in `answers`. True: it was done."""
+    answers.clear()
+    known = _known(database, entries)
     fresh: list[Entry] = []
-    replays: list[tuple[list[Answer], int, int]] = []
-    for job in jobs:
-        answers: list[Answer] = []
-        for entry in job.what:
-            if entry.claim is not None:
-                scope, fingerprint, expires_at = entry.claim
-                first = known.get(scope)
-                if first is not None and first[2] > entry.created_at:
-                    if first[1] == fingerprint:
-                        replays.append((answers, len(answers), first[0]))
-                    answers.append(REUSED)
-                    continue
-                known[scope] = (entry.key, fingerprint, expires_at)
-            fresh.append(entry)
-            answers.append(FRESH)
-        job.value = answers
+    replays: list[tuple[int, int]] = []
+    for entry in entries:
+        if entry.claim is not None:
+            scope, fingerprint, expires_at = entry.claim
+            first = known.get(scope)
+            if first is not None and first[2] > entry.created_at:
+                if first[1] == fingerprint:
+                    replays.append((len(answers), first[0]))
+                answers.append(REUSED)
+                continue
+            known[scope] = (entry.key, fingerprint, expires_at)
+        fresh.append(entry)
+        answers.append(FRESH)
     _insert(database, fresh)
-    _replay(database, replays)
+    _replay(database, replays, answers)
     return True
 
 
-def _known(database: Database, jobs: list[Job]) -> Known:
-    scopes = {entry.claim[0].hex() for job in jobs for entry in job.what if entry.claim is not None}
+def _known(database: Database, entries: list[Entry]) -> Known:
+    scopes = {entry.claim[0].hex() for entry in entries if entry.claim is not None}
     if not scopes:
         return {}
     text = "[" + ",".join(f'"{scope}"' for scope in scopes) + "]"
@@ -75,12 +68,12 @@ def _insert(database: Database, fresh: list[Entry]) -> None:
         database.many("insert_idempotency", scopes)
 
 
-def _replay(database: Database, replays: list[tuple[list[Answer], int, int]]) -> None:
-    """Puts the first transactions in their places: (answers, place, row key)."""
+def _replay(database: Database, replays: list[tuple[int, int]], answers: list[Answer]) -> None:
+    """Puts the first transactions in their places: (place, row key)."""
     if not replays:
         return
-    keys = (numbers(list({key for _, _, key in replays})),)
+    keys = (numbers(list({key for _, key in replays})),)
     database.run("make_readable", keys)
     firsts = {row[0]: row for row in read_rows(database.value("transactions", keys))}
-    for answers, place, key in replays:
+    for place, key in replays:
         answers[place] = firsts[key]

@@ -6,7 +6,7 @@ What is written is spelled as rows here, on the caller's side; the threads only 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from ...core.errors import KeyReused, StoreUnavailable
+from ...core.errors import KeyReused, RestanteError, StoreUnavailable
 from ...core.model import (
     Accepted,
     Change,
@@ -109,57 +109,45 @@ class SQLiteStore(Posting, KeptKeys):
 
     # -- writes
 
-    async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
+    def offer(self, submissions: Sequence[Submission], told: Told) -> None:
         entries = [entry_of(submission) for submission in submissions]
-        held = [submission.transaction.key for submission in submissions if submission.claim]
-        self._memory.hold(held)
-        try:
-            answers: list[Accepted | KeyReused] = await self._write.do(
-                "accept",
-                entries,
-                size=sum(entry.size for entry in entries) + ROW * (len(entries) - 1),
-                told=lambda job: self._settled(submissions, job),
-                undo=lambda _: self._memory.let_go(held),
-            )
-        except Exception:
-            self._memory.let_go(held)
-            raise
-        return answers
-
-    def offer(self, submission: Submission, told: Told) -> None:
-        entry = entry_of(submission)
-        if submission.claim:
-            self._memory.hold((submission.transaction.key,))
+        self._memory.hold([one.transaction.key for one in submissions if one.claim])
 
         def done(job: Job) -> None:
-            self._settled((submission,), job)
-            told(job.error or job.value[0])
+            told(self._settled(submissions, job))
 
+        size = sum([entry.size for entry in entries])
         try:
-            self._write.post("accept", [entry], done, size=entry.size)
-        except StoreUnavailable:
-            self._let_go(submission)
-            raise
+            self._write.post("accept", entries, done, size=size, count=len(entries))
+        except StoreUnavailable as error:
+            told(self._refused(submissions, error))
 
-    def _settled(self, submissions: Sequence[Submission], job: Job) -> None:
-        """After the commit: what became a transaction is queued, the others are not held. The job's value is
-        what the port promises from now on."""
+    def _settled(self, submissions: Sequence[Submission], job: Job) -> list[Accepted | BaseException]:
+        """After the commit: what became a transaction is queued, the others are not held."""
         if job.error is not None:
-            for submission in submissions:
-                self._let_go(submission)
-            return
-        answers: list[Accepted | KeyReused] = []
+            return self._refused(submissions, job.error)
+        answers: list[Accepted | BaseException] = []
+        queued = self._memory.queued
         for submission, answer in zip(submissions, job.value, strict=True):
             if answer is FRESH:
-                self._memory.queued.add(submission.transaction.tenant)
+                queued.add(submission.transaction.tenant)
                 answers.append(Accepted(submission.transaction))
                 continue
             self._let_go(submission)
             if answer is REUSED:
                 answers.append(KeyReused("This idempotency key was used for a different request."))
+            elif isinstance(answer, str):
+                answers.append(RestanteError(answer))
             else:
                 answers.append(Accepted(read_transaction(answer), replayed=True))
-        job.value = answers
+        return answers
+
+    def _refused(
+        self, submissions: Sequence[Submission], error: BaseException
+    ) -> list[Accepted | BaseException]:
+        for submission in submissions:
+            self._let_go(submission)
+        return [error] * len(submissions)
 
     def _let_go(self, submission: Submission) -> None:
         if submission.claim:

@@ -37,13 +37,15 @@ WAITING_BYTES = 16 * 1024
 class Job(msgspec.Struct, eq=False):
     """Something to do, and who is told of it. `value` or `error` is set by the hand.
 
-    `told` is called on the loop when it is done, whether or not somebody waits for the answer. `undo` is
-    given the value and takes back what the job did in memory, where nobody takes its answer.
+    It is about `count` things. `told` is called on the loop when it is done, whether or not somebody waits
+    for the answer. `undo` is given the value and takes back what the job did in memory, where nobody takes
+    its answer.
     """
 
     kind: str
     what: Any
     weight: int
+    count: int = 1
     future: asyncio.Future[Any] | None = None
     told: "Told | None" = None
     undo: Callable[[Any], None] | None = None
@@ -59,7 +61,7 @@ class Hand(Protocol):
     """What does the groups, one after the other."""
 
     enough: int | None
-    """As many make a group without waiting for more; None: it waits for all that come in together."""
+    """So many things make a group without waiting for more; None: it waits for all that come in together."""
 
     def give(self, group: Group, done: Callable[[Group], None]) -> None:
         """Does it; `done` is called on the event loop, each job's value or error set."""
@@ -73,12 +75,13 @@ class Worker:
 
     def __init__(self, hand: Hand, *, max_waiting: int) -> None:
         self._hand = hand
-        self._max_jobs = max_waiting
+        self._most = max_waiting
         self._max_bytes = max_waiting * WAITING_BYTES
         self._loop = asyncio.get_running_loop()
         self._urgent: deque[Job] = deque()
         self._bulk: deque[Job] = deque()
-        self._jobs = 0
+        self._count = 0  # of things that wait or are being done, and of these those that wait
+        self._waiting = 0
         self._bytes = 0
         self._busy = False
         self._gathering = False
@@ -109,9 +112,9 @@ class Worker:
         finally:
             self._done(job)
 
-    def post(self, kind: str, what: Any, told: Told, *, size: int) -> None:
+    def post(self, kind: str, what: Any, told: Told, *, size: int, count: int = 1) -> None:
         """The same without a task that waits: `told` is called. Once posted it is done in any case."""
-        self._put(Job(kind, what, ROW + size, told=told), bulk=False, patience=1)
+        self._put(Job(kind, what, ROW * count + size, count, told=told), bulk=False, patience=1)
 
     async def close(self) -> None:
         """Does what is waiting, then ends the hand."""
@@ -123,9 +126,10 @@ class Worker:
     def _put(self, job: Job, *, bulk: bool, patience: int) -> None:
         if self._closing is not None:
             raise StoreUnavailable("The store is closed.")
-        if self._jobs >= self._max_jobs * patience or self._bytes >= self._max_bytes * patience:
+        if self._count >= self._most * patience or self._bytes >= self._max_bytes * patience:
             raise StoreUnavailable("Too much is waiting to be stored.", retry_after_seconds=1)
-        self._jobs += 1
+        self._count += job.count
+        self._waiting += job.count
         self._bytes += job.weight
         (self._bulk if bulk else self._urgent).append(job)
         if self._busy:
@@ -133,11 +137,11 @@ class Worker:
         if not self._gathering:
             self._gathering = True
             self._loop.call_soon(self._gather, 0, 0)
-        elif self._hand.enough is not None and len(self._urgent) >= self._hand.enough:
+        if self._hand.enough is not None and self._waiting >= self._hand.enough:
             self._go()
 
     def _done(self, job: Job) -> None:
-        self._jobs -= 1
+        self._count -= job.count
         self._bytes -= job.weight
 
     def _gather(self, seen: int, rounds: int) -> None:
@@ -165,6 +169,7 @@ class Worker:
         for lane, room in ((self._urgent, URGENT_GROUP), (self._bulk, BULK_GROUP)):
             while lane and room > 0:
                 job = lane.popleft()
+                self._waiting -= job.count
                 if job.future is not None and job.future.cancelled():
                     if job.undo:
                         job.undo(job.value)

@@ -1,12 +1,14 @@
 """One group, one commit: the writing side of the store, run by a thread or a process of its own.
 
 Everything in a group is written together. Where that is refused (a bad row, a lost race), what was
-written is taken back to the mark and each job is done alone, so that only the bad one fails. Where the disk
-itself fails, the whole group is rolled back and refused: what raises did not happen.
+written is taken back to the mark and each job is done alone, and each submission, so that only the bad
+one fails. Where the disk itself fails, the whole group is rolled back and refused: what raises did not
+happen.
 """
 
+import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from ...ports import REQUEST_CHUNKS
 from . import accepting, changing, keyring, outbox, removing
@@ -17,7 +19,7 @@ from .rows import Entry, Row, Step
 from .turnstile import Open, Turnstile
 from .worker import Job
 
-Work = TypeVar("Work")
+log = logging.getLogger("restante.store")
 
 
 class Writer:
@@ -93,29 +95,36 @@ class Writer:
             for job in jobs:
                 job.error = full
             return
-        self._together(jobs, accepting.accept_together, accepting.accept_alone)
+        entries = [entry for job in jobs for entry in job.what]
+        answers: list[accepting.Answer] = []
+        if self._kept(accepting.accept, entries, answers) is not True:
+            answers = [self._accept_one(entry) for entry in entries]
+        begin = 0
+        for job in jobs:
+            end = begin + len(job.what)
+            job.value = answers[begin:end]
+            begin = end
+
+    def _accept_one(self, entry: Entry) -> accepting.Answer:
+        answers: list[accepting.Answer] = []
+        kept = self._kept(accepting.accept, [entry], answers)
+        if isinstance(kept, Exception):
+            log.error("a write failed", exc_info=kept)
+            return str(wrong(kept))
+        return answers[0]
 
     def _apply(self, jobs: list[Job]) -> None:
-        self._together(jobs, changing.apply_together, changing.apply_alone)
-
-    def _together(
-        self,
-        jobs: list[Job],
-        all: Callable[[Database, list[Job]], bool],
-        one: Callable[[Database, Job], bool],
-    ) -> None:
-        """All at once; where that is refused, one by one from where it began."""
-        if self._kept(all, jobs) is not True:
+        if self._kept(changing.apply_together, jobs) is not True:
             for job in jobs:
-                kept = self._kept(one, job)
+                kept = self._kept(changing.apply_alone, job)
                 if isinstance(kept, Exception):
                     job.error = wrong(kept)
 
-    def _kept(self, work: Callable[[Database, Work], bool], what: Work) -> bool | Exception:
+    def _kept(self, work: Callable[..., bool], *what: object) -> bool | Exception:
         """What `work` returned, or raised. Unless that is True, what it has written is taken back."""
         self._database.run("mark")
         try:
-            kept: bool | Exception = work(self._database, what)
+            kept: bool | Exception = work(self._database, *what)
         except BREAKDOWNS:
             raise
         except Exception as error:
