@@ -72,9 +72,9 @@ def test_addresses_mapped_into_ipv6_are_recognised() -> None:
     origins = Origins(Policy(upstreams={}, trusted_proxies=("10.0.0.0/8",)))
     headers = [(b"x-forwarded-proto", b"https")]
     scope = {"client": ("::ffff:10.1.2.3", 1), "scheme": "http", "headers": headers}
-    assert origins.of(scope, b"h") == "https://h"
+    assert origins.of(scope, scope["headers"], b"h") == "https://h"
     for client in (("::ffff:11.1.2.3", 1), ("testclient", 1), None):
-        assert origins.of({**scope, "client": client}, b"h") == "http://h"
+        assert origins.of({**scope, "client": client}, scope["headers"], b"h") == "http://h"
 
 
 def test_a_refusal_is_not_remembered_as_an_origin() -> None:

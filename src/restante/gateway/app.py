@@ -11,7 +11,7 @@ from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
 from .desk import Desk
-from .direct import Direct, Together, prepare
+from .direct import Together
 from .failing import failure
 from .native import native
 from .prefer import submit_prefer
@@ -43,7 +43,10 @@ SHUTTING_DOWN = StoreUnavailable("The gateway is shutting down.", retry_after_se
 
 
 class Gateway:
-    """One address. `native` serves `/-/` on it, `public` everything else (setting `admin_listen`)."""
+    """One address. `native` serves `/-/` on it, `public` everything else (setting `admin_listen`).
+
+    `direct` is asked for each head how it is served without a task of its own; None: it is not (`direct`).
+    """
 
     def __init__(
         self,
@@ -60,9 +63,9 @@ class Gateway:
         self._desk = Desk(
             service=service, policy=policy, auth=auth, sender=sender, clock=clock, chance=chance
         )
-        self._together = Together(self._desk)
         self._guards_plain = auth.guards_plain
         self._rooms = Rooms(policy, native=native, public=public)
+        self.direct = Together(self._desk, self._rooms).prepare
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -94,10 +97,6 @@ class Gateway:
         if reply is not None:
             reply.headers.append(self._desk.date())
             await call.answer(reply.code, reply.headers, reply.body)
-
-    def direct(self, method: str, target: bytes, scope: Scope) -> Direct | None:
-        """How this request is served without a task of its own; None: it is not (`direct`)."""
-        return prepare(self._together, self._rooms, method, target, scope)
 
 
 async def _decline(scope: Scope, send: Send) -> None:

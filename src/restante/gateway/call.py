@@ -1,13 +1,16 @@
 """One request and its answer, over ASGI: reading the body, writing pieces, seeing the client leave."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from ..ports.auth import Caller
 
 Scope = MutableMapping[str, Any]
+Ends = Mapping[str, Any]
+"""Of a connection: its `client` and `scheme`, as they are in an ASGI scope."""
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from .call import CLOSE, Send
-from .direct import Direct
 from .reply import Reply
 
 if TYPE_CHECKING:
@@ -24,11 +23,11 @@ UNHEARD: Any = Unheard()
 
 
 class DirectCycle:
-    """One request that needs no task, and its answer: what uvicorn's protocol takes for a cycle."""
+    """One request that needs no task, and its answer: what uvicorn's protocol takes for a cycle. Its
+    `protocol` is set before anything of its body comes."""
 
     __slots__ = (
         "body",
-        "direct",
         "disconnected",
         "keep_alive",
         "more_body",
@@ -38,18 +37,17 @@ class DirectCycle:
     )
 
     message_event = Unheard()
+    protocol: "Protocol"
 
-    def __init__(self, protocol: "Protocol", direct: Direct) -> None:
-        self.protocol = protocol
-        self.direct = direct
+    def __init__(self) -> None:
         self.body = b""
         self.more_body = True
         self.keep_alive = True
         self.disconnected = self.response_started = self.response_complete = False
 
     def start(self) -> None:
-        """The body is there."""
-        self.direct.start(bytes(self.body), self.answer)
+        """The body is there. What follows calls `answer`."""
+        raise NotImplementedError
 
     def answer(self, reply: Reply) -> None:
         """Sends it, unless the client has left."""

@@ -39,8 +39,8 @@ class Desk:
         """The origin that the caller used; raises `BadRequest`."""
         for name, value in call.headers:
             if name == b"host":
-                return self.origins.of(call.scope, value)
-        return self.origins.of(call.scope, b"")
+                return self.origins.of(call.scope, call.headers, value)
+        return self.origins.of(call.scope, call.headers, b"")
 
     async def tenant(self, call: Call) -> str:
         """Whose things the caller may see and change (access.py has let them in)."""

@@ -7,9 +7,7 @@ for its head, takes the way of all other requests, which is where it is said wha
 """
 
 import asyncio
-from collections.abc import Callable
-
-import msgspec
+from functools import lru_cache
 
 from ..core.access import Scope as AccessScope
 from ..core.envelope import Envelope, open_envelope
@@ -18,12 +16,13 @@ from ..core.model import Accepted
 from ..core.policy import ANY_ROUTE
 from ..core.status import Dialect
 from ..service import Draft, Intake
-from .call import Scope
+from .call import Ends, Fields
+from .cycle import DirectCycle
 from .desk import Desk
 from .failing import failure
 from .problems import log
 from .reply import Reply
-from .rooms import TASK_METHODS, Place, Room, Rooms
+from .rooms import MAX_REMEMBERED, PLACES, TASK_METHODS, Place, Room, Rooms
 from .submit import task_reply, transaction_reply
 
 MAX_DIRECT = 64 * 1024
@@ -32,57 +31,39 @@ MAX_DIRECT = 64 * 1024
 MAX_TOGETHER = 64
 """Requests that are stored by one call."""
 
-Answer = Callable[[Reply], None]
 
+class Direct(DirectCycle):
+    """Such a request."""
 
-def prepare(together: "Together", rooms: Rooms, method: str, target: bytes, scope: Scope) -> "Direct | None":
-    """What to do with the body of the request with this head; None: it is none for here."""
-    desk = together.desk
-    if method in TASK_METHODS or not rooms.may_submit(target) or b"#" in target or not target.isascii():
-        return None
-    path, _, query = target.decode("ascii").partition("?")
-    if desk.pages.concern(scope["headers"]):
-        return None
-    admitted = desk.auth.recognise(scope["headers"])
-    if admitted is None or AccessScope.SUBMIT not in admitted.caller.scopes:
-        return None
-    headers = admitted.headers
-    try:
-        place = rooms.find(method, path, headers)
-        if place.room is not Room.TASK and place.room is not Room.SUBMIT:
-            return None
-        envelope = open_envelope(headers)
-        if envelope.callback is not None or (place.route or ANY_ROUTE).callback is not None:
-            return None  # its address is looked up first
-        origin = desk.origins.of(scope, envelope.host)
-    except Refused:
-        return None
-    size = envelope.length
-    if size is None or size > min(desk.limits.inline_body, desk.limits.max_body, MAX_DIRECT):
-        return None
-    key = desk.service.key_at_hand()
-    if key is None:
-        return None
-    return Direct(together, place, envelope, method, query, origin, admitted.caller.tenant, key)
+    __slots__ = ("envelope", "key", "method", "origin", "place", "query", "tenant", "together")
 
+    def __init__(
+        self,
+        together: "Together",
+        *,
+        place: Place,
+        envelope: Envelope,
+        method: str,
+        query: str,
+        origin: str,
+        tenant: str,
+        key: int,
+    ) -> None:
+        super().__init__()
+        self.together = together
+        self.place = place
+        self.envelope = envelope
+        self.method = method
+        self.query = query
+        self.origin = origin
+        self.tenant = tenant
+        self.key = key
 
-class Direct(msgspec.Struct, frozen=True):
-    """A request that only lacks its body."""
+    def start(self) -> None:
+        self.together.add(self)
 
-    together: "Together"
-    place: Place
-    envelope: Envelope
-    method: str
-    query: str
-    origin: str
-    tenant: str
-    key: int
-
-    def start(self, body: bytes, answer: Answer) -> None:
-        """Stores it; `answer` is called with the reply when it is on disk, or soon where it is refused."""
-        self.together.add(self, body, answer)
-
-    def draft(self, body: bytes) -> Draft:
+    def draft(self) -> Draft:
+        """What is to be stored."""
         place = self.place
         return Draft(
             tenant=self.tenant,
@@ -92,44 +73,99 @@ class Direct(msgspec.Struct, frozen=True):
             envelope=self.envelope,
             route=place.route or ANY_ROUTE,
             dialect=Dialect.TASK if place.room is Room.TASK else Dialect.TRANSACTION,
-            intake=Intake.small(self.key, body),
+            intake=Intake.small(self.key, bytes(self.body)),
         )
 
-    def reply(self, accepted: Accepted | BaseException) -> Reply:
-        desk = self.together.desk
+    def reply(self, accepted: Accepted | BaseException, desk: Desk) -> Reply:
+        """What is to be said of it, but the date."""
         if isinstance(accepted, BaseException):
-            reply = failure(accepted, path=self.place.rest)
-        elif self.place.room is Room.TASK:
-            reply = task_reply(desk, accepted, self.origin, self.method)
-        else:
-            reply = transaction_reply(self.place, accepted, self.method)
-        reply.headers.append(desk.date())
-        return reply
+            return failure(accepted, path=self.place.rest)
+        if self.place.room is Room.TASK:
+            return task_reply(desk, accepted, self.origin, self.method)
+        return transaction_reply(self.place, accepted, self.method)
 
 
 class Together:
-    """Requests whose last byte came in the same round of the loop go to the store by one call."""
+    """One for each gateway. Requests whose last byte came in the same round of the loop go to the store by
+    one call."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self._waiting: list[tuple[Direct, bytes, Answer]] = []  # one for each connection, at most
+    def __init__(self, desk: Desk, rooms: Rooms) -> None:
+        self._desk = desk
+        self._rooms = rooms
+        self._remembered = lru_cache(PLACES)(self._aim)
+        self._most = min(desk.limits.inline_body, desk.limits.max_body, MAX_DIRECT)
+        self._waiting: list[Direct] = []  # one for each connection, at most
 
-    def add(self, direct: Direct, body: bytes, answer: Answer) -> None:
+    def prepare(self, method: str, target: bytes, headers: Fields, ends: Ends) -> Direct | None:
+        """The request with this head, which only lacks its body; None: it is none for here."""
+        aim = (self._remembered if len(target) <= MAX_REMEMBERED else self._aim)(method, target)
+        desk = self._desk
+        if aim is None or desk.pages.concern(headers):
+            return None
+        admitted = desk.auth.recognise(headers)
+        if admitted is None or AccessScope.SUBMIT not in admitted.caller.scopes:
+            return None
+        place, query = aim
+        try:
+            envelope = open_envelope(admitted.headers)
+            if envelope.callback is not None:  # its address is looked up first
+                return None
+            origin = desk.origins.of(ends, headers, envelope.host)
+        except Refused:
+            return None
+        size = envelope.length
+        if size is None or size > self._most:
+            return None
+        key = desk.service.key_at_hand()
+        if key is None:
+            return None
+        return Direct(
+            self,
+            place=place,
+            envelope=envelope,
+            method=method,
+            query=query,
+            origin=origin,
+            tenant=admitted.caller.tenant,
+            key=key,
+        )
+
+    def _aim(self, method: str, target: bytes) -> tuple[Place, str] | None:
+        """Where a request goes that is to be stored, and its query."""
+        if method in TASK_METHODS or not self._rooms.may_submit(target):
+            return None
+        if b"#" in target or not target.isascii():
+            return None
+        path, _, query = target.decode("ascii").partition("?")
+        try:
+            place = self._rooms.find(method, path)
+        except Refused:
+            return None
+        if place.room is not Room.TASK and place.room is not Room.SUBMIT:
+            return None
+        return None if (place.route or ANY_ROUTE).callback is not None else (place, query)
+
+    def add(self, direct: Direct) -> None:
+        """Its body is there."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._start)
-        self._waiting.append((direct, body, answer))
+        self._waiting.append(direct)
 
     def _start(self) -> None:
         waiting, self._waiting = self._waiting, []
         for first in range(0, len(waiting), MAX_TOGETHER):
             self._store(waiting[first : first + MAX_TOGETHER])
 
-    def _store(self, some: list[tuple[Direct, bytes, Answer]]) -> None:
+    def _store(self, some: list[Direct]) -> None:
         def told(outcomes: list[Accepted | BaseException]) -> None:
-            for (direct, _, answer), outcome in zip(some, outcomes, strict=True):
+            desk = self._desk
+            date = desk.date()
+            for direct, outcome in zip(some, outcomes, strict=True):
                 try:
-                    answer(direct.reply(outcome))
+                    reply = direct.reply(outcome, desk)
+                    reply.headers.append(date)
+                    direct.answer(reply)
                 except Exception as error:  # the others must not suffer for it
                     log.error("an accept could not be answered", exc_info=error)
 
-        self.desk.service.start([direct.draft(body) for direct, body, _ in some], told)
+        self._desk.service.start([direct.draft() for direct in some], told)

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from ..core.errors import BadRequest
 from ..core.headers import first
 from ..core.policy import Policy
-from .call import Fields, Scope
+from .call import Ends, Fields
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[([0-9A-Fa-f:.]{2,45})\])(?::\d{1,5})?")
 
@@ -19,17 +19,16 @@ class Origins:
         self._public = policy.public_url.rstrip("/") if policy.public_url else None
         self._trusted = tuple(ip_network(network, strict=False) for network in policy.trusted_proxies)
 
-    def of(self, scope: Scope, host: bytes) -> str:
+    def of(self, ends: Ends, headers: Fields, host: bytes) -> str:
         """Raises `BadRequest` where `host`, the value of the field, is none."""
         if self._public is not None:
             origin("", host)
             return self._public
-        if self._trusted and self._trusts(scope.get("client")):
-            headers: Fields = scope["headers"]
+        if self._trusted and self._trusts(ends.get("client")):
             forwarded = _last(first(headers, b"x-forwarded-proto")).lower()
-            scheme = forwarded.decode() if forwarded in (b"http", b"https") else scope["scheme"]
+            scheme = forwarded.decode() if forwarded in (b"http", b"https") else ends["scheme"]
             return origin(scheme, _last(first(headers, b"x-forwarded-host")) or host)
-        return origin(scope["scheme"], host)
+        return origin(ends["scheme"], host)
 
     def _trusts(self, client: tuple[str, int] | None) -> bool:
         if client is None:

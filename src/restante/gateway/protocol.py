@@ -20,9 +20,8 @@ from uvicorn.server import ServerState
 
 from ..core.errors import BadRequest
 from ..core.headers import first
-from .call import CUT, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Scope
+from .call import CUT, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Ends, Fields
 from .cycle import UNHEARD, DirectCycle, answer_whole
-from .direct import Direct
 from .form import origin_form
 from .problems import UNKNOWN, Problem, as_message, problem_of
 
@@ -83,6 +82,9 @@ class State(ServerState):
 
 WHOLE_MESSAGE = -1
 
+PREPARE = Callable[[str, bytes, Fields, Ends], DirectCycle | None]
+"""Takes a request's method, target and header fields, and what is known of the connection."""
+
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
@@ -104,7 +106,8 @@ class Protocol(HttpToolsProtocol):
         self.idle_since = 0.0  # by the loop's clock; older where the timer was set later
         self.last = False  # the server ends: whatever is asked now is the last on this connection
         self.told: Callable[[], None] | None = None  # when the connection is lost
-        self.direct: Callable[[str, bytes, Scope], Direct | None] | None = getattr(self.app, "direct", None)
+        self.direct: PREPARE | None = getattr(self.app, "direct", None)
+        self.ends: Ends = {}
         # One for all requests, and naming none: a request that led to itself would be garbage that
         # only the collector finds.
         self.extensions: dict[str, Any] = {
@@ -116,6 +119,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        self.ends = {"client": self.client, "scheme": self.scheme}
         self._wait_for_head()
         most = self.server_state.max_connections if isinstance(self.server_state, State) else None
         if most is not None and len(self.connections) > most:
@@ -161,7 +165,9 @@ class Protocol(HttpToolsProtocol):
             self.server_state.deserted.set()
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self.head_size = 0
         self.head_is_new = True
 
@@ -173,6 +179,7 @@ class Protocol(HttpToolsProtocol):
             cycle = self._directly()
             if cycle is not None:
                 cycle.keep_alive = not self.last
+                cycle.protocol = self
                 self.cycle = cycle  # type: ignore[assignment]
                 self.head_size = None
                 return
@@ -188,6 +195,7 @@ class Protocol(HttpToolsProtocol):
             self.url = origin_form(self.url, self.parser.get_http_version(), self.headers)
         except BadRequest as error:
             self._stop(problem_of(error))
+        self._make_scope()
         super().on_headers_complete()
         self.head_size = None
         self.headers = UNHEARD  # what is still to come are trailers
@@ -239,8 +247,14 @@ class Protocol(HttpToolsProtocol):
         ):
             return None
         assert self.direct is not None
-        direct = self.direct(parser.get_method().decode("ascii"), self.url, cast(Scope, self.scope))
-        return None if direct is None else DirectCycle(self, direct)
+        return self.direct(parser.get_method().decode("ascii"), self.url, self.headers, self.ends)
+
+    def _make_scope(self) -> None:
+        """For a request that is served by a task. uvicorn does so, and more, when a message begins."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
 
     def _body_goes_on(self, size: int) -> None:
         """`size` bytes have come, and the body is not at its end."""

@@ -54,7 +54,11 @@ async def accept(
     service = desk.service
     envelope = open_envelope(call.headers if headers is None else headers)
     tenant = await desk.tenant(call)
-    origin = desk.origins.of(call.scope, envelope.host) if dialect is not Dialect.TRANSACTION else ""
+    origin = (
+        desk.origins.of(call.scope, call.scope["headers"], envelope.host)
+        if dialect is not Dialect.TRANSACTION
+        else ""
+    )
     size = announced(call, envelope)
     if size is None or size > desk.limits.inline_body:  # before a large body is asked for
         service.check_accepting(tenant)

@@ -162,9 +162,10 @@ class Service:
         started: list[Draft] = []
         submissions: list[Submission] = []
         refused: list[tuple[int, BaseException]] = []
+        now = self.clock.now()
         for place, draft in enumerate(drafts):
             try:
-                submissions.append(self._submission(draft))
+                submissions.append(self._submission(draft, now))
                 started.append(draft)
             except Exception as error:
                 refused.append((place, error))
@@ -185,11 +186,11 @@ class Service:
         except Exception as error:  # ours to mend
             done([error] * len(submissions))
 
-    def _submission(self, draft: Draft) -> Submission:
+    def _submission(self, draft: Draft, now: int) -> Submission:
         """What is to be stored of it, and a place with the runner where one is free. Raises `Refused`."""
         self.check_accepting(draft.tenant)
         id = mint(draft.intake.key, self.chance.bytes(RANDOM_BYTES), self.store.secret)
-        submission = submission_of(draft, id=id, now=self.clock.now(), retention=self.policy.limits.retention)
+        submission = submission_of(draft, id=id, now=now, retention=self.policy.limits.retention)
         submission = self.endpoints.at_accept(submission)
         transaction = submission.transaction
         if transaction.due_at == transaction.created_at and self.bell.reserve(

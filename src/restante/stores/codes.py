@@ -21,6 +21,8 @@ DIALECT = {dialect: number for number, dialect in enumerate(DIALECTS)}
 KIND = {kind: number for number, kind in enumerate(KINDS)}
 PHASES = tuple(Phase)
 READINGS = tuple(Reading)
+PHASE = {phase: number for number, phase in enumerate(PHASES)}
+READING = {reading: number for number, reading in enumerate(READINGS)}
 STATES = (State.WAITING, State.SENDING, State.DELIVERED, State.DEAD)
 STATE = {state: number for number, state in enumerate(STATES)}
 
