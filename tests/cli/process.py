@@ -13,6 +13,8 @@ from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
 
+from .. import forked
+
 PATIENCE_SECONDS = 20.0
 RESTANTE = (sys.executable, "-m", "restante")
 LISTENS = re.compile(r"listens on +http://127\.0\.0\.1:(\d+)")
@@ -26,22 +28,29 @@ def environment(**variables: str) -> dict[str, str]:
 
 def run(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """`restante …` to its end."""
-    return subprocess.run(
+    return forked.run(
         [*RESTANTE, *arguments],
         cwd=folder,
         env=environment(**variables),
-        capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
-        check=False,
     )
 
 
 class Running:
-    """A command that goes on until it is told to stop. Use it as a context."""
+    """A command that goes on until it is told to stop. Use it as a context.
 
-    def __init__(self, *command: str, folder: Path, **variables: str) -> None:
-        self.child = subprocess.Popen(
+    `start`: what starts it; `subprocess.Popen` does as a shell would.
+    """
+
+    def __init__(
+        self,
+        *command: str,
+        folder: Path,
+        start: "type[subprocess.Popen[str]]" = forked.Popen,
+        **variables: str,
+    ) -> None:
+        self.child = start(
             command,
             cwd=folder,
             env=environment(**variables),

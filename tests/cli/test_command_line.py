@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from restante.cli import entry
 from restante.cli.check import check
 from restante.config.settings import TOP
 
+from .. import forked
 from .process import PATIENCE_SECONDS, RESTANTE, environment
 
 UPSTREAM = "http://127.0.0.1:9"
@@ -263,14 +263,12 @@ def test_help_is_there_for_every_command(command: Command) -> None:
 def test_a_reader_who_has_gone_gets_no_traceback(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    ended = subprocess.run(
+    ended = forked.run(
         [*RESTANTE, "check", "--json", "--upstream", UPSTREAM],
         stdout=writing,
-        stderr=subprocess.PIPE,
         cwd=tmp_path,
         env=environment(),
         timeout=PATIENCE_SECONDS,
-        check=False,
     )
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (1, b"")

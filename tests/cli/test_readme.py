@@ -102,10 +102,10 @@ def test_the_first_pages_session_runs_as_it_stands(tmp_path: Path) -> None:
     install, started, *rest = re.split(r"^(.*) &$\n", session, flags=re.MULTILINE)
     assert install.split("#")[0].strip() == "make install"
     configure, served, calls = rest
-    with Running(*shlex.split(started), folder=tmp_path):
+    with Running(*shlex.split(started), folder=tmp_path, start=subprocess.Popen):
         wait_for(upstream)
         assert "all well" in paste(configure, tmp_path)
-        with Running(*shlex.split(served), folder=tmp_path) as server:
+        with Running(*shlex.split(served), folder=tmp_path, start=subprocess.Popen) as server:
             assert server.port() == gateway
             printed = paste(calls, tmp_path)
     assert '"transactions":[]' in printed

@@ -1,6 +1,7 @@
 """`restante serve` as a process: how it starts, how it refuses to, how it ends."""
 
 import signal
+import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def healthy(port: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_where_it_listens_and_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    with Running(*RESTANTE, "serve", *UPSTREAM, *FREE, folder=tmp_path) as server:
+    command = (*RESTANTE, "serve", *UPSTREAM, *FREE)
+    with Running(*command, folder=tmp_path, start=subprocess.Popen) as server:
         assert healthy(server.port())
         code, errors = server.stop(number)
     assert code == 0, errors

@@ -22,6 +22,7 @@ import pytest
 
 from restante.cli.printing import plain
 
+from .. import forked
 from .cable import cut
 from .process import PATIENCE_SECONDS, RESTANTE, Running, environment, taken_port
 from .upstream import Answer, Seen, Web, serving
@@ -41,14 +42,12 @@ class Gateway:
     def run(
         self, *arguments: str, data: bytes = b"", **variables: str
     ) -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run(
+        return forked.run(
             [*RESTANTE, *arguments],
             input=data,
             cwd=self.folder,
             env=environment(**{"RESTANTE_SERVER": self.url, **variables}),
-            capture_output=True,
             timeout=PATIENCE_SECONDS,
-            check=False,
         )
 
     def told(self, *arguments: str, data: bytes = b"") -> str:
@@ -565,14 +564,12 @@ def test_a_reader_that_has_left_is_no_trouble(gateway: Gateway, command: str) ->
     id = gateway.ended("GET", "/bytes")
     reading, writing = os.pipe()
     os.close(reading)
-    ended = subprocess.run(
+    ended = forked.run(
         [*RESTANTE, *command.replace("ID", id).split()],
         cwd=gateway.folder,
         stdout=writing,
-        stderr=subprocess.PIPE,
         env=environment(RESTANTE_SERVER=gateway.url, RESTANTE_UPSTREAM="http://127.0.0.1:9"),
         timeout=PATIENCE_SECONDS,
-        check=False,
     )
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (1, b"")
@@ -630,7 +627,7 @@ def on_a_terminal(gateway: Gateway, *arguments: str, columns: int = 80, code: in
     """What a terminal of so many columns is sent, errors included."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    ended = subprocess.Popen(
+    ended = forked.Popen(
         [*RESTANTE, *arguments],
         cwd=gateway.folder,
         stdout=theirs,

@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from .. import forked
+
 START_SECONDS = 15.0
 END_SECONDS = 15.0
 PAUSE_SECONDS = 0.01
@@ -106,7 +108,7 @@ class Process:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self._errors = (cwd / f"stderr-{port}-{time.monotonic_ns()}").open("w+b")
-        self.child = subprocess.Popen(
+        self.child = forked.Popen(
             [sys.executable, *command],
             stdout=subprocess.DEVNULL,
             stderr=self._errors,

@@ -9,8 +9,9 @@ import pytest
 from restante.core.policy import Limits
 from restante.ports import Store
 from restante.stores.postgres import PostgresStore
-from restante.stores.sqlite import SQLiteStore
+from restante.stores.sqlite import SQLiteStore, apart
 
+from .. import forked
 from ..pgbouncer import Bouncer, installed
 from ..postgres import Server
 from .postgres.pooler import Pooler
@@ -29,6 +30,7 @@ def _sqlite(request: pytest.FixtureRequest) -> Opener:
 
 def _apart(request: pytest.FixtureRequest) -> Opener:
     folder: Path = request.getfixturevalue("tmp_path")
+    request.getfixturevalue("forking")
 
     async def open(**limits: Any) -> Store:
         return await SQLiteStore.open(str(folder / "restante.db"), limits=Limits(**limits), apart=True)
@@ -62,6 +64,12 @@ mode, a real one where there is one; `check-all`."""
 @pytest.fixture(params=["sqlite", "apart", "postgres", pytest.param("pooled", marks=pytest.mark.all)])
 def opener(request: pytest.FixtureRequest) -> Opener:
     return BACK_ENDS[request.param](request)
+
+
+@pytest.fixture
+def forking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that writes is forked, as a real one that starts at once."""
+    monkeypatch.setattr(apart, "subprocess", forked)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from restante.core.model import Transaction
 from restante.core.policy import Limits
 from restante.stores.sqlite import SQLiteStore
 
+from ... import forked
 from ..samples import NOW, a_submission, accepted, applied, begin, claimed, complete, now_is
 from .conftest import Disk
 
@@ -78,13 +78,10 @@ async def test_reads_go_on_while_the_disk_is_full(store: SQLiteStore, disk: Disk
 def test_a_file_that_must_not_grow_refuses_and_recovers(tmp_path: Path) -> None:
     """The real thing: the system's limit on a file's size, reached and then lifted."""
     path = tmp_path / "restante.db"
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.stores.sqlite.growing", str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
+    done = forked.run(
+        [sys.executable, "-m", "tests.stores.sqlite.growing", str(path)], text=True, cwd=ROOT, timeout=30
     )
+    assert not done.returncode, done.stderr
     assert done.stdout.split() == ["refused", "recovered", "whole"]
 
 

@@ -11,6 +11,7 @@ from restante.core.policy import Limits
 from restante.core.status import Phase, Status
 from restante.stores.sqlite import SQLiteStore
 
+from ... import forked
 from ..samples import NOW
 
 ROOT = Path(__file__).parents[3]
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 def killed(path: Path, acknowledged: int, *how: str) -> list[str]:
     """What a process that was killed after so many acknowledgements had said until then."""
-    victim = subprocess.Popen(
+    victim = forked.Popen(
         [sys.executable, "-m", "tests.stores.sqlite.victim", str(path), *how],
         stdout=subprocess.PIPE,
         text=True,
