@@ -17,7 +17,15 @@ def postgres() -> Iterator[Server]:
 
 @pytest.fixture
 async def database(postgres: Server) -> AsyncIterator[str]:
-    """The URL of a fresh, migrated database."""
+    """The URL of a migrated database with nothing in it."""
+    url = await postgres.lend()
+    yield url
+    await postgres.give_back(url)
+
+
+@pytest.fixture
+async def fresh_database(postgres: Server) -> AsyncIterator[str]:
+    """The same, and nothing ever was in it: no dead row, no statistics."""
     url = await postgres.database()
     yield url
     await postgres.drop(url)
