@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ..matrix import rows
 from .harness import Process, RecordingUpstream, caller, free_port, serving, settled
 from .test_kill_later import DEFERRED, QUESTION
 from .victim import PROGRESS, STEPS
@@ -58,10 +59,13 @@ async def all_ids(client: httpx.AsyncClient, url: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("step", "interrupted"),
-    [
-        *((step, "fail") for step in ONCE),
-        *((step, "retry") for step in ONCE if AGAIN[step] != ONCE[step]),
-    ],
+    rows(
+        [
+            *((step, "fail") for step in ONCE),
+            *((step, "retry") for step in ONCE if AGAIN[step] != ONCE[step]),
+        ],
+        quick=lambda row: row[0].startswith("after"),
+    ),
 )
 async def test_kill_at_each_step_loses_nothing_and_repeats_only_what_may_be_repeated(
     step: str, interrupted: str, tmp_path: Path

@@ -18,6 +18,7 @@ import uvicorn
 
 from restante.demo.payments import PaymentAPI
 
+from ..matrix import rows
 from .harness import Process, caller, free_port, settled
 
 VICTIM = Path(__file__).parent / "victim.py"
@@ -147,11 +148,14 @@ async def a_story(folder: Path, upstream: str, timeout: str = "500ms") -> AsyncI
 
 @pytest.mark.parametrize(
     ("step", "then"),
-    [
-        *((step, None) for step in SENT),
-        # For the next process it is the same whether the answer was in hand or still to come.
-        *((step, then) for step in list(SENT)[:2] for then in (*QUESTION, *LOOKING)),
-    ],
+    rows(
+        [
+            *((step, None) for step in SENT),
+            # For the next process it is the same whether the answer was in hand or still to come.
+            *((step, then) for step in list(SENT)[:2] for then in (*QUESTION, *LOOKING)),
+        ],
+        quick=lambda row: row[1] in (None, "after the question's commit"),
+    ),
 )
 async def test_an_interrupted_payment_is_settled_by_look_up_charged_once_and_answered_right(
     step: str, then: str | None, tmp_path: Path

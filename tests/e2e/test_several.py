@@ -11,6 +11,7 @@ import pytest
 from restante.core.clock import SECOND
 from restante.core.policy import Limits
 
+from ..matrix import rows
 from ..postgres import Server
 from .harness import Process, RecordingUpstream, caller, free_port, serving, settled
 from .test_kill import BODY, ONCE, VICTIM
@@ -58,7 +59,10 @@ def configured(folder: Path, upstream: str, database: str, port: int) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("step", ONCE)
+@pytest.mark.parametrize(
+    "step",
+    rows(ONCE, quick=lambda step: step in ("after the accept commit", "after the request was sent")),
+)
 async def test_what_a_killed_server_was_doing_another_takes_up(
     step: str, tmp_path: Path, database: str
 ) -> None:

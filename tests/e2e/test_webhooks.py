@@ -10,6 +10,7 @@ import pytest
 
 from restante.webhooks import verify
 
+from ..matrix import rows
 from .harness import Call, Process, RecordingUpstream, free_port, serving
 
 ACCEPTED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -75,7 +76,7 @@ async def told(receiver: Receiver, ids: set[str], sequences: int) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=rows(["sqlite", "postgres"], quick=lambda name: name == "sqlite"))
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/restante.db"

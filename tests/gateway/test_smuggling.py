@@ -9,6 +9,7 @@ import pytest
 from restante.core.policy import Route
 from restante.core.status import Dialect
 
+from ..matrix import rows
 from .conftest import MakeHouse
 from .corpus import HIDDEN, REFUSED, SECOND, SERVED
 from .house import House
@@ -19,6 +20,14 @@ TICKETS = Route(
     path="/tickets", dialect=Dialect.TRANSACTION, transactions="/transactions", tracking_id="X-Tracking"
 )
 TARGETS = {"through": b"/x", "task": b"/async/x", "transaction": b"/tickets"}
+
+WAYS = pytest.mark.parametrize(
+    ("room", "how"),
+    rows(
+        [(room, how) for room in TARGETS for how in ("at once", "by the byte")],
+        quick=lambda way: way == ("task", "by the byte") or way[1] == "at once",
+    ),
+)
 
 
 class Recorder:
@@ -78,8 +87,7 @@ async def ask(wire: Wire, raw: bytes, how: str) -> Seen:
     return await answer
 
 
-@pytest.mark.parametrize("how", ["at once", "by the byte"])
-@pytest.mark.parametrize("room", TARGETS)
+@WAYS
 async def test_what_can_be_read_in_two_ways_is_refused(
     recorded: tuple[House, Recorder], room: str, how: str
 ) -> None:
@@ -95,8 +103,7 @@ async def test_what_can_be_read_in_two_ways_is_refused(
         assert house.store.queued == 0, name
 
 
-@pytest.mark.parametrize("how", ["at once", "by the byte"])
-@pytest.mark.parametrize("room", TARGETS)
+@WAYS
 async def test_what_is_served_is_one_request_and_the_next_is_another(
     recorded: tuple[House, Recorder], room: str, how: str
 ) -> None:

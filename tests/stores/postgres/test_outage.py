@@ -96,7 +96,13 @@ class Load:
                 await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["restart", "crash"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGINT, id="restart", marks=pytest.mark.slow),
+        pytest.param(signal.SIGQUIT, id="crash"),
+    ],
+)
 async def test_a_server_that_goes_away_under_load_takes_nothing_with_it(
     server: Server, store: PostgresStore, how: signal.Signals
 ) -> None:
