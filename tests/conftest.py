@@ -1,10 +1,17 @@
 """What tests in several rooms use."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from .postgres import Server
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays, and need not be looked through by the collector again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

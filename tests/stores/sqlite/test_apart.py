@@ -15,7 +15,11 @@ from restante.core.policy import Limits
 from restante.stores.sqlite import SQLiteStore
 from restante.stores.sqlite.apart import Apart
 
+from ... import forked
 from ..samples import a_submission, accepted, now_is
+
+ROOT = Path(__file__).parents[3]
+PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -40,19 +44,14 @@ async def test_the_file_is_free_once_both_have_ended(path: Path, apart: SQLiteSt
     await again.close()
 
 
-async def test_where_the_writing_process_ends_its_server_ends_too(path: Path) -> None:
-    store = await SQLiteStore.open(str(path), limits=Limits(), apart=True)
-    broken = asyncio.Event()
-    hand = hand_of(store)
-    hand._broken = broken.set
-    asking = asyncio.ensure_future(store.ping())
-    os.kill(hand._child.process.pid, signal.SIGKILL)
-    async with asyncio.timeout(30):
-        await broken.wait()
-    assert not asking.done() or not asking.exception()
-    asking.cancel()
-    store._write._busy = False  # nobody will answer
-    await store.close()
+def test_where_the_writing_process_ends_its_server_ends_too(path: Path) -> None:
+    command = [sys.executable, "-m", "tests.stores.sqlite.victim", str(path), "apart"]
+    with forked.Popen(command, stdout=forked.PIPE, text=True, cwd=ROOT) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline().startswith("accepted")
+        (writer,) = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        os.kill(int(writer), signal.SIGKILL)
+        assert server.wait(PATIENCE_SECONDS) == -signal.SIGKILL
 
 
 async def test_signals_that_end_a_server_are_not_for_its_writer(apart: SQLiteStore) -> None:
