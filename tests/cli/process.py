@@ -15,7 +15,7 @@ from types import TracebackType
 
 from .. import forked
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 RESTANTE = (sys.executable, "-m", "restante")
 LISTENS = re.compile(r"listens on +http://127\.0\.0\.1:(\d+)")
 
