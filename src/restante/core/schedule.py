@@ -6,7 +6,10 @@ from email.utils import parsedate_to_datetime
 from .clock import SECOND
 from .policy import Retry
 
-_DIGITS = 9  # of a Retry-After in seconds; more is nonsense
+LONGEST_ASKED = 1_000_000_000 * SECOND
+"""A `Retry-After` in seconds beyond this, however many digits it has, is taken for this."""
+
+_MOST_DIGITS = 10
 _DOUBLINGS = 40  # beyond this the cap has long been reached
 
 
@@ -34,8 +37,9 @@ def retry_after(raw: bytes | None, now: int) -> int | None:
     if raw is None:
         return None
     text = raw.decode("latin-1").strip()
-    if text.isascii() and text.isdigit() and len(text) <= _DIGITS:
-        return int(text) * SECOND
+    if text.isascii() and text.isdigit():
+        digits = text.lstrip("0") or "0"
+        return int(digits) * SECOND if len(digits) < _MOST_DIGITS else LONGEST_ASKED
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, IndexError, TypeError, OverflowError):

@@ -41,7 +41,7 @@ ADMIT_SECONDS = 5.0
 """For the look-up in `admit`; a name that takes longer is admitted, and judged again when it is sent to."""
 
 MAX_RETRY_AFTER = 100
-"""Bytes of a Retry-After that are given back; a longer one is none."""
+"""Bytes of a Retry-After that are given back: more than a date has, and of a number its beginning will do."""
 
 LOOKING_UP = "the name was not resolved"
 CONNECTING = "no connection"
@@ -62,13 +62,14 @@ class HTTPCourier:
         attempt = _Attempt(self._guard, self._pool, self._ca_file, timeout_seconds)
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await attempt.make(parcel)
+                await attempt.make(parcel)
+            return attempt.receipt(Carried.ANSWERED)
         except TimeoutError:
-            return Receipt(Carried.TIMED_OUT, f"{attempt.missing} within {timeout_seconds:g} s")
+            return attempt.receipt(Carried.TIMED_OUT, f"{attempt.missing} within {timeout_seconds:g} s")
         except AddressRefused as error:
-            return Receipt(Carried.REFUSED, error.message)
+            return attempt.receipt(Carried.REFUSED, error.message)
         except UpstreamError as error:
-            return Receipt(_carried(error), error.message.replace("the upstream", "the receiver"))
+            return attempt.receipt(_carried(error), error.message.replace("the upstream", "the receiver"))
 
     async def admit(self, url: str) -> None:
         """Raises `AddressRefused`; see the port."""
@@ -83,17 +84,32 @@ class HTTPCourier:
 
 
 class _Attempt:
-    """One attempt as it goes; `missing` is what has not come yet."""
+    """One attempt as it goes; `missing` is what has not come yet, `answer` is there once its head is."""
 
     def __init__(self, guard: Guard, pool: Pool, ca_file: str | None, timeout_seconds: float) -> None:
         self.missing = LOOKING_UP
+        self.answer: Exchange | None = None
+        self._kept = b""
         self._guard = guard
         self._pool = pool
         self._ca_file = ca_file
         self._timeout_seconds = timeout_seconds
         self._until = asyncio.get_running_loop().time() + timeout_seconds
 
-    async def make(self, parcel: Parcel) -> Receipt:
+    def receipt(self, carried: Carried, why: str = "") -> Receipt:
+        """What came of it. Who has sent a code has answered: it is the code that says whether the webhook was
+        taken, also where the rest of the answer never came."""
+        if self.answer is None:
+            return Receipt(carried, why)
+        return Receipt(
+            Carried.ANSWERED,
+            f"answered {self.answer.status}" + (f", but {why}" if why else ""),
+            code=self.answer.status,
+            retry_after=_retry_after(self.answer.headers),
+            answer=self._kept,
+        )
+
+    async def make(self, parcel: Parcel) -> None:
         target = self._guard.target(parcel.url)
         try:
             addresses = await self._guard.addresses(target)
@@ -102,7 +118,7 @@ class _Attempt:
         self.missing = CONNECTING
         connection = await self._connect(target, addresses)
         self.missing = WAITING
-        answer = await HTTPLine(connection).send(
+        self.answer = await HTTPLine(connection).send(
             "POST",
             target.path,
             _headers(target, parcel.headers),
@@ -111,13 +127,17 @@ class _Attempt:
             timeout_seconds=self._timeout_seconds,
         )
         self.missing = READING
-        return Receipt(
-            Carried.ANSWERED,
-            f"answered {answer.status}",
-            code=answer.status,
-            retry_after=_retry_after(answer.headers),
-            answer=await _beginning(answer),
-        )
+        await self._read(self.answer)
+
+    async def _read(self, answer: Exchange) -> None:
+        """The first KiB of the body, which is read to its end, or up to a bound."""
+        size = 0
+        async with aclosing(answer.body()) as pieces:  # type: ignore[type-var]
+            async for piece in pieces:
+                self._kept += piece[: KEPT - len(self._kept)]
+                size += len(piece)
+                if size > MAX_READ:
+                    break
 
     async def _connect(self, target: Target, addresses: Sequence[IPAddress]) -> Connection:
         tried = _in_turn(addresses)
@@ -158,22 +178,9 @@ def _headers(target: Target, headers: Headers) -> Headers:
 
 def _retry_after(headers: Headers) -> bytes | None:
     for name, value in headers:
-        if name.lower() == b"retry-after" and len(value) <= MAX_RETRY_AFTER:
-            return value
+        if name.lower() == b"retry-after":
+            return value[:MAX_RETRY_AFTER]
     return None
-
-
-async def _beginning(answer: Exchange) -> bytes:
-    """The first KiB of an answer's body, which is read to its end, or up to a bound."""
-    kept = bytearray()
-    size = 0
-    async with aclosing(answer.body()) as pieces:  # type: ignore[type-var]
-        async for piece in pieces:
-            kept += piece[: KEPT - len(kept)]
-            size += len(piece)
-            if size > MAX_READ:
-                break
-    return bytes(kept)
 
 
 def _carried(error: UpstreamError) -> Carried:

@@ -7,9 +7,10 @@ import msgspec
 
 
 class Carried(StrEnum):
-    """How one attempt went. Only ANSWERED has a code."""
+    """How one attempt went. ANSWERED has a code, and nothing else has."""
 
     ANSWERED = "answered"
+    """Also where the rest of the answer did not come: then `reason` says so."""
     REFUSED = "refused"
     """Not one byte was sent: the address is not allowed, or the URL cannot be used."""
     UNREACHABLE = "unreachable"
