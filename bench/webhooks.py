@@ -1,11 +1,13 @@
 """What one receiver that hangs costs a hundred that answer: `python bench/webhooks.py [--store URL]`.
 
-    python bench/webhooks.py [--receivers 100] [--hanging 1] [--rounds 5] [--events 20] [--store URL]
+    python bench/webhooks.py [--receivers 100] [--hanging 1] [--rounds 5] [--events 20] [--callbacks]
+                             [--store URL]
 
 One process writes events and sends them, in rounds without and with receivers that take every webhook and
-never answer, in turn. Every receiver wants every event. Printed is the time from the commit of an event to
-the moment at which its webhook is carried, over the receivers that answer: the medians of the rounds, and
-their ratio. With a PostgreSQL, `--store` names an empty database.
+never answer, in turn. Every receiver wants every event; with `--callbacks` they are no endpoints but paths of
+one origin, those that hang too, and each transaction names them all. Printed is the time from the commit of
+an event to the moment at which its webhook is carried, over the receivers that answer: the medians of the
+rounds, and their ratio. With a PostgreSQL, `--store` names an empty database.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import tempfile
 import time
 from typing import Any
 
+import msgspec
 import uvloop
 from store import reserved, submission
 
@@ -31,7 +34,7 @@ from restante.service import Service
 from restante.webhooks.webhooks import Webhooks
 
 TIMEOUT_SECONDS = 5
-HANGS = "http://hangs.example/"
+HANGS, ANSWERS, CALLED_BACK = "http://hangs.example/", "http://answers.example/", "http://paths.example/"
 
 
 class Courier:
@@ -43,7 +46,7 @@ class Courier:
         self.all = asyncio.Event()
 
     async def carry(self, parcel: Parcel, *, timeout_seconds: float) -> Receipt:
-        if parcel.url.startswith(HANGS):
+        if parcel.url.startswith((HANGS, CALLED_BACK + "hangs")):
             await asyncio.sleep(timeout_seconds)
             return Receipt(Carried.TIMED_OUT, "no answer")
         self.carried.append(time.perf_counter())
@@ -74,12 +77,15 @@ def an_endpoint(number: int, url: str) -> Endpoint:
     )
 
 
-async def event(service: Service, keys: list[int]) -> float:
+async def event(service: Service, keys: list[int], callbacks: tuple[str, ...]) -> float:
     """One transaction that ends; when its end was committed."""
     store = service.store
     if not keys:
         keys += await reserved(store)
     one = submission(store, keys.pop())
+    one = msgspec.structs.replace(
+        one, transaction=msgspec.structs.replace(one.transaction, callbacks=callbacks)
+    )
     await store.accept([one])
     cancelled = change.cancel(one.transaction, now=service.clock.now())
     assert cancelled is not None
@@ -88,14 +94,20 @@ async def event(service: Service, keys: list[int]) -> float:
 
 
 async def a_round(
-    service: Service, courier: Courier, keys: list[int], *, receivers: int, events: int
+    service: Service,
+    courier: Courier,
+    keys: list[int],
+    *,
+    receivers: int,
+    events: int,
+    callbacks: tuple[str, ...] = (),
 ) -> float:
     """The median span in milliseconds."""
     spans = []
     for _ in range(events):
         courier.carried, courier.expected = [], receivers
         courier.all.clear()
-        committed = await event(service, keys)
+        committed = await event(service, keys, callbacks)
         await asyncio.wait_for(courier.all.wait(), 30)
         spans += [carried - committed for carried in courier.carried]
     return statistics.median(spans) * 1000
@@ -118,17 +130,27 @@ async def main(arguments: argparse.Namespace) -> None:
             bell=NoBell(),
             courier=courier,
         )
-        for number in range(arguments.receivers):
-            await store.keep_endpoint(an_endpoint(number, "http://answers.example/"), most=1 << 30)
+        well: list[str] = [f"{CALLED_BACK}{number}" for number in range(arguments.receivers)]
+        hanging = [an_endpoint(10_000 + number, HANGS) for number in range(arguments.hanging)]
+        if arguments.callbacks:
+            await service.endpoints.callbacks("default")
+        else:
+            for number in range(arguments.receivers):
+                await store.keep_endpoint(an_endpoint(number, ANSWERS), most=1 << 30)
         await service.endpoints.look()
         room = Webhooks()
         room.start(service)
         alone, beside, keys = [], [], list[int]()
         size = {"receivers": arguments.receivers, "events": arguments.events}
-        await a_round(service, courier, keys, **size)
+        await a_round(service, courier, keys, callbacks=tuple(well) * arguments.callbacks, **size)
         for _ in range(arguments.rounds):
-            alone.append(await a_round(service, courier, keys, **size))
-            hanging = [an_endpoint(10_000 + number, HANGS) for number in range(arguments.hanging)]
+            alone.append(
+                await a_round(service, courier, keys, callbacks=tuple(well) * arguments.callbacks, **size)
+            )
+            if arguments.callbacks:
+                named = (*[f"{CALLED_BACK}hangs/{number}" for number in range(arguments.hanging)], *well)
+                beside.append(await a_round(service, courier, keys, callbacks=named, **size))
+                continue
             for one in hanging:
                 await service.endpoints.add(one)
             beside.append(await a_round(service, courier, keys, **size))
@@ -152,5 +174,6 @@ if __name__ == "__main__":
     parser.add_argument("--hanging", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--events", type=int, default=20)
+    parser.add_argument("--callbacks", action="store_true")
     parser.add_argument("--store")
     uvloop.run(main(parser.parse_args()))

@@ -18,7 +18,7 @@ from restante.outbound import HTTPSender
 from restante.ports import Store
 from restante.runner import Runner, Sweeper
 from restante.service import Draft, Service
-from restante.service.callbacks import callback_of
+from restante.service.callbacks import callbacks_of
 from restante.webhooks.webhooks import Webhooks
 
 from .couriers import ScriptedCourier
@@ -73,7 +73,7 @@ class World:
                 route=route,
                 dialect=dialect,
                 intake=intake,
-                callback=await callback_of(
+                callbacks=await callbacks_of(
                     self.service, tenant, envelope=envelope, route=route, intake=intake
                 ),
             )

@@ -166,6 +166,9 @@ async def test_the_secret_of_callbacks_is_made_on_first_use_and_can_be_asked_for
     assert (await ask(house, "GET", "/-/endpoints/callbacks/secret")).json["secret"] == after
     assert is_problem(await ask(house, "PATCH", "/-/endpoints/callbacks", {"url": URL}), 400)
     assert is_problem(await ask(house, "POST", "/-/endpoints/callbacks/test"), 400)
+    assert is_problem(await ask(house, "DELETE", "/-/endpoints/callbacks"), 409)
+    assert (await ask(house, "GET", "/-/endpoints/callbacks/secret")).json["secret"] == after
+    assert not (await ask(house, "PATCH", "/-/endpoints/callbacks", {"active": False})).json["active"]
 
 
 async def test_what_was_sent_is_listed_looked_at_and_sent_again(house: House) -> None:

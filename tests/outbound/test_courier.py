@@ -194,7 +194,12 @@ BAD_CHUNK = b"HTTP/1.1 503 X\r\nRetry-After: 7\r\nTransfer-Encoding: chunked\r\n
 
 NOT_COMPLETE: dict[str, tuple[Script, int, bytes, str]] = {
     "drip": (drip, 200, b"z", "answered 200, but the answer was not complete within 0.3 s"),
-    "truncated": (once(TRUNCATED), 200, b"half", "answered 200, but the answer broke off after 4 of 10 bytes"),
+    "truncated": (
+        once(TRUNCATED),
+        200,
+        b"half",
+        "answered 200, but the answer broke off after 4 of 10 bytes",
+    ),
     "bad chunk": (once(BAD_CHUNK), 503, b"busy", "answered 503, but the answer's body was not valid HTTP"),
 }
 

@@ -11,7 +11,7 @@ import pytest
 from restante.core import change, delivery
 from restante.core.clock import DAY, MINUTE, SECOND
 from restante.core.delivery import Attempt, Delivery, Sought, State
-from restante.core.endpoint import Endpoint, Filters, callbacks_id
+from restante.core.endpoint import Endpoint, Filters, callbacks_id, site_of
 from restante.core.errors import BadRequest, KeyReused, MoveRefused, RestanteError
 from restante.core.model import Change, Transaction
 from restante.core.outbox import deliveries_of, of_event
@@ -132,13 +132,15 @@ async def test_an_accept_and_its_deliveries_are_one_commit(store: Store) -> None
     assert (errand.transaction, errand.event, errand.previous) == (fresh.transaction, fresh.event, None)
 
 
-async def test_a_callback_is_kept_with_its_transaction(store: Store) -> None:
-    url = "https://b.example/x?y"
-    end, (one,) = await told(store, callback=url)
+async def test_callbacks_are_kept_with_their_transaction(store: Store) -> None:
+    urls = ("https://b.example/x?y", "https://c.example/")
+    end, made = await told(store, callbacks=urls)
     assert (await store.look([end.id]))[0] == end
-    assert end.callback == url
-    assert (one.endpoint, one.url) == (callbacks_id("default"), url)
-    assert one.lane == f"{one.endpoint} https://b.example"
+    assert end.callbacks == urls
+    assert [(one.endpoint, one.url) for one in made] == [(callbacks_id("default"), url) for url in urls]
+    (first, second) = [site_of(one.lane) for one in made]
+    assert (first, second) == tuple(f"{made[0].endpoint} {url[:17]}" for url in urls)
+    assert {one.delivery.id for one in await store.take({made[0].lane: 9}, NOW, NOW + LEASE)} == {made[0].id}
 
 
 async def test_deliveries_of_a_bad_change_are_not_written(store: Store) -> None:

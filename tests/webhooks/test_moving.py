@@ -20,7 +20,7 @@ async def test_webhooks_move_with_their_store(tmp_path: Path, database: str) -> 
     one = an_endpoint()
     assert await file.keep_endpoint(one, most=9)
     for _ in range(3):
-        await told(file, one, callback="https://b.example/x")
+        await told(file, one, callbacks=("https://b.example/x",))
     sent, _, lost = await file.take({"ep_1": 3}, NOW, NOW + LEASE)
     await file.settle([delivery.arrive(sent.delivery, an_attempt(answer=b"\x00"))])
     before = await file.deliveries(Sought(endpoint="ep_1"))
@@ -42,7 +42,7 @@ async def test_webhooks_move_with_their_store(tmp_path: Path, database: str) -> 
         new = await applied(store, begin(await accepted(store)))
         rest = await store.feed("default", entries[2].cursor, 100)
         assert [entry.id for entry in rest] == [entry.id for entry in entries[3:]] + [new.id]
-        _, (fresh, _) = await told(store, one, callback="https://b.example/y")
+        _, (fresh, _) = await told(store, one, callbacks=("https://b.example/y",))
         assert fresh.number > max(found.number for found in before + calls)
     finally:
         await store.close()

@@ -159,7 +159,13 @@ async def test_a_delivery_keeps_its_id_over_retries_and_follows_the_schedule(wor
 
 
 async def test_retry_after_is_honoured_and_bounded(world: World) -> None:
-    for asked, waited in ((b"3600", HOUR), (b"99999999", DAY), (b"9" * 100, DAY), (b"1", 5 * SECOND), (b"soon", 5 * SECOND)):
+    for asked, waited in (
+        (b"3600", HOUR),
+        (b"99999999", DAY),
+        (b"9" * 100, DAY),
+        (b"1", 5 * SECOND),
+        (b"soon", 5 * SECOND),
+    ):
         world.courier.script[GOOD] = lambda _, asked=asked: answered(503, retry_after=asked)  # type: ignore[misc]
         if world.service.endpoints.one("ep_1") is None:
             await endpoint(world)
@@ -286,6 +292,38 @@ async def test_a_request_is_told_at_its_own_url(world: World) -> None:
     assert [one.state for one in found] == [State.DELIVERED] * 2
 
 
+async def test_a_request_that_names_two_urls_is_told_at_both(world: World) -> None:
+    body = b'{"notify":"https://other.example/two"}'
+    one = await world.submit(headers={"Restante-Callback-Url": OTHER}, body=body)
+    same = await world.submit(headers={"Restante-Callback-Url": "https://other.example/two"}, body=body)
+    await world.ended(one)
+    await world.ended(same)
+    await eventually(lambda: len(world.courier.sent) == 3)
+    await quiet(world)
+    told = sorted((payload(one)["data"]["id"], one.url) for one in world.courier.sent)
+    assert told == sorted([(one.id, OTHER), (one.id, f"{OTHER[:-5]}/two"), (same.id, f"{OTHER[:-5]}/two")])
+    (again,) = await world.store.look([one.id])
+    assert again is not None
+    assert again.callbacks == (OTHER, "https://other.example/two")
+    with pytest.raises(BadRequest) as caught:
+        await world.submit(headers={"Restante-Callback-Url": OTHER}, body=b'{"notify":"http://10.0.0.1/"}')
+    assert caught.value.field == "/notify"
+
+
+async def test_callbacks_that_are_switched_off_are_not_written(world: World) -> None:
+    one = await world.submit(headers={"Restante-Callback-Url": OTHER, "Restante-Delay": "1h"})
+    id = callbacks_id("default")
+    await world.service.endpoints.change(id, lambda one: switched_off(one, None))
+    await world.service.cancel("default", one.id)
+    await quiet(world)
+    assert await world.store.deliveries(Sought(endpoint=id)) == []
+    await world.service.endpoints.change(id, switched_on)
+    two = await world.submit(headers={"Restante-Callback-Url": OTHER, "Restante-Delay": "1h"})
+    await world.service.cancel("default", two.id)
+    await eventually(lambda: len(world.courier.sent) == 1)
+    assert payload(world.courier.sent[0])["data"]["id"] == two.id
+
+
 async def test_a_url_that_webhooks_cannot_be_sent_to_is_refused_at_accept(world: World) -> None:
     with pytest.raises(BadRequest) as caught:
         await world.submit(headers={"Restante-Callback-Url": "http://10.0.0.1/"})
@@ -295,7 +333,7 @@ async def test_a_url_that_webhooks_cannot_be_sent_to_is_refused_at_accept(world:
             await world.submit(body=body)
         assert caught.value.field == "/notify"
     for body in (b"[]", b"no JSON", b'{"notify":null}'):
-        assert (await world.submit(body=body)).callback is None
+        assert (await world.submit(body=body)).callbacks == ()
 
 
 async def test_a_hanging_receiver_has_its_own_places_and_nobody_elses(tmp_path: Path, upstream: str) -> None:
@@ -313,6 +351,61 @@ async def test_a_hanging_receiver_has_its_own_places_and_nobody_elses(tmp_path: 
         await quiet(world)
         assert len(world.courier.to(OTHER)) == 6
         assert world.courier.most[OTHER] == 2
+
+
+async def called_back(world: World, *urls: str) -> None:
+    """One transaction each that ends, and is told there."""
+    for url in urls:
+        await world.ended(await world.submit(headers={"Restante-Callback-Url": url}))
+
+
+async def test_a_path_that_hangs_costs_no_other_path_of_its_origin(tmp_path: Path, upstream: str) -> None:
+    async with a_world(tmp_path, upstream, webhooks=Settings(lane=2)) as world:
+        hangs, answers = f"{GOOD}/1", [f"{GOOD}/2?order={number}" for number in range(6)]
+        world.courier.hanging[hangs] = asyncio.Event()
+        await called_back(world, *[hangs] * 6, *answers)
+        await eventually(lambda: {one.url for one in world.courier.sent} == {hangs, *answers})
+        assert world.courier.under_way[hangs] == 1
+        world.courier.script[hangs] = lambda _: TIMED_OUT
+        world.courier.hanging[hangs].set()
+        await quiet(world)
+        await called_back(world, *answers)
+        await eventually(lambda: all(len(world.courier.to(url)) == 2 for url in answers))
+
+
+async def test_an_origin_has_a_bound_and_where_none_of_its_paths_is_well_it_is_left_alone(
+    tmp_path: Path, upstream: str
+) -> None:
+    async with a_world(tmp_path, upstream, webhooks=Settings(origin=2 * FAILURES)) as world:
+        well, dead = f"{GOOD}/well", [f"{GOOD}/{number}" for number in range(3 * FAILURES)]
+        ever = asyncio.Event()
+        world.courier.hanging = dict.fromkeys(dead, ever)
+        world.courier.script = {url: lambda _: TIMED_OUT for url in dead}
+        await called_back(world, well)
+        await eventually(lambda: len(world.courier.to(well)) == 1)
+        await called_back(world, *dead, OTHER)
+        await eventually(lambda: bool(world.courier.to(OTHER)))
+        await eventually(lambda: sum(world.courier.under_way[url] for url in dead) == FAILURES)
+        ever.set()
+        await quiet(world)
+        assert sum(len(world.courier.to(url)) for url in dead) == FAILURES
+        await world.clock.advance(FIRST_PAUSE)
+        await quiet(world)
+        assert sum(len(world.courier.to(url)) for url in dead) == FAILURES + 1  # a trial
+        world.courier.script.clear()
+        await called_back(world, well)
+        await eventually(lambda: all(world.courier.to(url) for url in dead))  # it is well again
+
+
+async def test_what_was_well_goes_on_where_everything_else_of_its_origin_is_in_trouble(world: World) -> None:
+    well, dead = f"{GOOD}/well", [f"{GOOD}/{number}" for number in range(FAILURES)]
+    world.courier.script = {url: lambda _: TIMED_OUT for url in dead}
+    await called_back(world, well, *dead)
+    await eventually(lambda: {one.url for one in world.courier.sent} == {well, *dead})
+    await quiet(world)
+    await called_back(world, f"{GOOD}/new", well)
+    await eventually(lambda: len(world.courier.to(well)) == 2)
+    await eventually(lambda: bool(world.courier.to(f"{GOOD}/new")))
 
 
 async def test_a_receiver_in_trouble_is_left_alone_and_then_tried_with_one(world: World) -> None:

@@ -84,8 +84,15 @@ CONCURRENCY = Setting(
 LANE = Setting(
     "endpoint_concurrency",
     whole(1, 1000),
-    "how many of these go to one endpoint, or to one origin of those that single requests name",
+    "how many of these go to one endpoint, or to one path of those that single requests name",
     DEFAULT.lane,
+)
+ORIGIN = Setting(
+    "origin_concurrency",
+    whole(1, 10_000),
+    "how many of these go to one origin of those that single requests name, over all its paths; half of them "
+    "at most to paths that are new, or of which the last attempt did not succeed",
+    DEFAULT.origin,
 )
 MAX_ENDPOINTS = Setting(
     "max_endpoints", whole(1, 10_000), "how many endpoints a tenant may have; then 409", DEFAULT.endpoints
@@ -108,7 +115,7 @@ WEBHOOKS = Section(
     "`[webhooks]`",
     "Who may be told of events, and how (see [webhooks](../webhooks.md), and "
     "[their network](../operate/webhooks.md)).",
-    (ALLOW, PORTS, CA_FILE, TIMEOUT, SCHEDULE, CONCURRENCY, LANE, MAX_ENDPOINTS, RETENTION, GIVE_UP),
+    (ALLOW, PORTS, CA_FILE, TIMEOUT, SCHEDULE, CONCURRENCY, LANE, ORIGIN, MAX_ENDPOINTS, RETENTION, GIVE_UP),
 )
 
 
@@ -131,6 +138,7 @@ def read_webhooks(raw: object, limits: Limits) -> Webhooks:
         schedule=schedule,
         concurrency=table.get(CONCURRENCY),
         lane=table.get(LANE),
+        origin=table.get(ORIGIN),
         endpoints=table.get(MAX_ENDPOINTS),
         retention=min(retention, limits.history),
         give_up=table.get(GIVE_UP),
@@ -146,6 +154,7 @@ def describe_webhooks(webhooks: Webhooks) -> dict[str, object]:
         "schedule": [spell_duration(one) if one else "0s" for one in webhooks.schedule],
         "concurrency": webhooks.concurrency,
         "endpoint_concurrency": webhooks.lane,
+        "origin_concurrency": webhooks.origin,
         "max_endpoints": webhooks.endpoints,
         "retention": spell_duration(webhooks.retention),
         "give_up": spell_duration(webhooks.give_up),

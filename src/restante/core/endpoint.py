@@ -9,13 +9,14 @@ Every tenant has one endpoint without a URL of its own, `callbacks_id`: what sin
 
 from enum import StrEnum
 from hashlib import blake2s
-from urllib.parse import urlsplit
 
 import msgspec
 
 from .clock import DAY
+from .errors import AddressRefused
 from .machine import TERMINAL
 from .status import Status
+from .target import target_of
 
 ROTATION = DAY
 """How long the secret before goes on signing beside the new one, unless somebody says otherwise."""
@@ -24,6 +25,12 @@ SECRET_BYTES = 32
 """Bytes of chance in a secret (Standard Webhooks: 24 to 64)."""
 
 ID_BYTES = 10
+
+LANES = 1 << 16
+"""Lanes of one origin that is called back: two of its paths share one with a probability of 1 in LANES."""
+
+MAX_ORIGIN = 300
+"""Characters of an origin in a lane's name."""
 
 ANY_STATUS = tuple(Status)
 ENDS = tuple(status for status in Status if status in TERMINAL)
@@ -94,8 +101,21 @@ def callbacks_id(tenant: str) -> str:
 
 
 def lane_of(endpoint: str, url: str | None) -> str:
-    """What must not be made to wait for anything else: an endpoint, or one origin of those called back."""
-    return endpoint if url is None else f"{endpoint} {origin_of(url)}"
+    """What must not be made to wait for anything else: an endpoint, or one path among those called back.
+
+    Paths of one origin share LANES lanes by their hashes, so that URLs that name an order each do not make
+    as many; what is behind the `?` makes no difference.
+    """
+    if url is None:
+        return endpoint
+    path = url.partition("://")[2].partition("?")[0].partition("/")[2]
+    number = int.from_bytes(blake2s(path.encode("utf-8", "surrogatepass"), digest_size=4).digest())
+    return f"{endpoint} {origin_of(url)} {number % LANES}"
+
+
+def site_of(lane: str) -> str:
+    """What a lane shares its places with: its origin among those called back; an endpoint's, itself."""
+    return " ".join(lane.split(" ", 2)[:2])
 
 
 def endpoint_of(lane: str) -> str:
@@ -105,16 +125,10 @@ def endpoint_of(lane: str) -> str:
 def origin_of(url: str) -> str:
     """Scheme, host and port of a URL; nothing that was secret in it."""
     try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port is not None else ""
-        return f"{parts.scheme}://{parts.hostname or ''}{port}".lower()[:MAX_ORIGIN]
-    except ValueError:
+        target = target_of(url)
+    except AddressRefused:
         return "invalid"
-
-
-MAX_ORIGIN = 300
-MAX_URL = 2000
-"""Characters of a URL."""
+    return f"{target.scheme}://{target.authority}"[:MAX_ORIGIN]
 
 
 def rotated(endpoint: Endpoint, secret: str, *, now: int, keep: int) -> Endpoint:

@@ -13,7 +13,7 @@
     │   ├── QueueFull            503  over `max_queued`
     │   ├── StoreUnavailable     503  disk full, too many waiting writes, shutting down
     │   ├── TooLate              409  no longer to be cancelled
-    │   ├── NotNow               409  not as the transaction stands
+    │   ├── NotNow               409  not as things stand
     │   ├── TooMany              409  a bound on what a tenant may have
     │   └── Gone                 410  what it needs is past its retention
     ├── UpstreamError        an attempt without a complete answer; `sent` tells whether it may have gone out
@@ -89,7 +89,7 @@ class TooLate(Refused):
 
 
 class NotNow(Refused):
-    """Not as the transaction stands: not finished yet, or finished already."""
+    """Not as things stand: not finished yet, or finished already, or relied upon."""
 
     status = 409
     title = "Conflict"

@@ -59,7 +59,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     result_status: int | None = None  # the kept answer's HTTP status
     reading: Reading = Reading.UNREAD
     retry_of: str | None = None  # the id of the finished one that this one does again
-    callback: str | None = None  # the URL that is told of its end, where the request named one
+    callbacks: tuple[str, ...] = ()  # the URLs that are told of its end: those that the request named
 
     @property
     def code(self) -> str:

@@ -4,7 +4,7 @@ The endpoints are those that this process knows at that moment; one that was mad
 here as soon as that was heard (docs/why/0013-outbox.md).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -26,7 +26,7 @@ class Errand(msgspec.Struct, frozen=True):
 
 
 def deliveries_of(
-    change: Change, endpoints: Iterable[Endpoint], *, mint: MintID, now: int
+    change: Change, endpoints: Sequence[Endpoint], *, mint: MintID, now: int
 ) -> tuple[Delivery, ...]:
     """What a change's events make."""
     return tuple(
@@ -37,17 +37,20 @@ def deliveries_of(
 
 
 def of_event(
-    event: Event, transaction: Transaction, endpoints: Iterable[Endpoint], *, mint: MintID, now: int
+    event: Event, transaction: Transaction, endpoints: Sequence[Endpoint], *, mint: MintID, now: int
 ) -> list[Delivery]:
-    """What one event makes: for each endpoint that wants it one, and one for the request's own URL."""
+    """What one event makes: one for each endpoint that wants it, and for each of the request's own URLs."""
     found = [
         _delivery(event, transaction, endpoint.id, None, id=mint(), now=now)
         for endpoint in endpoints
         if wants(endpoint, event, transaction)
     ]
-    if transaction.callback is not None and event.status in TERMINAL:
-        callbacks = callbacks_id(transaction.tenant)
-        found.append(_delivery(event, transaction, callbacks, transaction.callback, id=mint(), now=now))
+    if transaction.callbacks and event.status in TERMINAL:
+        id = callbacks_id(transaction.tenant)
+        if not any(endpoint.id == id and not endpoint.active for endpoint in endpoints):
+            found += [
+                _delivery(event, transaction, id, url, id=mint(), now=now) for url in transaction.callbacks
+            ]
     return found
 
 

@@ -125,7 +125,8 @@ class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
     timeout: int = 15 * SECOND  # of one attempt, from the look-up of the name to the answer's end
     schedule: tuple[int, ...] = SCHEDULE  # the wait before each try
     concurrency: int = 500  # attempts under way in one process
-    lane: int = 8  # of these, to one endpoint, or to one origin of those that are called back
+    lane: int = 8  # of these, to one endpoint, or to one path of those that are called back
+    origin: int = 64  # of these, to one origin of those that are called back
     endpoints: int = 50  # of one tenant
     retention: int = 7 * DAY  # of deliveries, from when they were made; never longer than `history`
     give_up: int = 5 * DAY  # an endpoint at which nothing has arrived for so long is switched off

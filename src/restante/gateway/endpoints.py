@@ -1,14 +1,14 @@
 """Endpoints below `/-/`: where the caller's webhooks go. A secret is shown once, when it is made.
 
 `callbacks` in place of an id is the caller's endpoint for single requests (`Restante-Callback-Url`); it is
-made when it is first asked for, and its secret can be asked for again.
+made when it is first asked for, its secret can be asked for again, and it cannot be removed.
 """
 
 import msgspec
 
 from ..core import endpoint as core
 from ..core.endpoint import Detail, Endpoint, Filters, Signature
-from ..core.errors import BadRequest
+from ..core.errors import BadRequest, NotNow
 from ..dialects import webhooks as spelling
 from ..service import deliveries as calls
 from ..service.callbacks import check_url
@@ -82,8 +82,11 @@ async def change(desk: Desk, call: Call, id: str) -> Reply:
 
 
 async def remove(desk: Desk, call: Call, id: str) -> Reply:
-    """What waits for it is not sent any more."""
-    await desk.service.endpoints.remove(await owned(desk, call, id))
+    """What waits for it is not sent any more. That of callbacks stays: what was accepted relies on it."""
+    known = await owned(desk, call, id)
+    if known.of_callbacks:
+        raise NotNow("The endpoint of callbacks cannot be removed; switch it off, or rotate its secret.")
+    await desk.service.endpoints.remove(known)
     return Reply(204, [NO_STORE], b"")
 
 

@@ -10,7 +10,7 @@ from ..core.policy import ANY_ROUTE
 from ..core.status import Dialect
 from ..dialects import task, transaction
 from ..service import Draft
-from ..service.callbacks import callback_of
+from ..service.callbacks import callbacks_of
 from .call import Call, Fields
 from .desk import Desk
 from .framing import announced
@@ -67,10 +67,10 @@ async def accept(
     content, rest = await call.body()
     intake = await service.take_body(content, rest)
     route = place.route or ANY_ROUTE
-    callback = None
+    callbacks: tuple[str, ...] = ()
     if envelope.callback is not None or route.callback is not None:
         try:
-            callback = await callback_of(service, tenant, envelope=envelope, route=route, intake=intake)
+            callbacks = await callbacks_of(service, tenant, envelope=envelope, route=route, intake=intake)
         except BaseException:
             await service.drop_body(intake)
             raise
@@ -84,7 +84,7 @@ async def accept(
             route=route,
             dialect=dialect,
             intake=intake,
-            callback=callback,
+            callbacks=callbacks,
         )
     )
     return accepted, origin

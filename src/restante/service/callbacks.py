@@ -1,10 +1,10 @@
-"""The URL that a request asks to be told at, in its header or where its route says in the body."""
+"""The URLs that a request asks to be told at: in its header, and where its route says in the body."""
 
-from ..core.endpoint import MAX_URL
 from ..core.envelope import Envelope
 from ..core.errors import BadRequest, Refused
 from ..core.pointer import NOTHING, decode, pick
 from ..core.policy import Route
+from ..core.target import MAX_URL
 from ..ports import REQUEST_CHUNKS
 from .bodies import Intake, read_body
 from .service import Service
@@ -15,21 +15,25 @@ MAX_DOCUMENT = 1024 * 1024
 """Bodies over this are not searched: then only the header can name a URL."""
 
 
-async def callback_of(
+async def callbacks_of(
     service: Service, tenant: str, *, envelope: Envelope, route: Route, intake: Intake
-) -> str | None:
-    """Where the end of what is to be accepted is told, None for nowhere.
+) -> tuple[str, ...]:
+    """Where the end of what is to be accepted is told: the header's URL, and the body's if it is another.
 
     Raises `BadRequest` naming the header or the pointer, where webhooks cannot be sent there.
     """
-    url, field = envelope.callback, HEADER
-    if url is None and route.callback is not None:
-        url, field = await _in_body(service, route.callback, intake), route.callback
-    if url is None:
-        return None
-    await check_url(service, url, field=field)
-    await service.endpoints.callbacks(tenant)
-    return url
+    found: dict[str, str] = {}
+    if envelope.callback is not None:
+        found[envelope.callback] = HEADER
+    if route.callback is not None:
+        url = await _in_body(service, route.callback, intake)
+        if url is not None:
+            found.setdefault(url, route.callback)
+    for url, field in found.items():
+        await check_url(service, url, field=field)
+    if found:
+        await service.endpoints.callbacks(tenant)
+    return tuple(found)
 
 
 async def check_url(service: Service, url: str, *, field: str) -> None:

@@ -34,7 +34,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     route: Route
     dialect: Dialect
     intake: Intake
-    callback: str | None = None  # the URL that is told of its end
+    callbacks: tuple[str, ...] = ()  # the URLs that are told of its end
     retry_of: str | None = None  # the finished transaction that is done again
 
 
@@ -64,7 +64,7 @@ def submission_of(draft: Draft, *, id: str, now: int, retention: int) -> Submiss
         expires_at=now + retention,
         sweep_at=now + deadline,
         retry_of=draft.retry_of,
-        callback=draft.callback,
+        callbacks=draft.callbacks,
     )
     return Submission(
         transaction=transaction,

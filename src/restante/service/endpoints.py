@@ -95,7 +95,7 @@ class Endpoints:
     def with_deliveries(self, change: Change) -> Change:
         """The change with what its events make."""
         endpoints = self._by_tenant.get(change.after.tenant, ())
-        if not endpoints and change.after.callback is None:
+        if not endpoints and not change.after.callbacks:
             return change
         made = deliveries_of(change, endpoints, mint=self.mint, now=self._clock.now())
         return msgspec.structs.replace(change, deliveries=made) if made else change

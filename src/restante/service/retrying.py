@@ -45,9 +45,10 @@ async def retry(service: Service, old: Transaction, envelope: Envelope) -> Accep
         priority=old.priority if envelope.priority is None else envelope.priority,
         tracking_id=envelope.tracking_id or old.tracking_id,
     )
-    callback = envelope.callback or old.callback
-    if callback is not None:
-        await check_url(service, callback, field=HEADER)
+    callbacks = old.callbacks if envelope.callback is None else (envelope.callback,)
+    for url in callbacks:
+        await check_url(service, url, field=HEADER)
+    if callbacks:
         await service.endpoints.callbacks(old.tenant)
     body = request.body
     pieces = None if body.inline is not None else service.read_request(old, request)
@@ -61,7 +62,7 @@ async def retry(service: Service, old: Transaction, envelope: Envelope) -> Accep
             route=route,
             dialect=old.dialect,
             intake=await service.take_body(body.inline or b"", pieces),
-            callback=callback,
+            callbacks=callbacks,
             retry_of=old.id,
         )
     )

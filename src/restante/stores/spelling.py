@@ -78,7 +78,7 @@ class Spelling:
             t.result_status,
             READING[t.reading],
             None if t.retry_of is None else self._id(t.retry_of),
-            None if t.callback is None else text(t.callback),
+            text("\n".join(t.callbacks)) if t.callbacks else None,  # no URL holds the end of a line
         )
 
     def read_transaction(self, row: Sequence[Any]) -> Transaction:
@@ -110,7 +110,7 @@ class Spelling:
             result_status=row[23],
             reading=READINGS[row[24]],
             retry_of=self._read_id(row[25]) if row[25] else None,
-            callback=None if row[26] is None else text(row[26]),
+            callbacks=tuple(text(row[26]).split("\n")) if row[26] else (),
         )
 
     def delivery(self, delivery: Delivery) -> Row:

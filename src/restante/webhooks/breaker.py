@@ -11,23 +11,28 @@ LONGEST_PAUSE = 5 * MINUTE
 
 
 class Breaker:
-    """`begins_at` says from when something may be sent, `slots` how much at once."""
+    """`begins_at` says from when something may be sent, `slots` how much at once; `failures` in a row."""
 
     def __init__(self) -> None:
         self.begins_at = 0
-        self._failures = 0
+        self.failures = 0
         self._pause = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing has arrived since it opened."""
+        return self._pause > 0
 
     def slots(self, most: int) -> int:
         """One, to try, where it has been open; else as many as there are."""
         return 1 if self._pause else most
 
     def arrived(self) -> None:
-        self._failures = self._pause = self.begins_at = 0
+        self.failures = self._pause = self.begins_at = 0
 
     def missed(self, now: int) -> None:
-        self._failures += 1
-        if self._failures < FAILURES or now < self.begins_at:
+        self.failures += 1
+        if self.failures < FAILURES or now < self.begins_at:
             return
         self._pause = min(self._pause * 2, LONGEST_PAUSE) or FIRST_PAUSE
         self.begins_at = now + self._pause

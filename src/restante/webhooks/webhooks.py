@@ -3,7 +3,7 @@
 Nothing polls: it wakes by a ring (a delivery was written, here or in another process), by an attempt that
 ended, or by one timer set to the next moment at which something may be begun. A lane never has more under way
 than its slots, and one that is in trouble has one or none, so that whatever a receiver does costs the others
-nothing; where all places of the process are taken, lanes with the least under way come first.
+nothing; where all places of the process are taken, receivers with the least under way come first.
 """
 
 import asyncio
@@ -11,12 +11,13 @@ import logging
 from collections.abc import Iterable
 
 from ..core.clock import SECOND
+from ..core.endpoint import endpoint_of, site_of
 from ..core.errors import RestanteError, StoreUnavailable
 from ..core.outbox import Errand
 from ..service import Service
 from ..service.reminder import Reminder
 from .carrying import Carrying
-from .lane import Lane
+from .site import Site
 
 log = logging.getLogger("restante.webhooks")
 
@@ -26,6 +27,10 @@ STORE_PAUSE = SECOND
 LANES = 10_000
 """Lanes that are asked for at once, where any may have something due."""
 
+RESTS = 20
+"""How many times as long as it took to learn of all lanes it is not asked for them because others may have
+written: where there are very many, that is work."""
+
 TAKEN = 64
 """Lanes that are taken for in one write."""
 
@@ -34,10 +39,11 @@ class Webhooks:
     """Sends webhooks; `start` gives it the service."""
 
     def __init__(self) -> None:
-        self._lanes: dict[str, Lane] = {}
+        self._sites: dict[str, Site] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pumping = False
         self._asking = False  # the store may know of lanes that are not known here
+        self._rested_at = 0
         self._taking: asyncio.Task[None] | None = None
         self._stopped = True
 
@@ -81,19 +87,20 @@ class Webhooks:
 
     def heard(self, lane: str | None, moment: int) -> None:
         """Another process says that a delivery is due at that moment; None: any may be."""
-        if lane is None:
+        if self._stopped:  # or not started: another process sends
+            return
+        if lane is not None:
+            self.ring(lane, moment)
+        elif self._service.clock.now() >= self._rested_at:
             self._ask()
         else:
-            self.ring(lane, moment)
+            self._service.clock.call_at(self._rested_at, self._ask)
 
     def ring(self, lane: str, moment: int) -> None:
         """A delivery in this lane is due at that moment."""
         if self._stopped:
             return
-        known = self._lanes.get(lane)
-        if known is None:
-            known = self._lanes[lane] = Lane(lane)
-        known.ring(moment)
+        self._site(lane).ring(lane, moment)
         self._pump_soon()
 
     # -- the loop
@@ -121,30 +128,27 @@ class Webhooks:
             self._due.set(next_at)
 
     def _wanted(self) -> tuple[dict[str, int], int | None]:
-        """How many to take of which lanes, the least busy first; and when there is more to begin."""
+        """How many to take of which lanes, those of the least busy receivers first; and when there is more to
+        begin."""
         now = self._service.clock.now()
-        ready: list[Lane] = []
-        next_at: int | None = None
-        for lane in self._lanes.values():
-            begins_at = lane.begins_at
-            if begins_at is None or not self._is_served(lane):
-                continue
-            if begins_at > now:
-                next_at = begins_at if next_at is None else min(next_at, begins_at)
-            elif lane.room(self._settings.lane):
-                ready.append(lane)
         wanted: dict[str, int] = {}
+        next_at: int | None = None
         free = self._settings.concurrency - len(self._tasks)
-        for lane in sorted(ready, key=lambda lane: lane.running)[:TAKEN]:
-            if free <= 0:
-                break
-            wanted[lane.name] = min(lane.room(self._settings.lane), free)
-            free -= wanted[lane.name]
+        for name, site in sorted(self._sites.items(), key=lambda item: item[1].running):
+            if not self._is_served(name):
+                continue
+            if free > 0 and len(wanted) < TAKEN:
+                more = site.wanted(now, free=free, lanes=TAKEN - len(wanted))
+                free -= sum(more.values())
+                wanted |= more
+            moment = site.next_at(now)
+            if moment is not None:
+                next_at = moment if next_at is None else min(next_at, moment)
         return wanted, next_at
 
-    def _is_served(self, lane: Lane) -> bool:
+    def _is_served(self, site: str) -> bool:
         """Not while its endpoint is off. What is for one that was removed is taken, to be given up."""
-        endpoint = self._service.endpoints.one(lane.endpoint)
+        endpoint = self._service.endpoints.one(endpoint_of(site))
         return endpoint is None or endpoint.active
 
     async def _take(self, wanted: dict[str, int]) -> None:
@@ -154,8 +158,6 @@ class Webhooks:
                 self._asking = False
                 await self._find()
             if wanted:
-                for name in wanted:  # what is written from here on rings again
-                    self._lanes[name].due_at = None
                 now = service.clock.now()
                 errands = await service.store.take(wanted, now, now + self._settings.lease)
                 self._begin(errands)
@@ -173,51 +175,58 @@ class Webhooks:
 
     async def _find(self) -> None:
         """Learns of all lanes that have anything to be done, page by page."""
+        began = self._service.clock.now()
         after = ""
         while True:
             page = await self._service.store.lanes(after=after, limit=LANES)
             self._know(page)
             if len(page) < LANES:
-                return
+                break
             after = max(page)
+        now = self._service.clock.now()
+        self._rested_at = now + (now - began) * RESTS
 
     def _later(self, wanted: Iterable[str]) -> None:
         """The store is asked again after a while."""
         moment = self._service.clock.now() + STORE_PAUSE
         for name in wanted:
-            self._lanes[name].ring(moment)
+            self._site(name).ring(name, moment)
         self._service.clock.call_at(moment, self._ask)
 
     def _know(self, dues: dict[str, int]) -> None:
         for name, moment in dues.items():
-            lane = self._lanes.get(name)
-            if lane is None:
-                lane = self._lanes[name] = Lane(name)
-            lane.ring(moment)
+            self._site(name).ring(name, moment)
 
-    def _forget(self, names: Iterable[str]) -> None:
-        for name in names:
-            if name in self._lanes and self._lanes[name].idle:
-                del self._lanes[name]
+    def _site(self, lane: str) -> Site:
+        """Where a lane belongs."""
+        name = site_of(lane)
+        site = self._sites.get(name)
+        if site is None:
+            each = self._settings.lane
+            most = each if name == endpoint_of(name) else self._settings.origin
+            site = self._sites[name] = Site(name, most=most, each=each)
+        return site
+
+    def _forget(self, lanes: Iterable[str]) -> None:
+        for lane in lanes:
+            name = site_of(lane)
+            if name in self._sites and self._sites[name].forget(lane):
+                del self._sites[name]
 
     def _begin(self, errands: list[Errand]) -> None:
         for errand in errands:
-            lane = self._lanes[errand.delivery.lane]
-            lane.running += 1
-            task = asyncio.get_running_loop().create_task(self._run(lane, errand))
+            self._site(errand.delivery.lane).began(errand.delivery.lane)
+            task = asyncio.get_running_loop().create_task(self._run(errand))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
-    async def _run(self, lane: Lane, errand: Errand) -> None:
+    async def _run(self, errand: Errand) -> None:
+        lane = errand.delivery.lane
         in_order = True
         try:
             in_order = await self._carrying.run(errand)
         finally:
-            lane.running -= 1
-            if in_order:
-                lane.breaker.arrived()
-            else:
-                lane.breaker.missed(self._service.clock.now())
+            self._site(lane).ended(lane, self._service.clock.now(), in_order=in_order)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
