@@ -88,6 +88,8 @@ async def test_a_field_that_is_wrong_is_named(house: House) -> None:
         ({"url": URL, "filters": {"status": "done"}}, "filters.status"),
         ({"url": URL, "filters": {"operation": ["buy"]}}, "filters.operation"),
         ({"url": URL, "filters": {"trigger_endpoint": ["a*b"]}}, "filters.trigger_endpoint"),
+        ({"url": URL, "filters": {"trigger_endpoint": ["a\0"]}}, "filters.trigger_endpoint"),
+        ({"url": URL, "filters": {"operation": ["create\0"]}}, "filters.operation"),
     ):
         seen = await ask(house, "POST", "/-/endpoints", content)
         assert is_problem(seen, 400), content
@@ -216,7 +218,18 @@ async def test_the_test_button_sends(house: House) -> None:
     assert seen.code == 202
     await eventually(lambda: len(house.courier.sent) == 1 and room.at_rest)
     assert payload(house.courier.sent[0])["type"] == "endpoint.test"
-    assert (await ask(house, "GET", seen.header("location") or "")).json["state"] == "delivered"
+    place = seen.header("location") or ""
+    assert (await ask(house, "GET", place)).json["state"] == "delivered"
+    for target, content, field in (
+        (f"/-/endpoints/{one['id']}/test", {"url": URL}, "url"),
+        (f"/-/endpoints/{one['id']}/test", [], "body"),
+        (f"/-/endpoints/{one['id']}/test?url=x", None, "url"),
+        (f"{place}/replay", {"state": "dead"}, "state"),
+        (f"{place}/replay?again=1", {}, "again"),
+    ):
+        seen = await ask(house, "POST", target, content)
+        assert (is_problem(seen, 400), seen.json["field"]) == (True, field)
+    assert len(house.courier.sent) == 1
     await room.stop(0)
 
 
@@ -229,6 +242,8 @@ async def test_deliveries_come_in_pages(house: House) -> None:
     assert len(first["deliveries"]) == 2
     rest = (await ask(house, "GET", f"{place}&after={first['next']}")).json
     assert (len(rest["deliveries"]), rest["next"]) == (1, None)
+    seen = await ask(house, "GET", f"{place}&after=nonsense")
+    assert (is_problem(seen, 400), seen.json["field"]) == (True, "after")
 
 
 # -- the feed

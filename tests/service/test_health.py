@@ -92,6 +92,19 @@ async def test_it_tidies_and_looks_once_a_minute_and_goes_on_after_a_failure(
     assert clock.waited_for() == 0
 
 
+async def test_what_this_process_knows_is_as_it_is_now(
+    store: Measured, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    off = 0
+    health = Health(store=store, clock=clock, more=lambda: (Measure("endpoints_off", off, 0),))  # type: ignore[arg-type]
+    assert (await health.fresh()).measures[-1].value == 0
+    off = 1
+    assert (await health.fresh()).measures[-1].value == 1
+    assert (await health.fresh()).measures[-1].alarming
+    assert store.looks == 1
+    assert [record.message for record in caplog.records] == ["endpoints_off is over 0: 1"]
+
+
 async def test_however_many_ask_it_looks_once_a_minute(
     health: Health, store: Measured, clock: FakeClock
 ) -> None:

@@ -266,7 +266,11 @@ async def test_deliveries_are_listed_the_newest_first_in_pages(store: Store) -> 
     assert done.id == first.delivery.id
     some = await store.deliveries(Sought(endpoint="ep_1", created_from=NOW + 1, created_to=NOW + 2))
     assert [one.id for one in some] == ids[2:6][::-1]
-    assert await store.deliveries(Sought(endpoint="ep_1", after="f" * 32)) == []
+    (other,) = await store.deliveries(Sought(endpoint="ep_2", limit=1))
+    for wrong in ("f" * 32, "", "x", "é" * 40, other.id):
+        with pytest.raises(BadRequest) as caught:
+            await store.deliveries(Sought(endpoint="ep_1", after=wrong))
+        assert caught.value.field == "after"
     assert await store.look_deliveries(["", "x" * 32, "é", ids[0][1:]]) == [None] * 4
 
 
@@ -322,6 +326,12 @@ async def test_a_cursor_is_one_of_the_stores_own(store: Store) -> None:
     for wrong in ("", "x", "-1", "9" * 40, "0.0.0.0", "٣"):
         with pytest.raises(BadRequest):
             await store.feed("default", wrong, 10)
+    await applied(store, begin(await accepted(store)))
+    (entry,) = await store.feed("default", None, 10)
+    assert await store.feed("default", entry.cursor, 10) == []
+    ahead = ".".join(str(int(part) + 10**9) for part in entry.cursor.split("."))
+    with pytest.raises(BadRequest):  # nothing has been there yet, so something would be passed over
+        await store.feed("default", ahead, 10)
 
 
 async def test_no_entry_is_passed_over_whoever_commits_when(store: Store) -> None:

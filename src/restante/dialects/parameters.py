@@ -26,9 +26,10 @@ class Parameters:
         seen: set[str] = set()
         for name, _ in pairs:
             if name not in names:
-                raise BadRequest(
-                    f"{name[:MAX_VALUE]} is not one of {', '.join(names)}", field=name[:MAX_VALUE]
+                what = (
+                    f"is not one of {', '.join(names)}" if names else "is too much: there are no parameters"
                 )
+                raise BadRequest(f"{name[:MAX_VALUE]} {what}", field=name[:MAX_VALUE])
             if name in seen:
                 raise BadRequest(f"{name} is given twice", field=name)
             seen.add(name)

@@ -80,6 +80,12 @@ def read_rotation(body: bytes) -> int:
     return span
 
 
+def read_nothing(body: bytes, query: str) -> None:
+    """Of a call that takes neither parameters nor fields; raises `BadRequest` naming what there is."""
+    Parameters(query, ())
+    _object(body or b"{}", ())
+
+
 def read_replay(body: bytes, endpoint: str) -> Sought:
     """Which deliveries are to be made again; without a state the dead ones. Raises `BadRequest`."""
     given = _object(body or b"{}", ("state", "created_from", "created_to"))
@@ -190,9 +196,9 @@ def _object(body: bytes, names: tuple[str, ...]) -> dict[str, Any]:
 def _known(document: dict[str, Any], names: tuple[str, ...], place: str) -> dict[str, Any]:
     for name in document:
         if name not in names:
-            raise BadRequest(
-                f"{place}{name[:50]} is not one of {', '.join(names)}", field=f"{place}{name[:50]}"
-            )
+            named = f"{place}{name[:50]}"
+            what = f"is not one of {', '.join(names)}" if names else "is too much: this call takes no fields"
+            raise BadRequest(f"{named} {what}", field=named)
     return {name: value for name, value in document.items() if value is not None}
 
 
@@ -254,14 +260,16 @@ def _patterns(given: dict[str, Any]) -> tuple[str, ...]:
     if isinstance(value, list) and len(value) <= MAX_PATTERNS and all(map(_is_pattern, value)):
         return tuple(one.removeprefix("/") for one in value)
     raise BadRequest(
-        f"filters.trigger_endpoint must be a list of up to {MAX_PATTERNS} paths; "
+        f"filters.trigger_endpoint must be a list of up to {MAX_PATTERNS} paths of printable characters; "
         "one * may stand at the end, for the rest",
         field="filters.trigger_endpoint",
     )
 
 
 def _is_pattern(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_PATTERN and "*" not in value[:-1]
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_PATTERN:
+        return False
+    return value.isprintable() and "*" not in value[:-1]
 
 
 def _state(given: Parameters) -> State | None:

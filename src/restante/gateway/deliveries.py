@@ -38,6 +38,7 @@ async def show(desk: Desk, call: Call, id: str) -> Reply:
 
 async def replay(desk: Desk, call: Call, id: str) -> Reply:
     """Once more, under the same id."""
+    spelling.read_nothing(await small_body(call, MAX_BODY), call.query)
     found = await calls.look(desk.service, await desk.tenant(call), id)
     if found is None:
         raise UnknownDelivery("There is no delivery with this id.")

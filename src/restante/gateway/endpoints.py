@@ -113,6 +113,7 @@ async def secret(desk: Desk, call: Call, id: str) -> Reply:
 async def test(desk: Desk, call: Call, id: str) -> Reply:
     """Something is sent there now, whatever its filters say."""
     known = await owned(desk, call, id)
+    spelling.read_nothing(await small_body(call, MAX_BODY), call.query)
     if known.of_callbacks:
         raise BadRequest("Callbacks have no address of their own that could be tested.", field="id")
     made = await calls.test(desk.service, known)

@@ -52,7 +52,9 @@ class Outbox(Protocol):
         it."""
         ...
 
-    async def deliveries(self, sought: Sought) -> list[Delivery]: ...
+    async def deliveries(self, sought: Sought) -> list[Delivery]:
+        """Raises `BadRequest` where `after` is none of the endpoint's."""
+        ...
 
     async def look_deliveries(self, ids: Sequence[str]) -> list[Delivery | None]:
         """The deliveries with these ids, however malformed an id may be."""
@@ -71,6 +73,6 @@ class Outbox(Protocol):
         """Entries behind the cursor `after`, in the order of their commits; None: from the first kept.
 
         Nothing is ever committed in front of an entry that was given out. Raises `BadRequest` for a cursor
-        that is none of this store's.
+        that is none of this store's, or that nothing of it has reached yet.
         """
         ...

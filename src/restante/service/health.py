@@ -1,7 +1,7 @@
 """The store is looked after and looked at, once a minute: a number that passes its limit is told in the log.
 
 Nothing is decided by the numbers. They are for people, and for what watches for them: `GET /-/store` shows
-the last look.
+the last look, and as they are now the numbers that this process knows by itself.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ EVERY = MINUTE
 
 
 class Health:
-    """`start` and `stop` it; `last` is what `seen_at` was seen."""
+    """`start` and `stop` it; `last` is what was seen of the store at `seen_at`, `more` what is known here."""
 
     def __init__(
         self, *, store: Store, clock: Clock, more: Callable[[], tuple[Measure, ...]] = lambda: ()
@@ -48,14 +48,10 @@ class Health:
         """As seen within the last minute, however many ask. Raises `StoreUnavailable`."""
         async with self._looking:
             if self.last is None or self._clock.now() - self.seen_at >= EVERY:
-                return await self._look()
-            return self.last
-
-    async def _look(self) -> StoreHealth:
-        now = self._clock.now()
-        found = await self._store.health(now)
-        health = StoreHealth((*found.measures, *self._more()))
-        self.last, self.seen_at = health, now
+                now = self._clock.now()
+                self.last, self.seen_at = await self._store.health(now), now
+            seen = self.last
+        health = StoreHealth((*seen.measures, *self._more()))
         for measure in health.measures:
             if measure.alarming != (measure.name in self._alarming):
                 log.warning("%s", _sentence(measure))

@@ -14,8 +14,9 @@ import msgspec
 
 from ...core.delivery import Attempt, Delivery, Progress, Sought
 from ...core.endpoint import Endpoint
-from ...core.errors import BadRequest, RestanteError
+from ...core.errors import RestanteError
 from ...core.feed import Entry
+from .. import cursors
 from ..codes import STATE, STATES
 from .database import Database
 from .lane import Job
@@ -173,8 +174,8 @@ class Outbox:
         before = (_END, _END)
         if sought.after is not None:
             (last,) = await self.look_deliveries([sought.after])
-            if last is None:
-                return []
+            if last is None or last.endpoint != sought.endpoint:
+                raise cursors.unknown()
             before = (last.created_at, last.number)
         states = STATES if sought.state is None else (sought.state,)
         rows = await self._database.rows(
@@ -212,16 +213,13 @@ class Outbox:
         if after is not None:
             match = _CURSOR.fullmatch(after) if after.isascii() else None
             if match is None:
-                raise BadRequest("after must be the next of an earlier answer", field="after")
+                raise cursors.malformed()
             place = (int(match[1] or 0), int(match[2]))
         rows: list[Any] = await self._database.rows("feed", text(tenant), *place, limit, again=True)
         if not rows and after is not None:
             end = await self._database.value("feed_end", again=True)
             if place[0] >= int(end):
-                raise BadRequest(
-                    "after is of another database, from before this one was restored; begin without it",
-                    field="after",
-                )
+                raise cursors.foreign()
         return [Entry(f"{row[0]}.{row[1]}", row[2], row[3], row[4], row[5]) for row in rows]
 
     async def adopt(self) -> None:

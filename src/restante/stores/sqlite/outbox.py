@@ -10,8 +10,8 @@ import msgspec
 
 from ...core.delivery import Attempt, Delivery, Progress, Sought
 from ...core.endpoint import Endpoint
-from ...core.errors import BadRequest
 from ...core.feed import Entry
+from .. import cursors
 from ..codes import STATE, STATES
 from .database import Database, wrong
 from .queries import numbers
@@ -158,7 +158,7 @@ def all_lane_dues(database: Database, after: str, limit: int) -> dict[str, int]:
 
 def look(database: Database, ids: Sequence[str]) -> list[Delivery | None]:
     places = _places(database, ids)
-    rows = {one.number: one for one, _ in taken(database, [number for number, _ in places.values()])}
+    rows = {one.number: one for one, _ in taken(database, [number for number, *_ in places.values()])}
     return [rows[places[id][0]] if id in places else None for id in ids]
 
 
@@ -167,8 +167,8 @@ def find(database: Database, sought: Sought) -> list[Delivery]:
     before = (_END, _END)
     if sought.after is not None:
         place = _places(database, [sought.after]).get(sought.after)
-        if place is None:
-            return []
+        if place is None or place[2] != sought.endpoint:
+            raise cursors.unknown()
         before = (place[1], place[0])
     first = 0 if sought.created_from is None else sought.created_from
     last = _END if sought.created_to is None else sought.created_to
@@ -189,7 +189,10 @@ def attempts(database: Database, deliveries: Sequence[int]) -> list[list[Attempt
 
 
 def feed(database: Database, tenant: str, after: str | None, limit: int) -> list[Entry]:
-    rows: list[Row] = database.rows("feed", (tenant, cursor(after), limit))
+    place = cursor(after)
+    rows: list[Row] = database.rows("feed", (tenant, place, limit))
+    if not rows and place > (database.value("feed_end") or 0):
+        raise cursors.foreign()
     return [Entry(str(row[0]), row[1], id_text(row[2]), row[3], row[4]) for row in rows]
 
 
@@ -198,15 +201,15 @@ def cursor(after: str | None) -> int:
     if after is None:
         return 0
     if not (after.isascii() and after.isdigit() and len(after) <= 18):
-        raise BadRequest("after must be the next of an earlier answer", field="after")
+        raise cursors.malformed()
     return int(after)
 
 
-def _places(database: Database, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Number and moment of each id that there is."""
+def _places(database: Database, ids: Sequence[str]) -> dict[str, tuple[int, int, str]]:
+    """Number, moment and endpoint of each id that there is."""
     spelled = [id for id in ids if len(id) == 32 and set(id) <= _HEX]
     rows: list[Any] = database.rows("delivery_numbers", (_json(spelled).decode(),))
-    return {row[1]: (row[0], row[2]) for row in rows}
+    return {row[1]: (row[0], row[2], row[3]) for row in rows}
 
 
 _HEX = frozenset("0123456789abcdef")

@@ -413,7 +413,7 @@ SELECT number FROM deliveries WHERE number > ? ORDER BY number LIMIT ?
 SELECT number, tenant, key, lower(hex(id)), behind, last, at FROM feed WHERE number > ? ORDER BY number LIMIT ?
 
 -- name: delivery_numbers
-SELECT number, lower(hex(id)), created_at FROM deliveries WHERE id IN (SELECT unhex(value) FROM json_each(?))
+SELECT number, lower(hex(id)), created_at, endpoint FROM deliveries WHERE id IN (SELECT unhex(value) FROM json_each(?))
 
 -- name: delivery_page
 -- The newest of an endpoint in one state, within a span, older than a place.
@@ -447,6 +447,9 @@ DELETE FROM feed WHERE at < ?1 AND number IN (SELECT number FROM feed ORDER BY n
 -- name: feed
 SELECT number, key, lower(hex(id)), behind, last FROM feed INDEXED BY feeds
 WHERE tenant = ? AND number > ? ORDER BY number LIMIT ?
+
+-- name: feed_end
+SELECT max(number) FROM feed
 
 -- name: insert_access_keys
 INSERT INTO access_keys (id, digest, tenant, scopes, created_at, expires_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)
