@@ -3,13 +3,15 @@
 import asyncio
 import base64
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from restante.assembly.serve import new_key
 from restante.core import change
-from restante.core.clock import DAY, SECOND
+from restante.core.clock import DAY, HOUR, SECOND
+from restante.core.errors import BadRequest
 from restante.core.policy import Webhooks
 from restante.webhooks import SignatureRefused, verify
 from restante.webhooks.webhooks import Webhooks as Room
@@ -155,8 +157,48 @@ async def test_a_platform_style_endpoint_has_a_key_and_credentials(house: House)
     verify(parcel.headers, parcel.body, one["public_key"])
     with pytest.raises(SignatureRefused):
         verify(parcel.headers, parcel.body + b" ", one["public_key"])
-    after = (await ask(house, "POST", f"/-/endpoints/{one['id']}/rotate")).json
-    assert after["public_key"] != one["public_key"]
+    assert (await ask(house, "GET", f"/-/endpoints/{one['id']}")).json == one
+    assert (await ask(house, "GET", "/-/endpoints")).json["endpoints"] == [one]
+    await room.stop(0)
+
+
+async def test_where_there_is_room_for_one_signature_the_key_before_signs_until_the_new_one_does(
+    house: House,
+) -> None:
+    house.service.endpoints.new_key = new_key
+    one = await made(house, signature="content", username="361", password="demo")
+    place = f"/-/endpoints/{one['id']}"
+    first = one["public_key"]
+    room = await sending(house)
+
+    async def signing() -> str:
+        """The public key with which the next webhook is verified."""
+        sent = len(house.courier.sent)
+        await ask(house, "POST", f"{place}/test")
+        await eventually(lambda: len(house.courier.sent) > sent and room.at_rest)
+        parcel = house.courier.sent[-1]
+        shown = (await ask(house, "GET", place)).json
+        for key in (shown["public_key"], shown["second_public_key"]):
+            with suppress(SignatureRefused, BadRequest):
+                verify(parcel.headers, parcel.body, key or "")
+                return str(key)
+        raise AssertionError("no key that is shown fits")
+
+    lost = (await ask(house, "POST", f"{place}/rotate", {"keep": "1h"})).json
+    assert (lost["public_key"] != first, lost["second_public_key"]) == (True, first)
+    assert await signing() == first
+    after = (
+        await ask(house, "POST", f"{place}/rotate", {"keep": "2h"})
+    ).json  # who has the first has it still
+    assert after["second_public_key"] == first
+    assert await signing() == first
+    await house.clock.advance(2 * HOUR)
+    shown = (await ask(house, "GET", place)).json
+    assert (shown["public_key"], shown["second_public_key"]) == (after["public_key"], None)
+    assert shown["second_secret_until"] is None
+    assert await signing() == after["public_key"]
+    at_once = (await ask(house, "POST", f"{place}/rotate", {"keep": "0s"})).json
+    assert await signing() == at_once["public_key"]
     await room.stop(0)
 
 

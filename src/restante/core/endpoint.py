@@ -1,7 +1,8 @@
 """Endpoints: where a tenant's webhooks go, which events they want, and what they are signed with.
 
 An endpoint is a value; whoever changes it says from which version (`version`). Of the secrets the first
-signs, the second signs as well until `retire_at`, so that a receiver has time to learn the new one.
+signs, the second signs as well until `retire_at`, so that a receiver has time to learn the new one. Where
+there is room for one signature, it is the second's until then.
 
 Every tenant has one endpoint without a URL of its own, `callbacks_id`: what single requests ask to be sent
 (`Restante-Callback-Url`, a route's `callback`) goes through it, signed with the tenant's secret.
@@ -78,6 +79,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     payload: Detail = Detail.FULL
     signature: Signature = Signature.STANDARD
     secrets: tuple[str, ...]  # the newest first; two at most
+    public_keys: tuple[str, ...] = ()  # signature content: what receivers are given of each of them
     retire_at: int | None = None  # when the second secret is over
     username: str | None = None  # signature content: the shop's credentials
     password: str | None = None
@@ -88,7 +90,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     def signing(self, now: int) -> tuple[str, ...]:
         """The secrets that sign at this moment."""
-        return self.secrets[:1] if self.retire_at is None or now >= self.retire_at else self.secrets
+        if not self.is_rotating(now):
+            return self.secrets[:1]
+        return self.secrets if self.signature is Signature.STANDARD else self.secrets[1:]
+
+    def is_rotating(self, now: int) -> bool:
+        """Whether the second secret is good at this moment."""
+        return self.retire_at is not None and now < self.retire_at
 
     @property
     def of_callbacks(self) -> bool:
@@ -131,11 +139,20 @@ def origin_of(url: str) -> str:
     return f"{target.scheme}://{target.authority}"[:MAX_ORIGIN]
 
 
-def rotated(endpoint: Endpoint, secret: str, *, now: int, keep: int) -> Endpoint:
-    """It signs with `secret` from now on, and for `keep` with the one before too."""
+def rotated(
+    endpoint: Endpoint, secret: str, *, now: int, keep: int, public_key: str | None = None
+) -> Endpoint:
+    """It signs with `secret` from now on, and for `keep` with the one before too; `content`, with that alone.
+
+    The one before is one that signs now, so that receivers have it. `public_key` is the secret's, where it
+    has one.
+    """
+    before = endpoint.secrets.index(endpoint.signing(now)[0])
+    kept = slice(before, before + 1 if keep else before)
     return msgspec.structs.replace(
         endpoint,
-        secrets=(secret, endpoint.secrets[0]) if keep else (secret,),
+        secrets=(secret, *endpoint.secrets[kept]),
+        public_keys=() if public_key is None else (public_key, *endpoint.public_keys[kept]),
         retire_at=now + keep if keep else None,
     )
 

@@ -118,14 +118,17 @@ def listing(query: str, *, endpoint: str, max_limit: int) -> Sought:
     )
 
 
-def with_secret(one: Endpoint, shown: str) -> dict[str, Any]:
-    """An endpoint with its new secret, which is shown this once; of a key only what receivers need."""
-    name = "public_key" if one.signature is Signature.CONTENT else "secret"
-    return {**endpoint(one), name: shown}
+def with_secret(one: Endpoint, shown: str, *, now: int) -> dict[str, Any]:
+    """An endpoint with its new secret, which is shown this once; a key's secret part never is."""
+    secret = {} if one.signature is Signature.CONTENT else {"secret": shown}
+    return {**endpoint(one, now=now), **secret}
 
 
-def endpoint(one: Endpoint) -> dict[str, Any]:
+def endpoint(one: Endpoint, *, now: int) -> dict[str, Any]:
     """An endpoint, without anything secret."""
+    rotating = one.is_rotating(now)
+    keys = (*one.public_keys[: 1 + rotating], None, None)
+    public = {"public_key": keys[0], "second_public_key": keys[1]}
     return {
         "id": one.id,
         "url": one.url,
@@ -139,7 +142,8 @@ def endpoint(one: Endpoint) -> dict[str, Any]:
         "payload": one.payload,
         "signature": one.signature,
         "failing_since": None if one.failing_since is None else zulu(one.failing_since),
-        "second_secret_until": None if one.retire_at is None else zulu(one.retire_at),
+        "second_secret_until": zulu(one.retire_at) if one.retire_at is not None and rotating else None,
+        **(public if one.signature is Signature.CONTENT else {}),
         "created_at": zulu(one.created_at),
         "updated_at": zulu(one.updated_at),
     }

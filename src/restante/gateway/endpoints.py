@@ -25,7 +25,9 @@ MAX_BODY = 64 * 1024
 async def list_all(desk: Desk, call: Call, _: str) -> Reply:
     """All of the caller's, the oldest first; there are never many."""
     tenant = await desk.tenant(call)
-    return document({"endpoints": [spelling.endpoint(one) for one in desk.service.endpoints.of(tenant)]})
+    now = desk.clock.now()
+    found = desk.service.endpoints.of(tenant)
+    return document({"endpoints": [spelling.endpoint(one, now=now) for one in found]})
 
 
 async def create(desk: Desk, call: Call, _: str) -> Reply:
@@ -47,16 +49,17 @@ async def create(desk: Desk, call: Call, _: str) -> Reply:
             payload=wish.payload or Detail.FULL,
             signature=signature,
             secrets=(secret,),
+            public_keys=(shown,) if signature is Signature.CONTENT else (),
             username=wish.username,
             password=wish.password,
         )
     )
     place = text(b"location", f"/-/endpoints/{made.id}")
-    return document(spelling.with_secret(made, shown), place, code=201)
+    return document(spelling.with_secret(made, shown, now=now), place, code=201)
 
 
 async def show(desk: Desk, call: Call, id: str) -> Reply:
-    return document(spelling.endpoint(await owned(desk, call, id)))
+    return document(spelling.endpoint(await owned(desk, call, id), now=desk.clock.now()))
 
 
 async def change(desk: Desk, call: Call, id: str) -> Reply:
@@ -78,7 +81,8 @@ async def change(desk: Desk, call: Call, id: str) -> Reply:
             payload=wish.payload or current.payload,
         )
 
-    return document(spelling.endpoint(_there(await desk.service.endpoints.change(known.id, decide))))
+    after = _there(await desk.service.endpoints.change(known.id, decide))
+    return document(spelling.endpoint(after, now=desk.clock.now()))
 
 
 async def remove(desk: Desk, call: Call, id: str) -> Reply:
@@ -91,15 +95,17 @@ async def remove(desk: Desk, call: Call, id: str) -> Reply:
 
 
 async def rotate(desk: Desk, call: Call, id: str) -> Reply:
-    """A new secret, shown once. The one before signs too, for a day or as long as `keep` says."""
+    """A new secret, shown once. The one before signs too, for a day or as long as `keep` says; where there is
+    room for one signature, the new one signs after that."""
     known = await owned(desk, call, id)
     keep = spelling.read_rotation(await small_body(call, MAX_BODY))
     secret, shown = await desk.service.endpoints.new_secret(known.signature)
     now = desk.clock.now()
+    public_key = shown if known.signature is Signature.CONTENT else None
     after = await desk.service.endpoints.change(
-        known.id, lambda current: core.rotated(current, secret, now=now, keep=keep)
+        known.id, lambda one: core.rotated(one, secret, now=now, keep=keep, public_key=public_key)
     )
-    return document(spelling.with_secret(_there(after), shown))
+    return document(spelling.with_secret(_there(after), shown, now=now))
 
 
 async def secret(desk: Desk, call: Call, id: str) -> Reply:

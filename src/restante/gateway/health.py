@@ -7,8 +7,8 @@ from .reply import Reply, document
 
 
 async def show(desk: Desk, call: Call, _: str) -> Reply:
-    """What is queued, the store's measures of the last minute, and what this process knows by itself; `alarms`
-    names those past their limit."""
+    """What is queued, the store's measures of the last minute, and what this process knows by itself;
+    `alarms` names those past their limit."""
     await desk.tenant(call)
     health = desk.service.health
     measures = (await health.fresh()).measures

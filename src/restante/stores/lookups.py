@@ -5,10 +5,15 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ..core.access import EVERYBODY
+from ..core.delivery import Delivery
 from ..core.errors import KeyReused
 from ..core.identity import key_of
 from ..core.model import Accepted, Event, Request, Result, Submission, Transaction
+from ..core.outbox import Errand
 from ..ports import EVENTS, Told
+
+Taken = tuple[Delivery, int | None]
+"""A delivery, and the event that its endpoint was told before."""
 
 BODY_BYTES = 16 * 1024
 """What reading a body counts for, which is not known before: so that not too many come at once."""
@@ -74,3 +79,19 @@ class Lookups:
         asked = [(key, after, limit) for key in keys]
         found: list[list[Event] | None] = await self._read.do("events", asked)
         return [list(log or ()) for log in found]  # those who asked alike were given the same
+
+    async def _errands(self, taken: Sequence[Taken]) -> list[Errand]:
+        """Deliveries with what they tell of, as it is now."""
+        told = [delivery for delivery, _ in taken if delivery.key]
+        if not told:
+            return [Errand(delivery) for delivery, _ in taken]
+        keys = [delivery.key for delivery in told]
+        asked = [(delivery.key, delivery.sequence - 1, 1) for delivery in told]
+        rows: list[Transaction | None] = await self._read.do("transactions", keys)
+        logs: list[list[Event] | None] = await self._read.do("events", asked)
+        transactions = dict(zip(keys, rows, strict=True))
+        events = {one.number: log[0] for one, log in zip(told, logs, strict=True) if log}
+        return [
+            Errand(delivery, transactions.get(delivery.key), events.get(delivery.number), previous)
+            for delivery, previous in taken
+        ]

@@ -2,7 +2,7 @@
 
 `standard` is Standard Webhooks: an HMAC over id, moment and body by each secret, so that a receiver may have
 the old or the new one while they are changed. `content` is the style of payment platforms: RSA over the body
-alone, and the shop's credentials; there is room for one signature only, the first key's, and what is
+alone, and the shop's credentials; there is room for one signature only (`Endpoint.signing`), and what is
 unsigned (the id, by which a receiver knows a repetition) is no more than a hint.
 """
 

@@ -18,6 +18,7 @@ from ...core.errors import RestanteError
 from ...core.feed import Entry
 from .. import cursors
 from ..codes import STATE, STATES
+from ..lookups import Taken
 from .database import Database
 from .lane import Job
 from .rows import (
@@ -31,9 +32,6 @@ from .rows import (
     text,
 )
 from .trouble import Lost, unavailable, wrong
-
-Taken = tuple[Delivery, int | None]
-"""A delivery, and the event that its endpoint was told before."""
 
 ADOPTED = 10_000
 """Entries of another server's feed that are put in front in one statement."""

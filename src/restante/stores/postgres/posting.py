@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ...core.delivery import Attempt, Delivery, Progress, Sought
 from ...core.endpoint import Endpoint
 from ...core.feed import Entry
-from ...core.model import Event, Transaction
 from ...core.outbox import Errand
 from ..lookups import Lookups
 from .lane import ROW, Lane
@@ -43,18 +42,7 @@ class Posting(Lookups):
         self._posted(deliveries)
 
     async def take(self, wanted: Mapping[str, int], now: int, until: int) -> list[Errand]:
-        taken = await self._outbox.take(wanted, now, until)
-        told = [delivery for delivery, _ in taken if delivery.key]
-        keys = [delivery.key for delivery in told]
-        asked = [(delivery.key, delivery.sequence - 1, 1) for delivery in told]
-        rows: list[Transaction | None] = await self._read.do("transactions", keys) if told else []
-        logs: list[list[Event] | None] = await self._read.do("events", asked) if told else []
-        transactions = dict(zip(keys, rows, strict=True))
-        events = {one.number: log[0] for one, log in zip(told, logs, strict=True) if log}
-        return [
-            Errand(delivery, transactions.get(delivery.key), events.get(delivery.number), previous)
-            for delivery, previous in taken
-        ]
+        return await self._errands(await self._outbox.take(wanted, now, until))
 
     async def next_deliveries(self, lanes: Collection[str]) -> dict[str, int]:
         return await self._outbox.next_deliveries(lanes)

@@ -13,14 +13,12 @@ from ...core.endpoint import Endpoint
 from ...core.feed import Entry
 from .. import cursors
 from ..codes import STATE, STATES
+from ..lookups import Taken
 from .database import Database, wrong
 from .queries import numbers
 from .rows import Row, id_text, spelling
 from .turnstile import Turnstile
 from .worker import Job
-
-Taken = tuple[Delivery, int | None]
-"""A delivery, and the event that its endpoint was told before."""
 
 _END = 1 << 62
 _encode = msgspec.msgpack.Encoder().encode

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from ...core.delivery import Attempt, Delivery, Progress, Sought
 from ...core.endpoint import Endpoint
 from ...core.feed import Entry
-from ...core.model import Event, Transaction
 from ...core.outbox import Errand
 from ..lookups import Lookups
 from .outbox import endpoint_row, progress_rows
@@ -41,20 +40,7 @@ class Posting(Lookups):
         numbers: list[int] = await self._write.do(
             "take", (dict(wanted), now, until), size=ROW * len(wanted), patience=SETTLING_PATIENCE
         )
-        if not numbers:
-            return []
-        taken: list[tuple[Delivery, int | None]] = await self._outbox.do("taken", (numbers,))
-        told = [delivery for delivery, _ in taken if delivery.key]
-        asked = [(delivery.key, delivery.sequence - 1, 1) for delivery in told]
-        keys = [delivery.key for delivery in told]
-        rows: list[Transaction | None] = await self._read.do("transactions", keys) if told else []
-        transactions = dict(zip(keys, rows, strict=True))
-        logs: list[list[Event] | None] = await self._read.do("events", asked) if asked else []
-        events = {one.number: log[0] for one, log in zip(told, logs, strict=True) if log}
-        return [
-            Errand(delivery, transactions.get(delivery.key), events.get(delivery.number), previous)
-            for delivery, previous in taken
-        ]
+        return await self._errands(await self._outbox.do("taken", (numbers,)) if numbers else [])
 
     async def next_deliveries(self, lanes: Collection[str]) -> dict[str, int]:
         found: dict[str, int] = await self._outbox.do("lane_dues", (lanes,))
