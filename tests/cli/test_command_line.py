@@ -95,6 +95,7 @@ GIVEN = {
     "reserve": "1MiB",
     "strict": "true",
     "trusted_proxies": "10.0.0.0/8, 192.168.0.1",
+    "hosts": "gateway, Pay.Example",
     "cors_origins": "https://app.example, http://localhost:5173",
     "mask": "/card/number, /cvc",
     "admin_listen": "127.0.0.1:2",

@@ -380,6 +380,10 @@ REFUSALS = [
     ("log_level = 'loud'\n" + UP, 'log_level: expected "debug", "info", "warning" or "error"'),
     (UP + "[auth]\nmode = 'none'", 'auth.mode: expected "open", "keys" or "passthrough"'),
     (
+        "hosts = ['gateway', 'gateway:80']\n" + UP,
+        "hosts[1]: expected a host name such as gateway.internal, without a port",
+    ),
+    (
         "cors_origins = 'https://a'\n" + UP,
         'cors_origins: expected a list of origins, such as ["https://app.example"]',
     ),

@@ -37,6 +37,7 @@ max_events = 60
 max_streams = 70
 strict = true
 trusted_proxies = ["10.0.0.0/8", "192.168.1.7"]
+hosts = ["Gateway.Internal"]
 cors_origins = ["https://app.example", "http://localhost:5173/"]
 mask = ["/cvc"]
 admin_listen = "[::1]:8601"
@@ -190,6 +191,7 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
         accept_status=200,
         public_url="https://pay.example",
         events_url="http://10.0.0.5:8601",
+        hosts=frozenset({"gateway.internal", "127.0.0.1", "::1", "pay.example", "10.0.0.5"}),
         trusted_proxies=("10.0.0.0/8", "192.168.1.7"),
         cors_origins=("https://app.example", "http://localhost:5173"),
         mask=("/cvc",),
@@ -199,8 +201,13 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
 def test_an_upstream_is_all_that_must_be_given_and_the_defaults_are_those_of_the_core() -> None:
     read = settings(SMALLEST)
     upstream = Upstream(host="127.0.0.1", port=9000, authority="127.0.0.1:9000")
-    assert read.policy == Policy(upstreams={"default": upstream})
+    assert read.policy == Policy(upstreams={"default": upstream}, hosts=frozenset({"127.0.0.1"}))
     assert read.listen == Address("127.0.0.1", 8600)
+
+
+def test_by_which_names_we_are_called_matters_where_nobody_needs_a_key() -> None:
+    for mode in ("keys", "passthrough"):
+        assert settings({**SMALLEST, "hosts": ["a"], "auth": {"mode": mode}}).policy.hosts is None
 
 
 def test_settings_do_not_depend_on_the_order_nor_change_what_they_were_given() -> None:

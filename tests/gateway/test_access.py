@@ -461,3 +461,29 @@ async def test_a_foreign_page_changes_nothing_below_our_own_path(
     assert not await house.store.paused()
     for origin in (*origins, f"http://127.0.0.1:{house.port}"):
         assert (await house.ask("POST", pause, {"Origin": origin}, b"")).code == 200
+
+
+async def test_where_no_key_is_asked_for_our_own_path_is_called_by_our_own_names_only(
+    make_house: MakeHouse,
+) -> None:
+    house = await make_house(hosts=frozenset({"gateway.internal"}))
+    for name in ("evil.example", "evil.example:8600", "127.0.0.1.evil.example", "internal", "LocalHost.evil"):
+        for method in ("GET", "POST", "OPTIONS"):
+            seen = await house.ask(method, "/-/endpoints/callbacks/secret", {"Host": name})
+            assert is_problem(seen, 421), name
+            assert seen.json["type"].endswith("foreign-host")
+        assert (await house.ask("GET", "/plain", {"Host": name})).code == 200
+    for name in (
+        "127.0.0.1",
+        "10.0.0.7:80",
+        "[::1]:8600",
+        "localhost:1",
+        "LOCALHOST.",
+        "Gateway.Internal:8600",
+    ):
+        assert (await house.ask("GET", "/-/endpoints", {"Host": name})).code == 200, name
+
+
+async def test_who_has_a_key_may_call_by_any_name(house: House) -> None:
+    key = await house.key()
+    assert (await house.ask("GET", "/-/endpoints", {**key, "Host": "any.example"})).code == 200

@@ -71,6 +71,19 @@ def _origins(value: object) -> tuple[str, ...]:
     return tuple(origins)
 
 
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError('expected a list of host names, such as ["gateway.internal"]')
+    hosts = [host.lower() if isinstance(host, str) else "" for host in value]
+    for place, host in enumerate(hosts):
+        if not _HOST.fullmatch(host):
+            raise Misplaced(f"[{place}]", "expected a host name such as gateway.internal, without a port")
+    return tuple(hosts)
+
+
 def _networks(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError('expected a list of networks, such as ["10.0.0.0/8"]')
@@ -122,5 +135,6 @@ ADDRESS = Kind("HOST:PORT", _address, metavar="HOST:PORT")
 ADDRESS_OR_NONE = Kind("HOST:PORT or empty", _address_or_none, metavar="HOST:PORT")
 ORIGIN = Kind("origin", _origin, metavar="URL")
 ORIGINS = Kind("list of origins", _origins, _list_text, "URL,…")
+HOSTS = Kind("list of host names", _hosts, _list_text, "HOST,…")
 NETWORKS = Kind("list of networks", _networks, _list_text, "NETWORK,…")
 STORE = Kind("URL", _store, metavar="URL")

@@ -32,6 +32,7 @@ def describe(settings: Settings) -> dict[str, object]:
         strict=policy.strict,
         trusted_proxies=list(policy.trusted_proxies),
         cors_origins=list(policy.cors_origins),
+        hosts=list(settings.hosts),
         mask=list(policy.mask),
         grace=spell_duration(limits.grace),
         log_level=settings.log_level,

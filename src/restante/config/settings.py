@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,6 +11,7 @@ from ..core.policy import Limits, Policy
 from .address import (
     ADDRESS,
     ADDRESS_OR_NONE,
+    HOSTS,
     NETWORKS,
     ORIGIN,
     ORIGINS,
@@ -41,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin_listen: Address | None = None  # where /-/ is, and only there; None: on `listen`
     store: str  # sqlite:///FILE or postgresql://…, which may hold a password
     auth_mode: str = "open"
+    hosts: tuple[str, ...] = ()
     insecure: bool = False
     log_level: str = "info"
     role: Role = Role.ALL
@@ -137,6 +140,13 @@ CORS_ORIGINS = Setting(
     "the origins of web pages that may read answers, such as `https://app.example`",
     [],
 )
+HOST_NAMES = Setting(
+    "hosts",
+    HOSTS,
+    "with `auth.mode` open: the host names by which `/-/` may be called, beside addresses, `localhost`, and "
+    "the hosts of `listen`, `admin_listen`, `public_url` and `events_url`",
+    [],
+)
 ADMIN_LISTEN = Setting(
     "admin_listen", ADDRESS_OR_NONE, "an address of its own for `/-/`, which is then only there", ""
 )
@@ -194,6 +204,7 @@ TOP = Section(
         STRICT,
         TRUSTED_PROXIES,
         CORS_ORIGINS,
+        HOST_NAMES,
         MASK,
         ADMIN_LISTEN,
         GRACE,
@@ -219,6 +230,7 @@ def settings(raw: Mapping[str, object]) -> Settings:
         admin_listen=table.get(ADMIN_LISTEN),
         store=table.get(STORE_URL),
         auth_mode=auth.get(AUTH_MODE),
+        hosts=table.get(HOST_NAMES),
         insecure=table.get(INSECURE) or auth.get(INSECURE),
         log_level=table.get(LOG_LEVEL),
         role=Role(table.get(ROLE)),
@@ -229,7 +241,17 @@ def settings(raw: Mapping[str, object]) -> Settings:
     )
     _check_reach(read)
     _check_several(read)
-    return read
+    return msgspec.structs.replace(read, policy=msgspec.structs.replace(read.policy, hosts=_hosts_of(read)))
+
+
+def _hosts_of(read: Settings) -> frozenset[str] | None:
+    """The names by which `/-/` may be called, where whoever calls needs no key."""
+    if read.auth_mode != "open":
+        return None
+    addresses = [address.host for address in (read.listen, read.admin_listen) if address is not None]
+    origins = [origin for origin in (read.policy.public_url, read.policy.events_url) if origin is not None]
+    names = [urlsplit(origin).hostname or "" for origin in origins]
+    return frozenset(name.lower() for name in (*read.hosts, *addresses, *names))
 
 
 def _policy(table: Table) -> Policy:

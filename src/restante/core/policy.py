@@ -149,6 +149,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     accept_status: int = 202
     public_url: str | None = None  # the origin callers use, without a trailing slash; None: their Host
     events_url: str | None = None  # the origin upstreams report to, without a trailing slash
+    hosts: frozenset[str] | None = None  # the names by which `/-/` may be called; None: by any
     cors_origins: tuple[str, ...] = ()  # of pages that may read answers
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-* are believed
     mask: tuple[str, ...] = ()  # JSON pointers to what people are not shown, on every route

@@ -5,15 +5,21 @@ protocol*). That is said to configured origins alone, of every answer on this ad
 for with a key: cookies are of no use here (`Access-Control-Allow-Credentials` is never sent). An answer of
 the upstream's that speaks for itself is left alone. A simple form can be sent without having asked; so
 whatever changes something below `/-/` is refused where a page of another origin sends it.
+
+A page can also have the name of its own origin point to this machine, and is then of the same origin (DNS
+rebinding). Where nobody is asked for a key (`Policy.hosts`), `/-/` is therefore served to those only who
+called it by an address, as `localhost`, or by a name that is ours: no page can choose these.
 """
 
 import re
+from functools import lru_cache
+from ipaddress import ip_address
 
 from ..core.headers import first
 from ..core.policy import SAFE_METHODS, Policy
 from ..ports.auth import Fields
 from .call import ALLOW_ORIGIN, Call
-from .problems import ForeignPage
+from .problems import ForeignHost, ForeignPage
 from .reply import NO_STORE, Reply, text
 from .rooms import OURS
 
@@ -37,6 +43,7 @@ class Pages:
 
     def __init__(self, policy: Policy) -> None:
         self._origins = frozenset(origin.encode("latin-1") for origin in policy.cors_origins)
+        self._hosts = policy.hosts
         self._public = policy.public_url and policy.public_url.partition("://")[2].encode("latin-1")
 
     def concern(self, headers: Fields) -> bool:
@@ -46,8 +53,12 @@ class Pages:
     def meet(self, call: Call) -> Reply | None:
         """The answer to a preflight; else None, and the call knows what to say of its answer.
 
-        Raises `ForeignPage`.
+        Raises `ForeignPage`, `ForeignHost`.
         """
+        if self._hosts is not None and call.path.startswith(OURS):
+            name = _name(first(call.headers, b"host") or b"")
+            if name is not None and name not in self._hosts:
+                raise ForeignHost("/-/ is not served under this host name; if it is yours, add it to hosts.")
         origin = first(call.headers, ORIGIN)
         if not self._origins and origin is None:
             return None
@@ -79,3 +90,16 @@ def _preflight(origin: bytes, method: bytes, fields: bytes | None) -> Reply:
     if fields is not None and len(fields) <= MAX_ASKED and _TOKENS.fullmatch(fields):
         headers.append((b"access-control-allow-headers", fields))
     return Reply(204, headers, b"")
+
+
+@lru_cache(maxsize=1024)
+def _name(host: bytes) -> str | None:
+    """The name in the value of a Host field; None where it holds an address, is localhost or empty."""
+    if host.startswith(b"["):
+        return None
+    name = host.partition(b":")[0].decode("latin-1").lower().removesuffix(".")
+    try:
+        ip_address(name)
+    except ValueError:
+        return None if name in ("", "localhost") else name
+    return None

@@ -54,6 +54,13 @@ class ForeignPage(Refused):
     title = "Foreign page"
 
 
+class ForeignHost(Refused):
+    """In `auth.mode` open, `/-/` was called by a host name that is none of ours, nor in `hosts`."""
+
+    status = 421
+    title = "Foreign host"
+
+
 class UnknownKey(Refused):
     """No access key of this caller's tenant has the id."""
 
