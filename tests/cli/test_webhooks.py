@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from restante.cli.events import pages
+from restante.cli.remote import Server
 from restante.webhooks.webhooks import Webhooks
 
 from ..couriers import answered
@@ -101,3 +103,38 @@ async def test_deliveries_are_listed_shown_and_sent_again(shell: Shell) -> None:
     await eventually(lambda: len(house.courier.sent) == 3 and room.at_rest)
     assert (await shell("deliveries", "show", "0" * 32)).code == 5
     await room.stop(0)
+
+
+async def test_the_feed_is_printed_with_the_cursor_to_go_on_with(shell: Shell) -> None:
+    house = shell.house
+    nothing = await shell("events")
+    assert (nothing.code, nothing.printed, nothing.errors) == (0, "", "")
+    one = await house.submit()
+    await house.end(await house.submit())
+    seen = await shell("events")
+    lines = seen.printed.splitlines()
+    assert len(lines) == 4
+    assert one in lines[0]
+    assert [line.split()[1] for line in lines] == ["pending", "pending", "processing", "completed"]
+    (last,) = seen.errors.splitlines()
+    (page,) = (await shell("events", "--json")).printed.splitlines()
+    assert len(json.loads(page)["events"]) == 4
+    cursor = json.loads(page)["next"]
+    assert last == f"restante: go on with --after {cursor}"
+    assert (await shell("events", "--after", cursor, "--json")).printed == ""
+    await house.begin(one)
+    (page,) = (await shell("events", "--after", cursor, "--json")).printed.splitlines()
+    assert [event["data"]["id"] for event in json.loads(page)["events"]] == [one]
+    wrong = await shell("events", "--after", "x", "--json")
+    assert (wrong.code, wrong.printed, wrong.errors.count("\n")) == (2, "", 1)
+
+
+async def test_the_feed_is_followed(shell: Shell) -> None:
+    house = shell.house
+    server = Server(f"http://127.0.0.1:{house.port}")
+    followed = pages(server, None, follow=True)
+    for _ in range(3):
+        coming = asyncio.create_task(asyncio.to_thread(next, followed))
+        id = await house.submit()
+        page = await asyncio.wait_for(coming, 20)
+        assert [event["data"]["id"] for event in page["events"]] == [id]

@@ -31,6 +31,7 @@ COMMANDS = (
     "result",
     "list",
     "watch",
+    "events",
     "cancel",
     "retry",
     "resolve",
@@ -82,6 +83,10 @@ def command(name: str) -> click.Command | None:
             from .watch import watch
 
             return watch
+        case "events":
+            from .events import events
+
+            return events
         case "cancel":
             from .transactions import cancel
 

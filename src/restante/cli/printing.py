@@ -120,6 +120,16 @@ def event_line(event: Document) -> str:
     return "\n".join([line, *(INDENT + click.style(part, dim=True) for part in below)])
 
 
+def feed_line(event: Document) -> str:
+    """An entry of the feed: moment, kind, transaction, number, message."""
+    data = event.get("data") or {}
+    kind = plain(event.get("type")).removeprefix("transaction.")
+    return (
+        f"{_moment(event.get('timestamp'), 23)}  {coloured(kind, 10)}  {plain(data.get('id'))}  "
+        f"{plain(data.get('sequence')):>3}  {plain(data.get('message'))}"
+    )
+
+
 def grid(documents: list[Document], names: tuple[str, ...]) -> str:
     """Documents of any kind as rows under their names."""
     rows = [{name: plain(one.get(name)) for name in names} for one in documents]

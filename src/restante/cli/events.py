@@ -1,0 +1,61 @@
+"""`restante events`: the feed, what went on with all of your transactions in the order of commits."""
+
+import time
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import click
+
+from .printing import Document, feed_line, plain, say, say_json
+from .remote import Away, Server, json_option, server_option
+from .watch import PAUSES_SECONDS, POLL_SECONDS, WAIT_SECONDS
+
+
+@click.command(short_help="What went on with your transactions.")
+@click.option("--after", metavar="CURSOR", help="Behind this place. Default: from the oldest that is kept.")
+@click.option("--follow", is_flag=True, help="Go on with what happens next, until Ctrl-C.")
+@server_option
+@json_option
+def events(after: str | None, follow: bool, server: Server, as_json: bool) -> None:
+    """Prints events of all your transactions, the oldest first, and at the end the cursor to go on with. With
+    --json each answer is one line: its `events`, and `next`, the cursor behind them."""
+    last = after
+    try:
+        for page in pages(server, after, follow=follow):
+            last = page["next"]
+            if as_json:
+                say_json(page, line=True)
+            else:
+                for event in page["events"]:
+                    say(feed_line(event))
+    finally:
+        if last is not None and not as_json:
+            say(f"restante: go on with --after {plain(last)}", err=True)
+
+
+def pages(server: Server, after: str | None, *, follow: bool) -> Iterator[Document]:
+    """Answers that have brought something: up to now, or with `follow` for ever.
+
+    A server that was there and is not is tried again for a while. Raises `Trouble`.
+    """
+    tries = answers = 0
+    while True:
+        begun = time.monotonic()
+        query = f"?{urlencode({'after': after})}" if after is not None else ""
+        held = [("Prefer", f"wait={WAIT_SECONDS}")] if follow and answers else []
+        try:
+            page = server.ask("GET", f"events{query}", held).document("events", "next")
+        except Away:
+            if not follow or not answers or tries == len(PAUSES_SECONDS):
+                raise
+            time.sleep(PAUSES_SECONDS[tries])
+            tries += 1
+            continue
+        tries, answers = 0, answers + 1
+        if page["next"] != after:
+            after = page["next"]
+            yield page
+        elif not follow:
+            return
+        elif answers > 1 and time.monotonic() - begun < POLL_SECONDS:  # it ends, and holds nothing back
+            time.sleep(POLL_SECONDS)
