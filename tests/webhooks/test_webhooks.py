@@ -408,6 +408,31 @@ async def test_what_was_well_goes_on_where_everything_else_of_its_origin_is_in_t
     await eventually(lambda: bool(world.courier.to(f"{GOOD}/new")))
 
 
+async def test_while_all_places_are_taken_nothing_is_asked_for(tmp_path: Path, upstream: str) -> None:
+    async with a_world(tmp_path, upstream, webhooks=Settings(concurrency=1)) as world:
+        world.courier.hanging[OTHER] = asyncio.Event()
+        await endpoint(world, OTHER)
+        await endpoint(world, id="ep_2")
+        for _ in range(3):
+            await world.ended(await world.submit())
+        await eventually(lambda: world.courier.under_way[OTHER] == 1 and world.webhooks._taking is None)
+        looks = 0
+        wanted = world.webhooks._wanted
+
+        def counted() -> tuple[dict[str, int], int | None]:
+            nonlocal looks
+            looks += 1
+            return wanted()
+
+        world.webhooks._wanted = counted  # type: ignore[method-assign]
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert looks <= 1
+        world.courier.hanging[OTHER].set()
+        await quiet(world)
+        assert len(world.courier.sent) == 6
+
+
 async def test_a_receiver_in_trouble_is_left_alone_and_then_tried_with_one(world: World) -> None:
     world.courier.script[GOOD] = lambda _: TIMED_OUT
     await endpoint(world)

@@ -19,7 +19,7 @@ from .watch import PAUSES_SECONDS, POLL_SECONDS, WAIT_SECONDS
 def events(after: str | None, follow: bool, server: Server, as_json: bool) -> None:
     """Prints events of all your transactions, the oldest first, and at the end the cursor to go on with. With
     --json each answer is one line: its `events`, and `next`, the cursor behind them."""
-    last = after
+    last = None
     try:
         for page in pages(server, after, follow=follow):
             last = page["next"]

@@ -134,6 +134,8 @@ class Webhooks:
         wanted: dict[str, int] = {}
         next_at: int | None = None
         free = self._settings.concurrency - len(self._tasks)
+        if free <= 0:  # it is asked again when one of them ends
+            return wanted, next_at
         for name, site in sorted(self._sites.items(), key=lambda item: item[1].running):
             if not self._is_served(name):
                 continue
