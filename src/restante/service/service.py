@@ -193,9 +193,8 @@ class Service:
         submission = submission_of(draft, id=id, now=now, retention=self.policy.limits.retention)
         submission = self.endpoints.at_accept(submission)
         transaction = submission.transaction
-        if transaction.due_at == transaction.created_at and self.bell.reserve(
-            transaction.upstream, draft.tenant
-        ):
+        soon = transaction.due_at == transaction.created_at
+        if soon and self.bell.reserve(transaction.upstream, draft.tenant):
             submission = msgspec.structs.replace(submission, claim=True)
         return submission
 
