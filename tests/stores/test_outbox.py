@@ -305,33 +305,21 @@ async def test_what_is_forgotten_takes_its_deliveries_along(store: Store) -> Non
 
 async def test_the_feed_is_what_was_committed_in_its_order(store: Store) -> None:
     one, two = await accepted(store), await accepted(store)
-    assert [entry.id for entry in await store.feed("default", None, 10)] == [one.id, two.id]
+    assert await store.feed("default", None, 10) == []
     begun_two, begun_one = await applied(store, begin(two)), await applied(store, begin(one))
     await applied(store, complete(begun_one))
     await applied(store, fail(begun_two))
     found = await store.feed("default", None, 10)
     assert [(entry.id, entry.behind, entry.last) for entry in found] == [
-        (one.id, 0, 1),
-        (two.id, 0, 1),
-        (two.id, 1, 2),
-        (one.id, 1, 2),
+        (two.id, 0, 2),
+        (one.id, 0, 2),
         (one.id, 2, 3),
         (two.id, 2, 3),
     ]
-    assert found[1].key == two.key
+    assert found[0].key == two.key
     assert await store.feed("default", found[1].cursor, 1) == found[2:3]
     assert await store.feed("default", found[-1].cursor, 10) == []
     assert await store.feed("other", None, 10) == []
-
-
-async def test_what_is_accepted_once_is_in_the_feed_once(store: Store) -> None:
-    fresh = await a_submission(store, key=b"k")
-    assert await store.accept([fresh])
-    (replay,) = await store.accept([await a_submission(store, key=b"k")])
-    assert not isinstance(replay, KeyReused)
-    assert replay.replayed
-    (entry,) = await store.feed("default", None, 10)
-    assert (entry.id, entry.behind, entry.last) == (fresh.transaction.id, 0, 1)
 
 
 async def test_a_cursor_is_one_of_the_stores_own(store: Store) -> None:
@@ -339,7 +327,7 @@ async def test_a_cursor_is_one_of_the_stores_own(store: Store) -> None:
         with pytest.raises(BadRequest):
             await store.feed("default", wrong, 10)
     await applied(store, begin(await accepted(store)))
-    *_, entry = await store.feed("default", None, 10)
+    (entry,) = await store.feed("default", None, 10)
     assert await store.feed("default", entry.cursor, 10) == []
     ahead = ".".join(str(int(part) + 10**9) for part in entry.cursor.split("."))
     with pytest.raises(BadRequest):  # nothing has been there yet, so something would be passed over
@@ -352,7 +340,7 @@ async def test_no_entry_is_passed_over_whoever_commits_when(store: Store) -> Non
 
     async def follow() -> None:
         cursor = None
-        while len(seen) < 80:
+        while len(seen) < 40:
             for entry in await store.feed("default", cursor, 7):
                 seen.append(entry.id)
                 cursor = entry.cursor
@@ -361,7 +349,7 @@ async def test_no_entry_is_passed_over_whoever_commits_when(store: Store) -> Non
     await asyncio.gather(*[store.apply([begin(one)]) for one in pending])
     async with asyncio.timeout(20):
         await following
-    assert sorted(seen) == sorted(2 * [one.id for one in pending])
+    assert sorted(seen) == sorted(one.id for one in pending)
 
 
 async def test_old_entries_go_and_the_cursor_goes_on(store: Store) -> None:
@@ -374,4 +362,4 @@ async def test_old_entries_go_and_the_cursor_goes_on(store: Store) -> None:
     left = await store.feed("default", None, 10)
     assert left in ([], found[-1:])
     await completed(store)
-    assert len(await store.feed("default", found[-1].cursor, 10)) == 3
+    assert len(await store.feed("default", found[-1].cursor, 10)) == 2

@@ -153,14 +153,14 @@ async def test_no_entry_is_read_while_one_before_it_may_still_be_committed(
                 )
             )
             first = await store.feed("default", None, 10)
-            assert [entry.id for entry in first] == [early.id, late.id, early.id]
+            assert [entry.id for entry in first] == [early.id]
             await applied(store, begin(await accepted(store)))  # with a later number, committed first
             assert await store.feed("default", first[-1].cursor, 10) == []
             await slow.execute("COMMIT")
         finally:
             await slow.close()
         rest = await store.feed("default", first[-1].cursor, 10)
-        assert len(rest) == 3
+        assert len(rest) == 2
         assert rest[0].id == late.id
 
 
@@ -202,6 +202,4 @@ async def test_entries_of_another_server_come_first_and_its_cursors_are_refused(
         with pytest.raises(BadRequest):
             await world.store.feed("default", far, 10)
         last = await applied(world.store, begin(await accepted(world.store)))
-        assert [entry.id for entry in await world.store.feed("default", found[-1].cursor, 10)] == [
-            last.id
-        ] * 2
+        assert [entry.id for entry in await world.store.feed("default", found[-1].cursor, 10)] == [last.id]

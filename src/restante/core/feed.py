@@ -1,7 +1,8 @@
 """The feed: what went on with a tenant's transactions, in the order in which it was committed.
 
-An entry is one commit of one transaction: the events behind one number, up to another; the first is that of
-its accept. Its `cursor` is the store's own word for the place behind it.
+An entry is one commit of one transaction: the events behind one number, up to another. Its `cursor` is the
+store's own word for the place behind it. What is accepted makes no entry (nothing is added to an accept): the
+first event comes with whatever happens next.
 """
 
 import msgspec
@@ -36,4 +37,4 @@ def span_of(change: Change) -> tuple[int, int] | None:
     behind, last = change.before.sequence, change.after.sequence
     if last == behind:
         return None
-    return behind, last
+    return (0 if behind == 1 else behind), last

@@ -203,7 +203,6 @@ class Service:
         if submission is not None and isinstance(answer, Accepted) and not answer.replayed:
             transaction = submission.transaction
             self.overdue.set(transaction.sweep_at)
-            self.feed.told(draft.tenant)
             self.endpoints.ring_for(submission.deliveries)
             if submission.claim:
                 keep = submission.request if submission.request.body.size <= READY_BODY else None

@@ -104,7 +104,7 @@ class PostgresArrival:
             )
             for record in records
         ]
-        written = await self._rows("accept_moved", *columns([entry.row for entry in entries], ENTRY_WIDTH))
+        written = await self._rows("accept", *columns([entry.row for entry in entries], ENTRY_WIDTH))
         if len(written) != len(entries):
             raise self._refused("a body or an idempotency key is not as it should be; nothing was moved")
         await self._change(

@@ -44,8 +44,6 @@ def _told(queries: dict[str, str]) -> dict[str, str]:
 
 
 QUERIES = _told(read_statements(Path(__file__).with_name("queries.sql")))
-QUERIES["accept_moved"] = re.sub(r", fed AS \(\n.*?\n\)", "", QUERIES["accept"], flags=re.DOTALL)
-"""The same without an entry in the feed, which is moved by itself."""
 
 _OPEN = {
     name: next((one for one in (*_WINDOWS, _PLACE) if one in text), "") for name, text in QUERIES.items()

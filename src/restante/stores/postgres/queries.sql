@@ -65,8 +65,6 @@ WITH fresh AS MATERIALIZED (
 ), ended AS (
     INSERT INTO restante.endings (tenant, status, created_at, key)
     SELECT tenant, status, created_at, key FROM kept WHERE status >= 2
-), fed AS (
-    INSERT INTO restante.feed (tenant, key, id, behind, last, at) SELECT tenant, key, id, 0, 1, created_at FROM kept
 ):deliveries(kept, 40)
 SELECT key FROM kept
 

@@ -54,7 +54,6 @@ def _insert(database: Database, fresh: list[Entry]) -> None:
     database.many("insert_transactions", [entry.transaction for entry in fresh])
     database.many("insert_events", [entry.event for entry in fresh])
     database.many("insert_requests", [entry.request for entry in fresh])
-    database.many("insert_feed", [entry.feed for entry in fresh])
     database.many("insert_deliveries", [row for entry in fresh for row in entry.deliveries])
     for entry in fresh:
         if entry.in_pieces:

@@ -38,12 +38,6 @@ class Entry(msgspec.Struct, array_like=True):
         return self.transaction[3]  # type: ignore[no-any-return]
 
     @property
-    def feed(self) -> Row:
-        """Its entry in the feed: its first event."""
-        key, id, tenant, created_at, *_ = self.transaction
-        return (tenant, key, id, 0, 1, created_at)
-
-    @property
     def size(self) -> int:
         """Bytes of headers and body."""
         _, headers, _, body, _ = self.request
