@@ -135,7 +135,8 @@ def access() -> str:
 
 def _call(method: str, place: str, need: Need) -> str:
     method = "" if method == "*" else f"{method} "
-    scopes = ", ".join(f"`{scope}`" for scope in sorted(need, reverse=True)) or "none is needed"
+    scopes = ", ".join(f"`{scope}`" for scope in sorted(need.scopes, reverse=True)) or "none is needed"
+    scopes += " of the tenant `*`" if need.all else ""
     shown = f"{method}{place}" if "`" in place or " " in place else f"`{method}{place}`"
     return f"| {shown} | {scopes} |"
 

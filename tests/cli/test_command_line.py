@@ -77,6 +77,17 @@ def test_the_upstream_of_the_file_keeps_its_other_settings(command: Command) -> 
         assert told["upstreams"]["default"]["concurrency"] == 3
 
 
+def test_who_may_ask_is_a_flag_and_a_variable(command: Command) -> None:
+    command.file(f'[upstream]\nurl = "{UPSTREAM}"\n[auth]\nmode = "passthrough"\ninsecure = true\n')
+    for told in (
+        command("check", "--json", "--auth-mode", "keys").told(),
+        command("check", "--json", RESTANTE_AUTH_MODE="keys").told(),
+    ):
+        assert told["auth"] == {"mode": "keys", "insecure": True}
+    wrong = command("check", "--auth-mode", "closed")
+    assert (wrong.code, "auth.mode" in wrong.errors, "--auth-mode" in wrong.errors) == (2, True, True)
+
+
 GIVEN = {
     "listen": "127.0.0.1:1",
     "public_url": "https://pay.example",

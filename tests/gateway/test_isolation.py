@@ -28,6 +28,8 @@ TICKETS = Route(method="POST", path="/tickets", dialect=Dialect.TRANSACTION, tra
 EVERYBODYS = {"upstreams", "store", "healthz", "readyz"}
 """What is below `/-/` and no tenant's."""
 
+BY_TENANT = {"GET /-/transactions", "GET /-/keys", "GET /-/endpoints", "GET /-/events"}
+
 BODIES: dict[str, Any] = {
     "POST /-/transactions/{id}/resolve": {"status": "failed", "reason": "asked", "by": "me"},
     "POST /-/endpoints": {"url": "https://a.example/"},
@@ -159,7 +161,7 @@ async def test_lists_hold_what_is_the_callers(house: House, name: str, method: s
         return
     before = await ask(house, name, method, target, await house.key("other", Scope.READ, Scope.OPERATE))
     theirs = await things(house, await house.key("default"), ended=True)
-    for query in ("", "?tenant=default" if name in ("GET /-/transactions", "GET /-/keys") else ""):
+    for query in ("", "?tenant=default" if name in BY_TENANT else ""):
         who = await house.key("third", Scope.READ, Scope.OPERATE)
         seen = await ask(house, name, method, target + query, who)
         assert seen.code == 200
@@ -218,3 +220,42 @@ async def test_a_key_for_everybody_reaches_what_each_tenant_has(house: House) ->
     revoked = await house.ask("POST", f"/-/keys/{theirs['keys']}/revoke", all, b"")
     assert revoked.json["good"] is False
     assert (await house.ask("POST", "/async/x", all, b"")).code == 403
+    for target, kind in (("/-/endpoints", "endpoints"), ("/-/events", "events")):
+        refused = await house.ask("GET", target, all)
+        assert (refused.code, refused.json["field"]) == (400, "tenant")
+        assert len((await house.ask("GET", f"{target}?tenant=default", all)).json[kind]) > 0
+        assert (await house.ask("GET", f"{target}?tenant=nobody", all)).json[kind] == []
+    for kind in ("endpoints", "deliveries"):
+        assert (await house.ask("GET", f"/-/{kind}/{theirs[kind]}", all)).json["id"] == theirs[kind]
+    listed = (await house.ask("GET", f"/-/endpoints/{theirs['endpoints']}/deliveries", all)).json[
+        "deliveries"
+    ]
+    assert theirs["deliveries"] in [one["id"] for one in listed]
+    assert (await house.ask("PATCH", f"/-/endpoints/{theirs['endpoints']}", all, b"{}")).code == 403
+
+
+async def test_looking_at_a_tenants_callbacks_makes_none(house: House) -> None:
+    all = await house.key(EVERYBODY, Scope.READ)
+    target = "/-/endpoints/callbacks"
+    assert (await house.ask("GET", target, all)).code == 400
+    assert (await house.ask("GET", f"{target}?tenant=default", all)).code == 404
+    theirs = await house.ask("GET", target, await house.key("default"))
+    assert (await house.ask("GET", f"{target}?tenant=default", all)).json == theirs.json
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/-/store"),
+        ("GET", "/-/upstreams"),
+        ("POST", "/-/upstreams/default/pause"),
+        ("POST", "/-/upstreams/default/resume"),
+    ],
+)
+async def test_what_concerns_every_tenant_is_not_for_the_operator_of_one(
+    house: House, method: str, target: str
+) -> None:
+    body = None if method == "GET" else b""
+    assert (await house.ask(method, target, await house.key("default"), body)).code == 403
+    assert house.service.pauses.names == frozenset()
+    assert (await house.ask(method, target, await house.key(EVERYBODY, Scope.OPERATE), body)).code == 200

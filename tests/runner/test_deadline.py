@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from restante.core.access import Scope
 from restante.core.clock import DAY, MINUTE, SECOND
 from restante.core.model import Transaction
 from restante.core.policy import Limits
 from restante.core.status import Outcome, Status
-from restante.runner.sweeper import PAUSE
+from restante.runner.sweeper import KEYS_EVERY, PAUSE
 
 from ..e2e.harness import RecordingUpstream
 from ..fakes import FakeClock
@@ -141,3 +142,16 @@ class Slow(Counted):
             self.asked.set()
         await self.gate.wait()
         return found
+
+
+async def test_access_keys_are_forgotten_when_history_is_over(tmp_path: Path) -> None:
+    limits = Limits(history=2 * DAY, sweep=1)
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, limits=limits) as world:
+        keys = world.service.keys
+        made = [(await keys.make(tenant="one", scopes=[Scope.READ], span=DAY))[0] for _ in range(2)]
+        for hours, left in ((0, 2), (2 * DAY, 2), (DAY, 2), (KEYS_EVERY, 0)):
+            await world.clock.advance(hours)
+            await world.sweeper.sweep_keys()
+            await world.sweeper.sweep_keys()
+            assert len(await keys.list("one", after=None, limit=9)) == left
+        assert len(made) == 2

@@ -87,6 +87,18 @@ async def test_a_tenants_keys_are_listed_newest_first_page_by_page(store: Store)
         assert listed == sorted(all, key=lambda key: key.id, reverse=True)
 
 
+async def test_keys_that_are_of_no_use_any_more_are_forgotten_after_a_while(store: Store) -> None:
+    spans = [None, NOW + DAY, NOW + DAY, NOW + 9 * DAY]
+    keys = [an_access_key(store, number, expires_at=span) for number, span in enumerate(spans, 1)]
+    await store.add_keys(keys)
+    await store.revoke_keys([keys[3].id], tenant="one", now=NOW + 2)
+    assert await store.sweep_keys(NOW + 2, 10) == 0
+    assert await store.sweep_keys(NOW + 3, 10) == 1
+    assert await store.sweep_keys(NOW + DAY, 10) == 0
+    assert [await store.sweep_keys(NOW + DAY + 1, 1) for _ in range(3)] == [1, 1, 0]
+    assert await store.find_keys([key.digest for key in keys]) == [keys[0], None, None, None]
+
+
 @pytest.mark.parametrize("id", ["", "\0", "é" * 300, "*", "%", "g"])
 async def test_an_id_that_is_none_is_nobodys(store: Store, id: str) -> None:
     await store.add_keys([an_access_key(store)])

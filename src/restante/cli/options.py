@@ -6,15 +6,20 @@ from typing import Any
 import click
 
 from ..config.kinds import FLAG
-from ..config.settings import TOP
-from .sources import CONFIG, DEFAULT_FILE, UPSTREAM, flag
+from ..config.settings import AUTH_MODE, TOP
+from .sources import AUTH, CONFIG, DEFAULT_FILE, UPSTREAM, flag
 
 
 def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--config`, `--upstream` and one flag per setting; what is not given is None."""
+    """Adds `--config`, `--upstream`, `--auth-mode` and one flag per setting; what is not given is None."""
     options = [
         click.option(
             flag(UPSTREAM), metavar="URL", help="The API that does the work, such as http://127.0.0.1:9000."
+        ),
+        click.option(
+            flag(AUTH),
+            metavar=AUTH_MODE.kind.metavar,
+            help=f"Who may ask; {AUTH_MODE.default} without it. See docs/operate/access.md.",
         ),
         click.option(
             flag(CONFIG),

@@ -1,7 +1,7 @@
 """Where settings come from: the file, the environment, flags. Each wins over the one before.
 
-Only what stands at the top of the file can be given by variable or flag; `upstream` there is the URL
-of the only upstream, that is `upstream.url`.
+What stands at the top of the file can be given by variable or flag, and two settings below it: `upstream` is
+there the URL of the only upstream, that is `upstream.url`, and `auth_mode` is `auth.mode`.
 """
 
 import os
@@ -14,14 +14,18 @@ from typing import Any
 import msgspec
 
 from ..config import SettingError, Settings, settings
-from ..config.settings import STORE_URL, TOP
+from ..config.settings import AUTH_MODE, STORE_URL, TOP
 from ..config.table import Table
 from .certificates import check_certificates
 
 DEFAULT_FILE = "restante.toml"
 PREFIX = "RESTANTE_"
 UPSTREAM = "upstream"
+AUTH = "auth_mode"
 CONFIG = "config"
+BELOW = {UPSTREAM: ("upstream", "url"), AUTH: ("auth", AUTH_MODE.name)}
+"""What is given by one name and stands in a table of the file: table and setting."""
+
 CLOSE = 0.8
 """How alike a variable's name must be to one of ours to be taken for a misspelling of it. Others with
 our prefix are left alone: service managers set some of their own (RESTANTE_PORT, RESTANTE_SERVICE_HOST)."""
@@ -104,26 +108,27 @@ def _override(
     for name, (value, origin) in given.items():
         if name == CONFIG:
             continue
-        if name == UPSTREAM:
-            _override_upstream(raw, value, origin)
-            origins["upstream.url"] = origin
+        if name in BELOW:
+            _override_below(raw, name, value, origin)
+            origins[".".join(BELOW[name])] = origin
             continue
         raw[name] = kinds[name].from_text(value) if isinstance(value, str) else value
         origins[name] = origin
 
 
-def _override_upstream(raw: dict[str, object], url: object, origin: str) -> None:
-    if "upstreams" in raw:
+def _override_below(raw: dict[str, object], given: str, value: object, origin: str) -> None:
+    if given == UPSTREAM and "upstreams" in raw:
         raise SettingError(
             UPSTREAM, f"the file has [upstreams.NAME], so a single one has no place ({origin})"
         )
-    table = raw.get(UPSTREAM)
-    raw[UPSTREAM] = {**(table if isinstance(table, dict) else {}), "url": url}
+    name, setting = BELOW[given]
+    table = raw.get(name)
+    raw[name] = {**(table if isinstance(table, dict) else {}), setting: value}
 
 
 def _variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Ours among the variables, by the setting's name. An empty one is as if it was not set."""
-    known = [setting.name for setting in TOP.settings] + [UPSTREAM, CONFIG]
+    known = [setting.name for setting in TOP.settings] + [*BELOW, CONFIG]
     found = {}
     for variable, text in environment.items():
         if not variable.startswith(PREFIX) or not text:

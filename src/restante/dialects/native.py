@@ -5,8 +5,6 @@ from typing import Any
 
 import msgspec
 
-from ..core.access import EVERYBODY
-from ..core.errors import BadRequest
 from ..core.machine import TERMINAL
 from ..core.model import Event, Query, Transaction
 from ..core.retention import has_result
@@ -31,7 +29,7 @@ NAMES = (
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A list as it was asked for. `after` is the cursor, `foreign` a tenant that is not the caller's."""
+    """A list as it was asked for. `after` is the cursor, `foreign` a tenant that the caller does not reach."""
 
     query: Query
     after: str | None
@@ -87,15 +85,11 @@ def event_of(event: Event) -> dict[str, Any]:
 def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
     """A list's parameters; raises `BadRequest` naming the one that is wrong."""
     given = Parameters(query, NAMES)
-    of = given.text("tenant")
-    if tenant == EVERYBODY:
-        if of is None:
-            raise BadRequest("tenant must be given: this key reaches all of them", field="tenant")
-        tenant = of
+    whose = given.whose(tenant)
     endpoint = given.text("trigger_endpoint")
     return Listing(
         Query(
-            tenant=tenant,
+            tenant=whose or tenant,
             status=given.status("status"),
             operation=given.operation("operation"),
             path=None if endpoint is None else "/" + endpoint.removeprefix("/"),
@@ -105,7 +99,7 @@ def listing(query: str, *, tenant: str, max_limit: int) -> Listing:
             limit=given.number("limit", min(DEFAULT_LIMIT, max_limit), least=1, most=max_limit),
         ),
         given.text("after"),
-        of not in (None, tenant),
+        whose is None,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from urllib.parse import parse_qsl
 
+from ..core.access import EVERYBODY
 from ..core.errors import BadRequest
 from ..core.status import Status
 from . import moments
@@ -40,6 +41,15 @@ class Parameters:
         if value is not None and len(value) > MAX_VALUE:
             raise BadRequest(f"{name} is longer than {MAX_VALUE} characters", field=name)
         return value
+
+    def whose(self, tenant: str) -> str | None:
+        """Whose things a caller of `tenant` asks for; None: of somebody's whom he does not reach."""
+        of = self.text("tenant")
+        if tenant != EVERYBODY:
+            return tenant if of in (None, tenant) else None
+        if of is None:
+            raise BadRequest("tenant must be given: this key reaches all of them", field="tenant")
+        return of
 
     def operation(self, name: str) -> str | None:
         value = self.given.get(name)

@@ -6,19 +6,28 @@ anything, its handler says. All the others are about what the caller's tenant ha
 
 from collections.abc import Iterable
 
+import msgspec
+
 from ..core.access import Scope
 from .call import Call
 from .desk import Desk
 from .problems import MissingScope
 from .rooms import Room
 
-Need = frozenset[Scope]
 
-OPEN: Need = frozenset()
-SUBMIT: Need = frozenset({Scope.SUBMIT})
-READ: Need = frozenset({Scope.READ})
-OPERATE: Need = frozenset({Scope.OPERATE})
-CHANGE: Need = SUBMIT | OPERATE  # by its owner, or by an operator
+class Need(msgspec.Struct, frozen=True):
+    """One of `scopes`; none: it is open. `all`: it concerns every tenant, and is for whoever reaches all."""
+
+    scopes: frozenset[Scope] = frozenset()
+    all: bool = False
+
+
+OPEN = Need()
+SUBMIT = Need(frozenset({Scope.SUBMIT}))
+READ = Need(frozenset({Scope.READ}))
+OPERATE = Need(frozenset({Scope.OPERATE}))
+CHANGE = Need(SUBMIT.scopes | OPERATE.scopes)  # by its owner, or by an operator
+INSTALLATION = Need(OPERATE.scopes, all=True)
 
 NATIVE: dict[str, Need] = {
     "GET /-/transactions": READ,
@@ -45,10 +54,10 @@ NATIVE: dict[str, Need] = {
     "GET /-/keys": OPERATE,
     "POST /-/keys": OPERATE,
     "POST /-/keys/{id}/revoke": OPERATE,
-    "GET /-/upstreams": OPERATE,
-    "POST /-/upstreams/{id}/pause": OPERATE,
-    "POST /-/upstreams/{id}/resume": OPERATE,
-    "GET /-/store": OPERATE,
+    "GET /-/upstreams": INSTALLATION,
+    "POST /-/upstreams/{id}/pause": INSTALLATION,
+    "POST /-/upstreams/{id}/resume": INSTALLATION,
+    "GET /-/store": INSTALLATION,
     "GET /-/healthz": OPEN,
     "GET /-/readyz": OPEN,
 }
@@ -83,9 +92,11 @@ async def admit(desk: Desk, call: Call, need: Need) -> None:
 
     Raises `Unauthenticated`, `MissingScope`.
     """
-    if not need:
+    if not need.scopes:
         return
     admitted = await desk.auth.identify(call.headers)
     call.caller, call.headers = admitted.caller, admitted.headers
-    if not need & admitted.caller.scopes:
-        raise MissingScope(f"This key has not the scope {' or '.join(sorted(need))}.")
+    if not need.scopes & admitted.caller.scopes:
+        raise MissingScope(f"This key has not the scope {' or '.join(sorted(need.scopes))}.")
+    if need.all and not admitted.caller.all:
+        raise MissingScope("This concerns every tenant, and needs a key of the tenant *.")

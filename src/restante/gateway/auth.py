@@ -12,12 +12,12 @@ A key is looked for by its keyed hash (core/access.py), so that no comparison te
 from base64 import b64decode
 from collections.abc import Sequence
 
-from ..core.access import LONGEST, PREFIX, Scope, digest_of, owner_of
+from ..core.access import EVERYBODY, LONGEST, PREFIX, AccessKey, Scope, digest_of, owner_of
 from ..ports.auth import Admitted, Caller, Fields
 from ..service.keys import Keys
 from .problems import Unauthenticated
 
-DEFAULT = Caller("default")
+DEFAULT = Caller("default", all=True)
 
 KEY = b"restante-key"
 AUTHORIZATION = b"authorization"
@@ -50,7 +50,7 @@ class KeyAuth:
         key = await self._keys.find(digest)
         if key is None:
             raise Unauthenticated("This key is not known, or good no longer.")
-        return Admitted(Caller(key.tenant, key.scopes), rest)
+        return Admitted(_holder(key), rest)
 
     def recognise(self, headers: Fields) -> Admitted | None:
         try:
@@ -58,7 +58,7 @@ class KeyAuth:
         except Unauthenticated:  # `identify` says what is wrong
             return None
         key = self._keys.at_hand(digest)
-        return None if key is None else Admitted(Caller(key.tenant, key.scopes), rest)
+        return None if key is None else Admitted(_holder(key), rest)
 
     def _presented(self, headers: Fields) -> tuple[bytes, Fields]:
         """The hash of the key in `headers`, and what else there is. Raises `Unauthenticated`."""
@@ -106,6 +106,10 @@ class PassthroughAuth:
                 "This needs the upstream's Authorization, once: whoever submits with it may read."
             )
         return Admitted(Caller(owner_of(self._secret, given[0].strip()), OWN), headers)
+
+
+def _holder(key: AccessKey) -> Caller:
+    return Caller(key.tenant, key.scopes, key.tenant == EVERYBODY)
 
 
 def _values(headers: Fields, name: bytes) -> Sequence[bytes]:

@@ -7,9 +7,11 @@ made when it is first asked for, its secret can be asked for again, and it canno
 import msgspec
 
 from ..core import endpoint as core
-from ..core.endpoint import Detail, Endpoint, Filters, Signature
+from ..core.access import EVERYBODY
+from ..core.endpoint import Detail, Endpoint, Filters, Signature, callbacks_id
 from ..core.errors import BadRequest, NotNow
 from ..dialects import webhooks as spelling
+from ..dialects.parameters import Parameters
 from ..service import deliveries as calls
 from ..service.callbacks import check_url
 from .call import Call
@@ -20,13 +22,14 @@ from .reply import NO_STORE, Reply, document, text
 
 CALLBACKS = "callbacks"
 MAX_BODY = 64 * 1024
+NAMES = ("tenant",)
 
 
 async def list_all(desk: Desk, call: Call, _: str) -> Reply:
     """All of the caller's, the oldest first; there are never many."""
-    tenant = await desk.tenant(call)
+    whose = Parameters(call.query, NAMES).whose(await desk.tenant(call))
     now = desk.clock.now()
-    found = desk.service.endpoints.of(tenant)
+    found = () if whose is None else desk.service.endpoints.of(whose)
     return document({"endpoints": [spelling.endpoint(one, now=now) for one in found]})
 
 
@@ -131,7 +134,12 @@ async def owned(desk: Desk, call: Call, id: str) -> Endpoint:
     """The caller's endpoint; raises `UnknownEndpoint`."""
     tenant = await desk.tenant(call)
     endpoints = desk.service.endpoints
-    return _there(await endpoints.callbacks(tenant) if id == CALLBACKS else endpoints.owned(tenant, id))
+    if id != CALLBACKS:
+        return _there(endpoints.owned(tenant, id))
+    if tenant != EVERYBODY:
+        return await endpoints.callbacks(tenant)
+    whose = Parameters(call.query, NAMES).whose(tenant) or ""
+    return _there(endpoints.one(callbacks_id(whose)))  # to look at it does not make one
 
 
 def _there(found: Endpoint | None) -> Endpoint:

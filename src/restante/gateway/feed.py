@@ -24,15 +24,17 @@ from .reply import Reply, document, encode
 from .stream import BEAT, HEAD, HEARTBEAT, wants_stream
 
 DEFAULT_LIMIT = 50
-NAMES = ("after", "limit")
+NAMES = ("after", "limit", "tenant")
 
 
 async def feed(desk: Desk, call: Call, _: str) -> Reply | None:
     """A page of entries behind `?after=`; live for whoever accepts an event stream."""
-    tenant = await desk.tenant(call)
     given = Parameters(call.query, NAMES)
+    tenant = given.whose(await desk.tenant(call))
     after = given.text("after")
     limit = given.number("limit", min(DEFAULT_LIMIT, desk.limits.page), least=1, most=desk.limits.page)
+    if tenant is None:
+        return document(await _page(desk, [], after), VARY)
     if wants_stream(call):
         last = (first(call.headers, b"last-event-id") or b"").decode("latin-1").strip()
         return await _stream(desk, call, tenant, last or after)

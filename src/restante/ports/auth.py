@@ -15,6 +15,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     tenant: str
     scopes: frozenset[Scope] = ALL_SCOPES
+    all: bool = False  # asks for the installation: may do what concerns every tenant
 
 
 class Admitted(msgspec.Struct, frozen=True):

@@ -32,3 +32,7 @@ class Forgetting(Protocol):
     async def drop_credentials(self, keys: Sequence[int]) -> None:
         """Takes `core.headers.CREDENTIALS` out of these requests' header fields. Again is no error."""
         ...
+
+    async def sweep_keys(self, before: int, limit: int) -> int:
+        """Removes up to `limit` access keys that were revoked or expired before that moment; how many."""
+        ...

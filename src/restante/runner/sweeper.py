@@ -1,4 +1,4 @@
-"""Sweeping: deadlines that passed, results past their retention, history, deliveries and feed past theirs.
+"""Sweeping: deadlines that passed, results past their retention; history, deliveries, feed and keys past theirs.
 
 A deadline is noticed when it passes: after each round the store is asked for the next one, and every
 accept tells its own, so that one timer stands at the earliest. What has ended waits for the next round:
@@ -10,7 +10,7 @@ import logging
 
 import msgspec
 
-from ..core.clock import SECOND
+from ..core.clock import HOUR, SECOND
 from ..core.errors import RestanteError, StoreUnavailable
 from ..core.machine import TERMINAL
 from ..core.model import Transaction
@@ -29,6 +29,9 @@ PAUSE = SECOND // 20
 STORE_PAUSE = SECOND
 """How long it sleeps when the store failed."""
 
+KEYS_EVERY = HOUR
+"""How often it is looked for access keys that are of no use any more."""
+
 
 class Sweeper:
     """`start` and `stop` it; `sweep` is one bounded batch."""
@@ -38,6 +41,7 @@ class Sweeper:
         self._reminder = service.overdue
         self._task: asyncio.Task[None] | None = None
         self._again = False  # woken while it was at work
+        self._keys_at = 0  # when keys are looked for next
 
     def start(self) -> None:
         self._reminder.wake = self._wake
@@ -83,6 +87,17 @@ class Sweeper:
             limit=limits.sweep,
         )
 
+    async def sweep_keys(self) -> None:
+        """Forgets access keys that were revoked, or expired, before `history`."""
+        service = self._service
+        now = service.clock.now()
+        limits = service.policy.limits
+        if now < self._keys_at:
+            return
+        while await service.store.sweep_keys(now - limits.history, limits.sweep) >= limits.sweep:
+            pass
+        self._keys_at = now + KEYS_EVERY
+
     def _wake(self) -> None:
         self._again = self._task is not None
         if not self._again:
@@ -97,6 +112,7 @@ class Sweeper:
                 pass
             while await self.sweep_outbox() >= service.policy.limits.sweep:
                 pass
+            await self.sweep_keys()
             now = service.clock.now()
             due = await service.store.next_lapse(now + REST)
             rest = REST if due is None else max(due - now, PAUSE)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from ..core import endpoint as core
+from ..core.access import EVERYBODY
 from ..core.delivery import DELIVERY_BYTES, Delivery
 from ..core.endpoint import Endpoint, Signature, callbacks_id
 from ..core.errors import NotNow, RestanteError, TooMany
@@ -56,9 +57,10 @@ class Endpoints:
         return self._by_id.get(id)
 
     def owned(self, tenant: str, id: str) -> Endpoint | None:
-        """The tenant's endpoint with this id; somebody else's is as unknown as one that never was."""
+        """The tenant's endpoint with this id; somebody else's is as unknown as one that never was.
+        EVERYBODY has them all."""
         found = self._by_id.get(id)
-        return found if found is not None and found.tenant == tenant else None
+        return found if found is not None and tenant in (found.tenant, EVERYBODY) else None
 
     def of(self, tenant: str) -> tuple[Endpoint, ...]:
         """The tenant's, in the order in which they were made."""

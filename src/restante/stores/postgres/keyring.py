@@ -56,6 +56,9 @@ class KeptKeys(Lookups):
             if len(rest) < len(request.headers):
                 await self._database.rows("replace_request_headers", key, _pack(rest), keys=[key], again=True)
 
+    async def sweep_keys(self, before: int, limit: int) -> int:
+        return len(await self._database.rows("sweep_access_keys", before, limit, again=True))
+
 
 def row_of(key: AccessKey) -> Row:
     row = key_row(key)

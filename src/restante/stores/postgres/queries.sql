@@ -881,5 +881,10 @@ UPDATE restante.access_keys SET revoked_at = coalesce(revoked_at, $3::bigint)
 WHERE id = ANY($1::text[]) AND $2 IN (tenant, '*')
 RETURNING id, digest, tenant, scopes, created_at, expires_at, revoked_at
 
+-- name: sweep_access_keys
+DELETE FROM restante.access_keys WHERE id IN (
+    SELECT id FROM restante.access_keys WHERE least(revoked_at, expires_at) < $1 LIMIT $2
+) RETURNING id
+
 -- name: replace_request_headers
 UPDATE restante.requests SET headers = $2 WHERE key = $1 AND key BETWEEN :hours

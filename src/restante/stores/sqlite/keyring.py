@@ -75,6 +75,10 @@ def drop_credentials(database: Database, keys: list[int]) -> None:
             database.run("replace_request_headers", (_pack(rest), key))
 
 
+def sweep(database: Database, what: tuple[int, int]) -> int:
+    return database.run("sweep_access_keys", what)
+
+
 class KeptKeys(Lookups):
     """What an `SQLiteStore` is, beside all else."""
 
@@ -97,6 +101,10 @@ class KeptKeys(Lookups):
 
     async def drop_credentials(self, keys: Sequence[int]) -> None:
         await self._write.do("drop_credentials", list(keys), patience=SETTLING_PATIENCE)
+
+    async def sweep_keys(self, before: int, limit: int) -> int:
+        swept: int = await self._write.do("sweep_keys", (before, limit))
+        return swept
 
 
 class FileKeys:

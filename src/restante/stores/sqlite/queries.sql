@@ -476,3 +476,9 @@ SELECT headers FROM requests WHERE key = ?
 
 -- name: replace_request_headers
 UPDATE requests SET headers = ? WHERE key = ?
+
+-- name: sweep_access_keys
+DELETE FROM access_keys WHERE id IN (
+    SELECT id FROM access_keys
+    WHERE min(coalesce(revoked_at, expires_at), coalesce(expires_at, revoked_at)) < ? LIMIT ?
+)

@@ -43,6 +43,7 @@ class Writer:
             "add_keys": (list[Row], self._alone(keyring.add)),
             "revoke_keys": (keyring.Revoking, self._alone(keyring.revoke)),
             "drop_credentials": (list[int], self._alone(keyring.drop_credentials)),
+            "sweep_keys": (tuple[int, int], self._alone(keyring.sweep)),
             "probe": (None, self._alone(self._probe)),
             "pause": (tuple[str, str], self._alone(self._pause)),
             "chunk": (tuple[int, int, int, bytes], self._alone(self._write_chunk)),
