@@ -100,6 +100,8 @@ GIVEN = {
     "max_result": "2KiB",
     "max_queued": "7",
     "max_queued_per_tenant": "5",
+    "max_stored_per_tenant": "5MiB",
+    "rate_per_tenant": "5/m",
     "max_waiting": "8",
     "max_events": "10",
     "max_streams": "7",

@@ -96,6 +96,7 @@ class Running:
         self._service.drain()
         await self._sweeper.stop()
         await self._service.health.stop()
+        await self._service.quotas.stop()
         await self._sender.close()
         await self._courier.close()
         await self._store.close()
@@ -177,6 +178,8 @@ async def start(
         keys=service.keys.heard,
     )
     service.health.start()
+    if answers:
+        service.quotas.start()
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)

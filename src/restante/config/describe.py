@@ -25,6 +25,8 @@ def describe(settings: Settings) -> dict[str, object]:
         max_result=spell_size(limits.max_result),
         max_queued=limits.max_queued,
         max_queued_per_tenant=limits.max_queued_per_tenant,
+        max_stored_per_tenant=_size(limits.max_stored_per_tenant),
+        rate_per_tenant=spell_rate(limits.rate_per_tenant) if limits.rate_per_tenant else None,
         max_waiting=limits.max_waiting,
         max_events=limits.events,
         max_streams=limits.streams,
@@ -73,6 +75,8 @@ def _upstream(upstream: Upstream) -> dict[str, object]:
         concurrency=upstream.concurrency,
         concurrency_per_tenant=upstream.concurrency_per_tenant,
         rate=spell_rate(upstream.rate) if upstream.rate else None,
+        max_queued=upstream.max_queued,
+        max_stored=_size(upstream.max_stored),
         timeout=spell_duration(upstream.timeout),
         connect_timeout=spell_duration(upstream.connect_timeout),
         retry=_retry(upstream.retry),
@@ -82,6 +86,10 @@ def _upstream(upstream: Upstream) -> dict[str, object]:
         client_cert=upstream.client_cert,
         client_key=upstream.client_key,
     )
+
+
+def _size(size: int | None) -> str | None:
+    return None if size is None else spell_size(size)
 
 
 def _retry(retry: Retry) -> dict[str, object]:

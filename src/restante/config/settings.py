@@ -20,7 +20,7 @@ from .address import (
     Address,
     without_password,
 )
-from .kinds import FLAG, SIZE, choice, code, span, spell_duration, whole
+from .kinds import FLAG, RATE, SIZE, choice, code, span, spell_duration, whole
 from .routes import MASK, read_routes
 from .table import Section, Setting, Table
 from .upstreams import read_upstreams
@@ -107,6 +107,17 @@ MAX_QUEUED_PER_TENANT = Setting(
     "max_queued_per_tenant",
     whole(1, 1_000_000_000),
     "how many transactions of one tenant may be unfinished; then 429. Without it, as many as `max_queued`",
+)
+MAX_STORED_PER_TENANT = Setting(
+    "max_stored_per_tenant",
+    SIZE,
+    "how much may be kept of one tenant's requests and their answers; then 429 until some of it has expired",
+)
+RATE_PER_TENANT = Setting(
+    "rate_per_tenant",
+    RATE,
+    "how many requests of one tenant are taken per second (`/s`), minute (`/m`) or hour (`/h`), in the "
+    "background and, where it is known who asks, straight through; then 429. Each process counts for itself",
 )
 MAX_WAITING = Setting(
     "max_waiting",
@@ -197,6 +208,8 @@ TOP = Section(
         MAX_RESULT,
         MAX_QUEUED,
         MAX_QUEUED_PER_TENANT,
+        MAX_STORED_PER_TENANT,
+        RATE_PER_TENANT,
         MAX_WAITING,
         MAX_EVENTS,
         MAX_STREAMS,
@@ -291,6 +304,8 @@ def _limits(table: Table) -> Limits:
         max_result=table.get(MAX_RESULT),
         max_queued=table.get(MAX_QUEUED),
         max_queued_per_tenant=table.find(MAX_QUEUED_PER_TENANT),
+        max_stored_per_tenant=table.find(MAX_STORED_PER_TENANT),
+        rate_per_tenant=table.find(RATE_PER_TENANT),
         max_waiting=table.get(MAX_WAITING),
         events=table.get(MAX_EVENTS),
         streams=table.get(MAX_STREAMS),

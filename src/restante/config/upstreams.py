@@ -9,7 +9,7 @@ import msgspec
 from ..core.errors import SettingError
 from ..core.headers import HOP_BY_HOP
 from ..core.policy import Retry, Upstream
-from .kinds import FLAG, RATE, TEXT, Kind, span, spell_duration, whole
+from .kinds import FLAG, RATE, SIZE, TEXT, Kind, span, spell_duration, whole
 from .table import Misplaced, Section, Setting, Table, mapping
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -106,6 +106,16 @@ RATE_LIMIT = Setting(
     RATE,
     "how many attempts may begin per second (`/s`), minute (`/m`) or hour (`/h`), over all servers",
 )
+MAX_QUEUED = Setting(
+    "max_queued",
+    whole(1, 1_000_000_000),
+    "how many transactions for it may be unfinished; then 503. Without it, as many as there may be at all",
+)
+MAX_STORED = Setting(
+    "max_stored",
+    SIZE,
+    "how much may be kept of requests for it and their answers; then 503 until some of it has expired",
+)
 TIMEOUT = Setting(
     "timeout",
     span(1, "longer than 0"),
@@ -141,6 +151,8 @@ UPSTREAM = Section(
         CONCURRENCY,
         CONCURRENCY_PER_TENANT,
         RATE_LIMIT,
+        MAX_QUEUED,
+        MAX_STORED,
         TIMEOUT,
         CONNECT_TIMEOUT,
         RETRY_TABLE,
@@ -206,6 +218,8 @@ def _upstream(name: str, raw: object, place: str) -> Upstream:
         concurrency=table.get(CONCURRENCY),
         concurrency_per_tenant=table.find(CONCURRENCY_PER_TENANT),
         rate=table.find(RATE_LIMIT),
+        max_queued=table.find(MAX_QUEUED),
+        max_stored=table.find(MAX_STORED),
         timeout=table.get(TIMEOUT),
         connect_timeout=table.get(CONNECT_TIMEOUT),
         retry=_retry(table.raw.get(RETRY_TABLE.name, {}), table.at(RETRY_TABLE.name)),

@@ -9,8 +9,11 @@
     │   ├── UnknownUpstream      404  the configuration names no such upstream
     │   ├── BodyTooLarge         413
     │   ├── KeyReused            422  an idempotency key came with a different request
+    │   ├── TooManyRequests      429  the tenant is over `rate_per_tenant`
     │   ├── TooManyQueued        429  the tenant is over `max_queued_per_tenant`
-    │   ├── QueueFull            503  over `max_queued`
+    │   ├── TooMuchStored        429  the tenant is over `max_stored_per_tenant`
+    │   ├── QueueFull            503  over `max_queued`, everybody's or an upstream's
+    │   ├── StorageFull          503  over an upstream's `max_stored`
     │   ├── StoreUnavailable     503  disk full, too many waiting writes, shutting down
     │   ├── TooLate              409  no longer to be cancelled
     │   ├── NotNow               409  not as things stand
@@ -123,6 +126,13 @@ class KeyReused(Refused):
     title = "Idempotency key reused"
 
 
+class TooManyRequests(Refused):
+    """The tenant asks more often than `rate_per_tenant`."""
+
+    status = 429
+    title = "Too many requests"
+
+
 class TooManyQueued(Refused):
     """More than `max_queued_per_tenant` transactions of one tenant are waiting."""
 
@@ -130,11 +140,25 @@ class TooManyQueued(Refused):
     title = "Too many queued"
 
 
+class TooMuchStored(Refused):
+    """More than `max_stored_per_tenant` bytes of one tenant are kept."""
+
+    status = 429
+    title = "Too much stored"
+
+
 class QueueFull(Refused):
-    """More than `max_queued` transactions are waiting."""
+    """More than `max_queued` transactions are waiting, altogether or for the upstream."""
 
     status = 503
     title = "Queue full"
+
+
+class StorageFull(Refused):
+    """More than the upstream's `max_stored` bytes are kept."""
+
+    status = 503
+    title = "Storage full"
 
 
 class StoreUnavailable(Refused):

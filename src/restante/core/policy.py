@@ -38,6 +38,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 64
     concurrency_per_tenant: int | None = None
     rate: float | None = None
+    max_queued: int | None = None
+    max_stored: int | None = None  # bytes
     timeout: int = 60 * SECOND
     connect_timeout: int = 10 * SECOND
     retry: Retry = Retry()
@@ -100,6 +102,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_result: int = 64 * MiB
     max_queued: int = 1_000_000
     max_queued_per_tenant: int | None = None
+    max_stored_per_tenant: int | None = None  # bytes
+    rate_per_tenant: float | None = None  # requests per second
     reserve: int = 64 * MiB  # room on the store's disk that is left for ending and forgetting work
     max_waiting: int = 10_000  # writes waiting for the store's next commit
     retention: int = 24 * HOUR

@@ -29,7 +29,7 @@ NAMES = (
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A list as it was asked for. `after` is the cursor, `foreign` a tenant that the caller does not reach."""
+    """A list as it was asked for. `after` is the cursor, `foreign` a tenant that is out of reach."""
 
     query: Query
     after: str | None

@@ -37,6 +37,8 @@ class Outgoing(NamedTuple):
 
 async def through(desk: Desk, call: Call, place: Place) -> None:
     """One exchange. A client that leaves ends it at once; an upstream that breaks off, the client's too."""
+    if call.caller is not None:
+        desk.service.quotas.spend(call.caller.tenant)
     envelope = open_envelope(call.headers)
     upstream = desk.policy.upstreams[(place.route or ANY_ROUTE).upstream]
     size = announced(call, envelope)

@@ -60,13 +60,13 @@ async def accept(
         else ""
     )
     size = announced(call, envelope)
+    route = place.route or ANY_ROUTE
     if size is None or size > desk.limits.inline_body:  # before a large body is asked for
-        service.check_accepting(tenant)
+        service.check_accepting(tenant, route.upstream, size or 0)
     if size is not None and size > desk.limits.max_body:
         raise service.body_too_large()
     content, rest = await call.body()
     intake = await service.take_body(content, rest)
-    route = place.route or ANY_ROUTE
     callbacks: tuple[str, ...] = ()
     if envelope.callback is not None or route.callback is not None:
         try:

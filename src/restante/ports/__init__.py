@@ -263,6 +263,12 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
         """What each upstream has to do, over all processes; none where there is nothing."""
         ...
 
+    async def stored(self, after: int, limit: int) -> tuple[dict[tuple[str, str], int], int | None]:
+        """Bytes of requests and their results, by tenant and upstream, of the next `limit` behind the row
+        key `after`; and the key behind which it goes on, None at the end. Header fields count for about as
+        much as they are long."""
+        ...
+
     def listen(
         self,
         *,

@@ -23,10 +23,10 @@ from ..core.clock import SECOND
 from ..core.errors import StoreUnavailable
 from ..core.model import Claim, Ration
 from ..core.policy import Limits, Upstream
+from ..core.rate import Rate
 from ..ports import Clock, Store
 from ..service.outage import Outage
 from ..service.reminder import Reminder
-from .rate import Rate
 from .ready import Ready
 
 log = logging.getLogger("restante.runner")

@@ -11,10 +11,10 @@ from contextlib import suppress
 
 from ..core.errors import RestanteError
 from ..core.model import Wanted
+from ..core.rate import bunched
 from ..ports import Clock, Store
 from ..service.reminder import Reminder
 from .lane import Lane
-from .rate import bunched
 
 log = logging.getLogger("restante.runner")
 

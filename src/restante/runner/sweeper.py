@@ -1,4 +1,4 @@
-"""Sweeping: deadlines that passed, results past their retention; history, deliveries, feed and keys past theirs.
+"""Sweeping: deadlines that passed, results past their retention; history, deliveries, keys past theirs.
 
 A deadline is noticed when it passes: after each round the store is asked for the next one, and every
 accept tells its own, so that one timer stands at the earliest. What has ended waits for the next round:

@@ -34,7 +34,7 @@ async def retry(service: Service, old: Transaction, envelope: Envelope) -> Accep
     route = service.policy.route(old.method, old.path)
     if route is None:
         raise NoRoute("No route matches the path of this transaction any more.")
-    service.check_accepting(old.tenant)
+    service.check_accepting(old.tenant, route.upstream, request.body.size)
     again = Envelope(
         kept=headers_again(old, request.headers, envelope.kept),
         authorization=envelope.authorization,

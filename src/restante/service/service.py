@@ -40,6 +40,7 @@ from .health import Health
 from .keys import Keys
 from .outage import Outage
 from .pauses import Pauses
+from .quotas import Quotas
 from .reminder import Reminder
 from .waiting import Waiting
 
@@ -77,8 +78,10 @@ class Service:
         self.keys = Keys(store=store, clock=clock, chance=chance)
         self.health = Health(store=store, clock=clock, more=self.endpoints.measures)
         self.feed = Feed(store=store, clock=clock)
+        self.quotas = Quotas(store=store, policy=policy, clock=clock)
         self.outage = Outage(clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
+        self._guarded = self.quotas.any
         self._numbers: list[int] = []
         self._numbers_until = 0
         self._reserving = asyncio.Lock()
@@ -117,8 +120,9 @@ class Service:
     def body_too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The body is over the limit of {self.policy.limits.max_body} bytes (max_body).")
 
-    def check_accepting(self, tenant: str) -> None:
-        """Raises where nothing of the tenant's can be accepted now, so that no large body is sent in vain."""
+    def check_accepting(self, tenant: str, upstream: str, size: int = 0) -> None:
+        """Raises where nothing of the tenant's, of `size`, can be accepted now, so that no large body is sent
+        in vain."""
         if not self.accepting:
             raise StoreUnavailable("The gateway is shutting down.", retry_after_seconds=5)
         if self.store.queued >= self.policy.limits.max_queued:
@@ -132,6 +136,8 @@ class Service:
                 f"{most} of your transactions are waiting (max_queued_per_tenant).",
                 retry_after_seconds=FULL_SECONDS,
             )
+        if self._guarded:
+            self.quotas.check(tenant, upstream, size)
 
     async def submit(self, draft: Draft) -> Accepted:
         """Stores the draft. When this returns, it is on disk and will be run.
@@ -188,7 +194,9 @@ class Service:
 
     def _submission(self, draft: Draft, now: int) -> Submission:
         """What is to be stored of it, and a place with the runner where one is free. Raises `Refused`."""
-        self.check_accepting(draft.tenant)
+        self.check_accepting(draft.tenant, draft.route.upstream, draft.intake.body.size)
+        if self._guarded:
+            self.quotas.spend(draft.tenant)
         id = mint(draft.intake.key, self.chance.bytes(RANDOM_BYTES), self.store.secret)
         submission = submission_of(draft, id=id, now=now, retention=self.policy.limits.retention)
         submission = self.endpoints.at_accept(submission)
@@ -196,6 +204,8 @@ class Service:
         soon = transaction.due_at == transaction.created_at
         if soon and self.bell.reserve(transaction.upstream, draft.tenant):
             submission = msgspec.structs.replace(submission, claim=True)
+        if self._guarded:
+            self.quotas.enter(submission)
         return submission
 
     def _ended(self, draft: Draft, submission: Submission | None, answer: Accepted | BaseException) -> None:
@@ -212,6 +222,8 @@ class Service:
             return
         if submission is not None and submission.claim:
             self.bell.deliver(submission.transaction.upstream, draft.tenant, None)
+        if submission is not None and self._guarded:
+            self.quotas.withdraw(submission)
         if draft.intake.body.inline is None:
             self._behind(self.drop_body(draft.intake))
 
@@ -341,6 +353,8 @@ class Service:
             self._behind(self._find_out(change))
             raise
         if applied:
+            if self._guarded:
+                self.quotas.changed(change)
             try:
                 await self._forget_credentials(change.after)
             finally:

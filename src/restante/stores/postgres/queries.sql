@@ -881,6 +881,19 @@ UPDATE restante.access_keys SET revoked_at = coalesce(revoked_at, $3::bigint)
 WHERE id = ANY($1::text[]) AND $2 IN (tenant, '*')
 RETURNING id, digest, tenant, scopes, created_at, expires_at, revoked_at
 
+-- name: stored
+-- The requests of a page with their results: bytes by tenant and upstream, and the last key.
+WITH page AS MATERIALIZED (
+    SELECT key, size + octet_length(headers) AS bytes FROM restante.requests WHERE key > $1 ORDER BY key LIMIT $2
+)
+SELECT t.tenant, t.upstream, sum(page.bytes + coalesce(r.bytes, 0))::bigint, max(page.key)
+FROM page CROSS JOIN LATERAL (
+    SELECT tenant, upstream FROM restante.transactions WHERE transactions.key = page.key OFFSET 0
+) AS t LEFT JOIN LATERAL (
+    SELECT size + octet_length(headers) AS bytes FROM restante.results WHERE results.key = page.key OFFSET 0
+) AS r ON true
+GROUP BY t.tenant, t.upstream
+
 -- name: sweep_access_keys
 DELETE FROM restante.access_keys WHERE id IN (
     SELECT id FROM restante.access_keys WHERE least(revoked_at, expires_at) < $1 LIMIT $2

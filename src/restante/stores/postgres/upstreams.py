@@ -30,3 +30,9 @@ class Upstreams:
         async with self._searching:
             rows = await self._database.rows("loads", again=True)
         return {read_text(row[0]): Load(running=row[2], queued=row[1] - row[2]) for row in rows}
+
+    async def stored(self, after: int, limit: int) -> tuple[dict[tuple[str, str], int], int | None]:
+        async with self._searching:
+            rows = await self._database.rows("stored", after, limit, again=True)
+        found = {(read_text(row[0]), read_text(row[1])): row[2] for row in rows}
+        return found, max((row[3] for row in rows), default=None)

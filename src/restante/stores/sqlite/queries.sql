@@ -482,3 +482,12 @@ DELETE FROM access_keys WHERE id IN (
     SELECT id FROM access_keys
     WHERE min(coalesce(revoked_at, expires_at), coalesce(expires_at, revoked_at)) < ? LIMIT ?
 )
+
+-- name: stored
+-- The requests of a page with their results: bytes by tenant and upstream, and the last key.
+WITH page AS MATERIALIZED (
+    SELECT key, size + length(headers) AS bytes FROM requests WHERE key > ? ORDER BY key LIMIT ?
+)
+SELECT tenant, upstream, sum(page.bytes + ifnull(results.size + length(results.headers), 0)), max(page.key)
+FROM page CROSS JOIN transactions ON transactions.key = page.key LEFT JOIN results ON results.key = page.key
+GROUP BY tenant, upstream

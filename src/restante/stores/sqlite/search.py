@@ -28,6 +28,8 @@ from .worker import Job
 Sought = dict[str, Any]
 """What is searched for, by the name it is bound as."""
 
+Stored = tuple[dict[tuple[str, str], int], int | None]
+
 _CONDITIONS = {
     "tenant": "tenant = :tenant",
     "path": "path = :path",
@@ -57,7 +59,7 @@ _read_keys = msgspec.json.Decoder(list[int])
 
 
 class Search:
-    """Answers find and loads, one after the other."""
+    """Answers find, loads and stored, one after the other."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,11 +69,24 @@ class Search:
             try:
                 self._database.run("snapshot")
                 try:
-                    job.value = self._find(job.what) if job.kind == "find" else self._loads()
+                    job.value = self._answer(job)
                 finally:
                     self._database.roll_back()
             except Exception as error:
                 job.error = wrong(error)
+
+    def _answer(self, job: Job) -> Any:
+        match job.kind:
+            case "find":
+                return self._find(job.what)
+            case "stored":
+                return self._stored(*job.what)
+            case _:
+                return self._loads()
+
+    def _stored(self, after: int, limit: int) -> Stored:
+        rows = self._database.rows("stored", (after, limit))
+        return {(row[0], row[1]): row[2] for row in rows}, max((row[3] for row in rows), default=None)
 
     def _loads(self) -> dict[str, Load]:
         """Reads all that is not finished, in its index: a second or so for ten million."""

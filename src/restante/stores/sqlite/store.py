@@ -30,7 +30,7 @@ from .outbox import OutboxReader
 from .posting import SETTLING_PATIENCE, Posting
 from .reader import Reader
 from .rows import entry_of, read_transaction, step_of
-from .search import Search
+from .search import Search, Stored
 from .thread import Thread
 from .turns import Turns
 from .worker import ROW, Hand, Job, Worker
@@ -262,6 +262,10 @@ class SQLiteStore(Posting, KeptKeys):
 
     async def loads(self) -> dict[str, Load]:
         found: dict[str, Load] = await self._search.do("loads", None)
+        return found
+
+    async def stored(self, after: int, limit: int) -> Stored:
+        found: Stored = await self._search.do("stored", (after, limit))
         return found
 
     async def health(self, now: int) -> StoreHealth:

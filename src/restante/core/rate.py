@@ -1,9 +1,9 @@
-"""An upstream's `rate`: attempts per second, evenly spread, with a little room for bunching."""
+"""So many a second: evenly spread, with a little room for bunching. Moments in microseconds."""
 
-from ..core.clock import SECOND
+from .clock import SECOND
 
 BURST_SPAN = SECOND // 10
-"""How far ahead of an even spread attempts may run."""
+"""How far ahead of an even spread attempts at an upstream may run."""
 
 
 def bunched(per_second: float) -> int:
@@ -12,10 +12,11 @@ def bunched(per_second: float) -> int:
 
 
 class Rate:
-    """Gives out tokens; all moments in microseconds. Without a rate there is always one."""
+    """Gives out tokens, `burst` ahead of an even spread at most. Without a rate there is always one."""
 
-    def __init__(self, per_second: float | None) -> None:
+    def __init__(self, per_second: float | None, *, burst: int = BURST_SPAN) -> None:
         self._next = 0.0
+        self._burst = burst
         self.set(per_second or 0.0)
 
     def set(self, per_second: float) -> None:
@@ -28,7 +29,7 @@ class Rate:
         if not self._spacing:
             return None
         due = max(self._next, now)
-        if due - now > max(0.0, BURST_SPAN - self._spacing):
-            return int(due - max(0.0, BURST_SPAN - self._spacing)) + 1
+        if due - now > max(0.0, self._burst - self._spacing):
+            return int(due - max(0.0, self._burst - self._spacing)) + 1
         self._next = due + self._spacing
         return None
