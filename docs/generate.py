@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from restante.cli.entry import restante
+from restante.config.kinds import spell_duration
 from restante.config.routes import ROUTE
 from restante.config.settings import AUTH, TOP
 from restante.config.table import Section, Setting
@@ -19,7 +20,8 @@ from restante.config.webhooks import WEBHOOKS
 from restante.core import masking
 from restante.core.errors import Refused
 from restante.core.machine import TABLE, TERMINAL
-from restante.gateway import call, protocol, server
+from restante.core.policy import Connections
+from restante.gateway import call, protocol
 from restante.gateway.access import NATIVE, ROOMS, Need
 from restante.gateway.problems import Problem
 from restante.gateway.rooms import Room
@@ -172,16 +174,22 @@ def _kinds(root: type[Refused]) -> Iterator[type[Refused]]:
 
 def limits() -> str:
     """What a connection may cost."""
+    own = Connections()
     rows = [
-        ("a request's head; of trailers or chunk extensions, in one piece", _kib(protocol.MAX_HEAD), "431"),
-        ("a request's path and query", _kib(protocol.MAX_TARGET), "414"),
-        ("a head, from its first byte", f"{protocol.HEAD_SECONDS:g} s", "408"),
+        (
+            "a request's head; of trailers or chunk extensions, in one piece",
+            f"`max_head`: {_kib(own.head)}",
+            "431",
+        ),
+        ("a request's path and query", f"`max_target`: {_kib(own.target)}", "414"),
+        ("a head, from its first byte", f"`head_timeout`: {spell_duration(own.head_timeout)}", "408"),
         (
             "a body, while we wait for it; the time in which an upstream or a disk is slower does not count",
-            f"at least {_kib(protocol.BODY_BYTES)} in each {protocol.BODY_SECONDS:g} s",
+            f"`body_timeout`: {spell_duration(own.body_timeout)}; {_kib(protocol.BODY_BYTES)} in each",
             "408",
         ),
-        ("a connection that asks nothing", f"{server.KEEP_ALIVE_SECONDS} s", "closed"),
+        ("a connection that asks nothing", f"`idle_timeout`: {spell_duration(own.idle_timeout)}", "closed"),
+        ("connections to one process", "`max_connections`: what file handles allow", "503"),
         (
             "requests on one connection that wait for the ones before",
             str(protocol.MAX_PIPELINED),

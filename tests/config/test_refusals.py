@@ -345,6 +345,13 @@ REFUSALS = [
     ("max_waiting = 'many'\n" + UP, "max_waiting: expected a whole number from 1 to 1000000"),
     ("max_events = 9\n" + UP, "max_events: expected a whole number from 10 to 1000000"),
     ("max_streams = -1\n" + UP, "max_streams: expected a whole number from 0 to 1000000"),
+    ("max_head = 4095\n" + UP, "max_head: expected 4KiB at least"),
+    ("max_target = '65KiB'\n" + UP, "max_target: must not be longer than max_head (64KiB)"),
+    ("idle_timeout = '0s'\n" + UP, "idle_timeout: expected a duration longer than 0"),
+    (
+        "rate_per_tenant = 5\n" + UP,
+        "rate_per_tenant: expected a rate such as 100/s, 600/m or 50/h, more than 0",
+    ),
     ("strict = 1\n" + UP, "strict: expected true or false"),
     (
         "trusted_proxies = '10.0.0.0/8'\n" + UP,

@@ -15,7 +15,7 @@ from restante.config.settings import AUTH, TOP
 from restante.config.upstreams import RETRY, UPSTREAM
 from restante.core.clock import DAY, MILLISECOND, MINUTE, SECOND
 from restante.core.duration import parse_duration
-from restante.core.policy import Limits, Lookup, Policy, Retry, Route, Upstream, Webhooks
+from restante.core.policy import Connections, Limits, Lookup, Policy, Retry, Route, Upstream, Webhooks
 from restante.core.status import Dialect, Interrupted
 
 SMALLEST: dict[str, Any] = {"upstream": {"url": "http://127.0.0.1:9000"}}
@@ -37,6 +37,12 @@ rate_per_tenant = "50/s"
 max_waiting = 50
 max_events = 60
 max_streams = 70
+max_connections = 80
+max_head = "32KiB"
+max_target = "8KiB"
+head_timeout = "10s"
+body_timeout = "15s"
+idle_timeout = "2m"
 strict = true
 trusted_proxies = ["10.0.0.0/8", "192.168.1.7"]
 hosts = ["Gateway.Internal"]
@@ -182,6 +188,14 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
             retention=parse_duration("12h"),
             history=parse_duration("14d"),
             grace=5 * SECOND,
+        ),
+        connections=Connections(
+            most=80,
+            head=32 * 1024,
+            target=8 * 1024,
+            head_timeout=10 * SECOND,
+            body_timeout=15 * SECOND,
+            idle_timeout=120 * SECOND,
         ),
         webhooks=Webhooks(
             allow=("127.0.0.0/8", "fd00::/8"),

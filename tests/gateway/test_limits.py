@@ -7,20 +7,24 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from restante.core.clock import MILLISECOND
+from restante.core.policy import Connections
 from restante.gateway import make_server
-from restante.gateway.protocol import BODY_BYTES, MAX_HEAD, MAX_PIPELINED, MAX_TARGET
+from restante.gateway.protocol import BODY_BYTES, MAX_PIPELINED
 
 from .house import House
 from .upstream import Talker
 from .wire import Wire
 
+MAX_HEAD, MAX_TARGET = Connections().head, Connections().target
+
 HEAD = b"POST /async/x HTTP/1.1\r\nHost: h\r\n"
 
 
 @asynccontextmanager
-async def serving(house: House, **limits: float) -> AsyncIterator[Callable[[], "asyncio.Future[Wire]"]]:
+async def serving(house: House, **limits: int) -> AsyncIterator[Callable[[], "asyncio.Future[Wire]"]]:
     """The same gateway behind a server with limits of its own; what it gives opens connections."""
-    server = make_server(house.servers[0].config.app, grace_seconds=1, **limits)  # type: ignore[arg-type]
+    server = make_server(house.servers[0].config.app, grace_seconds=1, limits=Connections(**limits))
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     running = asyncio.create_task(server.serve([listener]))
@@ -93,7 +97,7 @@ async def test_a_chunk_extension_has_a_limit(house: House) -> None:
 
 @pytest.mark.parametrize("begun", [b"P", HEAD, HEAD + b"X: y"])
 async def test_a_head_that_does_not_come_is_408(house: House, begun: bytes) -> None:
-    async with serving(house, head_seconds=0.05) as connect:
+    async with serving(house, head_timeout=50 * MILLISECOND) as connect:
         wire = await connect()
         assert (await wire.ask("GET", "/-/healthz")).code == 200
         wire.write(begun)
@@ -113,7 +117,7 @@ async def test_a_head_that_does_not_come_is_408(house: House, begun: bytes) -> N
     ],
 )
 async def test_a_body_that_does_not_come_is_408(house: House, begun: bytes) -> None:
-    async with serving(house, body_seconds=0.05) as connect:
+    async with serving(house, body_timeout=50 * MILLISECOND) as connect:
         wire = await connect()
         wire.write(begun)
         seen = await wire.answer()
@@ -125,7 +129,7 @@ async def test_a_body_that_does_not_come_is_408(house: House, begun: bytes) -> N
 
 async def test_a_drip_does_not_keep_a_connection(house: House) -> None:
     """A byte now and then is not a body that comes."""
-    async with serving(house, body_seconds=0.2) as connect:
+    async with serving(house, body_timeout=200 * MILLISECOND) as connect:
         wire = await connect()
         wire.write(HEAD + b"Content-Length: 10000000\r\n\r\n")
         waiting = asyncio.create_task(wire.answer())
@@ -138,7 +142,7 @@ async def test_a_drip_does_not_keep_a_connection(house: House) -> None:
 
 
 async def test_a_body_that_comes_may_take_its_time(house: House) -> None:
-    async with serving(house, body_seconds=0.5) as connect:
+    async with serving(house, body_timeout=500 * MILLISECOND) as connect:
         wire = await connect()
         size = 20 * BODY_BYTES
         wire.write(HEAD + b"Content-Length: %d\r\n\r\n" % size)
@@ -160,7 +164,7 @@ async def test_a_client_is_not_blamed_for_a_slow_upstream(house: House) -> None:
 
     slow = asyncio.Event()
     house.upstream.talk = talk
-    async with serving(house, body_seconds=0.05) as connect:
+    async with serving(house, body_timeout=50 * MILLISECOND) as connect:
         wire = await connect()
         wire.request("POST", "/x", {}, b"x" * size)
         waiting = asyncio.create_task(wire.answer())
@@ -171,7 +175,7 @@ async def test_a_client_is_not_blamed_for_a_slow_upstream(house: House) -> None:
 
 async def test_the_rest_of_an_answered_request_may_not_dawdle_either(house: House) -> None:
     house.service.accepting = False
-    async with serving(house, body_seconds=0.05) as connect:
+    async with serving(house, body_timeout=50 * MILLISECOND) as connect:
         wire = await connect()
         wire.write(HEAD + b"Content-Length: 70000\r\n\r\n")
         assert (await wire.answer()).code == 503
@@ -189,7 +193,7 @@ async def test_requests_that_wait_on_a_connection_are_limited(house: House) -> N
 
 
 async def test_connections_over_the_limit_are_told_so_and_the_others_are_served(house: House) -> None:
-    async with serving(house, max_connections=3) as connect:
+    async with serving(house, most=3) as connect:
         held = [await connect() for _ in range(3)]
         for wire in held:
             assert (await wire.ask("GET", "/-/healthz")).code == 200

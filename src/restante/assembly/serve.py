@@ -13,6 +13,8 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
+
 from ..config import Address, Role, Settings
 from ..core.clock import SECOND
 from ..core.errors import SettingError
@@ -160,8 +162,9 @@ async def start(
     most = max_connections(
         raise_limit(), policy.upstreams.values(), policy.webhooks.concurrency if sends else 0
     )
+    limits = msgspec.structs.replace(policy.connections, most=min(policy.connections.most or most, most))
     servers = [
-        (make_server(app, grace_seconds=grace_seconds, max_connections=most), listener)
+        (make_server(app, grace_seconds=grace_seconds, limits=limits), listener)
         for app, listener in zip(apps, listeners, strict=True)
     ]
     if runs:  # a runner without lanes gives no places, so that everything waits in the store

@@ -11,7 +11,7 @@ HIDDEN = "…"
 
 def describe(settings: Settings) -> dict[str, object]:
     """Every setting as understood, defaults included. What is not set at all is left out."""
-    policy, limits = settings.policy, settings.policy.limits
+    policy, limits, connections = settings.policy, settings.policy.limits, settings.policy.connections
     return _given(
         listen=str(settings.listen),
         admin_listen=str(settings.admin_listen) if settings.admin_listen else None,
@@ -30,6 +30,12 @@ def describe(settings: Settings) -> dict[str, object]:
         max_waiting=limits.max_waiting,
         max_events=limits.events,
         max_streams=limits.streams,
+        max_connections=connections.most,
+        max_head=spell_size(connections.head),
+        max_target=spell_size(connections.target),
+        head_timeout=spell_duration(connections.head_timeout),
+        body_timeout=spell_duration(connections.body_timeout),
+        idle_timeout=spell_duration(connections.idle_timeout),
         reserve=spell_size(limits.reserve),
         strict=policy.strict,
         trusted_proxies=list(policy.trusted_proxies),

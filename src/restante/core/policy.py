@@ -120,6 +120,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     streams: int = 5000  # live event streams at once
 
 
+class Connections(msgspec.Struct, frozen=True, kw_only=True):
+    """What a connection may cost, and how many there may be. Sizes in bytes, spans in microseconds."""
+
+    most: int | None = None  # of one process; None: as many as the file handles allow
+    head: int = 64 * 1024  # of a request; of whatever else is not body, in one piece
+    target: int = 16 * 1024  # path and query
+    head_timeout: int = 20 * SECOND  # in which a head must have come, from its first byte
+    body_timeout: int = 30 * SECOND  # in each such span at least some of a body must come
+    idle_timeout: int = 75 * SECOND  # how long a connection may ask nothing
+
+
 class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
     """Where webhooks may be sent, and how. Spans in microseconds."""
 
@@ -147,6 +158,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     upstreams: dict[str, Upstream]
     routes: tuple[Route, ...] = ()
     limits: Limits = Limits()
+    connections: Connections = Connections()
     webhooks: Webhooks = Webhooks()
     forget_credentials: bool = False  # those of a request are dropped as soon as it has ended
     strict: bool = False  # what no route matches is refused at accept

@@ -18,29 +18,21 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from ..core.clock import SECOND
 from ..core.errors import BadRequest
 from ..core.headers import first
+from ..core.policy import Connections
 from .call import CUT, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Ends, Fields
 from .cycle import UNHEARD, DirectCycle, answer_whole
 from .form import origin_form
 from .problems import UNKNOWN, Problem, as_message, problem_of
 
-MAX_HEAD = 64 * 1024
-"""Bytes of a head; of trailers, chunk extensions and whatever else is not body, in one piece."""
-
-MAX_TARGET = 16 * 1024
-"""Bytes of a request target: path and query."""
-
 MAX_PIPELINED = 100
 """Requests that wait for the ones before them on the same connection."""
 
-HEAD_SECONDS = 20.0
-"""In which a head must have come, from its first byte."""
-
-BODY_SECONDS = 30.0
 BODY_BYTES = 4096
-"""Of a body so much must come in each such span, which is 136 bytes a second. A span in which we do not read,
-because the upstream or the disk is slower, does not count."""
+"""Of a body so much must come in each `body_timeout`, which is 136 bytes a second. A span in which we do not
+read, because the upstream or the disk is slower, does not count."""
 
 FIRST_REQUEST_SECONDS = 1.0
 """What a connection that has not asked anything yet is given when the server ends."""
@@ -49,10 +41,8 @@ log = logging.getLogger("restante.gateway.http")
 log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], BrokenOff)))
 
 MALFORMED = Problem(400, "Bad request", "This is not a valid HTTP request.")
-HEAD_TOO_LARGE = Problem(431, "Head too large", f"The request's head is over the limit of {MAX_HEAD} bytes.")
-TARGET_TOO_LONG = Problem(
-    414, "Target too long", f"The path and query are over the limit of {MAX_TARGET} bytes."
-)
+HEAD_TOO_LARGE = Problem(431, "Head too large", "The request's head is over the limit (max_head).")
+TARGET_TOO_LONG = Problem(414, "Target too long", "The path and query are over the limit (max_target).")
 HEAD_TOO_SLOW = Problem(408, "Head too slow", "The request's head did not come in time.")
 BODY_TOO_SLOW = Problem(408, "Body too slow", "The request's body did not come in time.")
 TOO_MANY = Problem(
@@ -66,18 +56,10 @@ CROWDED = Problem(
 class State(ServerState):
     """What connections and server share. `deserted` is set whenever the last connection has gone."""
 
-    def __init__(
-        self,
-        *,
-        max_connections: int | None = None,
-        head_seconds: float = HEAD_SECONDS,
-        body_seconds: float = BODY_SECONDS,
-    ) -> None:
+    def __init__(self, limits: Connections) -> None:
         super().__init__()
         self.deserted = asyncio.Event()
-        self.max_connections = max_connections
-        self.head_seconds = head_seconds
-        self.body_seconds = body_seconds
+        self.limits = limits
 
 
 WHOLE_MESSAGE = -1
@@ -92,6 +74,10 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = log
+        state = self.server_state
+        limits = state.limits if isinstance(state, State) else Connections()
+        self.limits = limits
+        self.max_target = limits.target
         self.head_size: int | None = 0  # None: the head is complete, and WHOLE_MESSAGE: so is the body
         self.head_is_new = False
         self.coming = 0  # bytes that are being parsed
@@ -121,7 +107,7 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)  # type: ignore[arg-type]
         self.ends = {"client": self.client, "scheme": self.scheme}
         self._wait_for_head()
-        most = self.server_state.max_connections if isinstance(self.server_state, State) else None
+        most = self.limits.most
         if most is not None and len(self.connections) > most:
             self.refuse(CROWDED)
 
@@ -145,7 +131,7 @@ class Protocol(HttpToolsProtocol):
             self._begin_waiting()
         else:
             self.head_size = size + len(data)
-            if self.head_size > MAX_HEAD:
+            if self.head_size > self.limits.head:
                 self.refuse(HEAD_TOO_LARGE)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -172,7 +158,7 @@ class Protocol(HttpToolsProtocol):
         self.head_is_new = True
 
     def on_headers_complete(self) -> None:
-        if self.coming + self.head_size > MAX_TARGET:  # type: ignore[operator]
+        if self.coming + self.head_size > self.max_target:  # type: ignore[operator]
             self._check_size()
         self.since = None
         if self.direct is not None and (self.cycle is None or self.cycle.response_complete):
@@ -225,9 +211,9 @@ class Protocol(HttpToolsProtocol):
 
     def _check_size(self) -> None:
         """Heads that came whole, in bytes that hold more than one could be."""
-        if len(self.url) > MAX_TARGET:
+        if len(self.url) > self.limits.target:
             self._stop(TARGET_TOO_LONG)
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD:
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self.limits.head:
             self._stop(HEAD_TOO_LARGE)
 
     def _stop(self, problem: Problem) -> NoReturn:
@@ -266,7 +252,7 @@ class Protocol(HttpToolsProtocol):
             self.body_bytes += size
         else:
             self.not_body += size
-            if self.not_body > MAX_HEAD:
+            if self.not_body > self.limits.head:
                 self.refuse(HEAD_TOO_LARGE)
 
     def _begin_waiting(self) -> None:
@@ -277,8 +263,8 @@ class Protocol(HttpToolsProtocol):
             self.patience = self.loop.call_later(self._span(), self._lose_patience)
 
     def _span(self) -> float:
-        state = cast(State, self.server_state)
-        return state.body_seconds if self.head_size is None else state.head_seconds
+        limits = self.limits
+        return (limits.body_timeout if self.head_size is None else limits.head_timeout) / SECOND
 
     def _lose_patience(self) -> None:
         """A span is over. That of what is awaited now? And who kept whom waiting?"""

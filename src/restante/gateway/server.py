@@ -8,10 +8,13 @@ from typing import Any
 
 import uvicorn
 
-from .protocol import BODY_SECONDS, HEAD_SECONDS, Protocol, State
+from ..core.clock import SECOND
+from ..core.policy import Connections
+from .protocol import Protocol, State
 
 BACKLOG = 2048
-KEEP_ALIVE_SECONDS = 75
+DEFAULTS = Connections()
+"""As many connections as come."""
 LAST_WORDS_SECONDS = 1.0
 
 
@@ -78,16 +81,13 @@ def make_server(
     app: Any,
     *,
     grace_seconds: float | None = None,
-    keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
-    head_seconds: float = HEAD_SECONDS,
-    body_seconds: float = BODY_SECONDS,
-    max_connections: int | None = None,
+    limits: Connections = DEFAULTS,
 ) -> Server:
     """A server for `app`; run it with `await server.serve(sockets=[...])` on the running event loop.
 
     After `stop`, answers under way have `grace_seconds` to end (None: all the time they need).
-    With more than `max_connections`, new ones get 503 and are closed. A head must come in `head_seconds`,
-    and of a body at least BODY_BYTES in `body_seconds`; else 408.
+    With more connections than there may be, new ones get 503 and are closed. A head that does not come in
+    time, or of a body less than BODY_BYTES, is answered with 408.
     """
     return Server(
         uvicorn.Config(
@@ -102,9 +102,9 @@ def make_server(
             proxy_headers=False,
             server_header=False,
             date_header=False,
-            timeout_keep_alive=keep_alive_seconds,
+            timeout_keep_alive=limits.idle_timeout / SECOND,  # type: ignore[arg-type]
             timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
             backlog=BACKLOG,
         ),
-        state=State(max_connections=max_connections, head_seconds=head_seconds, body_seconds=body_seconds),
+        state=State(limits),
     )
