@@ -60,6 +60,8 @@ NATIVE: dict[str, Need] = {
     "GET /-/store": INSTALLATION,
     "GET /-/healthz": OPEN,
     "GET /-/readyz": OPEN,
+    "GET /-/openapi.json": OPEN,
+    "GET /-/docs": OPEN,
 }
 """Below `/-/`, by method and path. HEAD is as GET."""
 

@@ -11,6 +11,7 @@ from ..ports import Chance, Clock, Sender
 from ..ports.auth import Auth
 from ..service import Service
 from .call import Call
+from .manual import Manual
 from .origin import Origins
 from .pages import Pages
 
@@ -30,6 +31,7 @@ class Desk:
         self.chance = chance
         self.origins = Origins(policy)
         self.pages = Pages(policy)
+        self.manual = Manual(policy)
         self.streams = 0  # live event streams that are open
         self._second = -1
         self._date = (b"date", b"")

@@ -11,14 +11,14 @@ from ..core.model import Query
 from ..dialects import native as spelling
 from ..dialects.task import wait_seconds
 from ..ports import EVENTS
-from . import actions, deliveries, endpoints, feed, health, keys, upstreams
+from . import actions, deliveries, describing, endpoints, feed, health, keys, upstreams
 from .access import admit, need_below
 from .call import Call
 from .desk import Desk
 from .handover import give
 from .poll import after_of, number_of
 from .problems import MethodNotAllowed, NoResult, NotFinished
-from .reply import Reply, document, word
+from .reply import INERT, Reply, document, word
 from .rooms import Place
 from .shown import look as _look
 from .shown import shown as _shown
@@ -86,7 +86,7 @@ async def events(desk: Desk, call: Call, id: str) -> Reply | None:
 
 
 async def result(desk: Desk, call: Call, id: str) -> None:
-    """The stored answer, verbatim. Reading it here never consumes it."""
+    """The stored answer, verbatim. Reading it here never consumes it, and a browser runs nothing of it."""
     transaction = await _look(desk, call, id)
     if transaction.status not in TERMINAL:
         wait = wait_seconds(transaction, desk.clock.now())
@@ -94,6 +94,7 @@ async def result(desk: Desk, call: Call, id: str) -> None:
     kept = await desk.service.result(transaction)
     if kept is None:
         raise NoResult("The upstream gave no answer, or it is no longer kept.")
+    call.applied = (*call.applied, *INERT)
     await give(desk, call, transaction, kept)
 
 
@@ -144,6 +145,8 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
     (("store",), {"GET": health.show}),
     (("healthz",), {"GET": healthz}),
     (("readyz",), {"GET": readyz}),
+    (("openapi.json",), {"GET": describing.openapi}),
+    (("docs",), {"GET": describing.docs}),
 )
 """Path behind `/-/`, by segment; method; handler. HEAD is answered wherever GET is. Who may: access.py."""
 

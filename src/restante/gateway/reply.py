@@ -1,5 +1,7 @@
 """Our own answers: always a whole JSON object, with `Restante-Status`; and the heads of verbatim ones."""
 
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -11,6 +13,20 @@ JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", b"application/problem+json")
 NO_STORE = (b"cache-control", b"no-store")
 REPLAYED = (b"idempotent-replayed", b"true")
+
+GUARDED = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""Fields of every page below `/-/`."""
+
+INERT = (
+    (b"content-security-policy", b"sandbox; default-src 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""Fields of somebody else's document below `/-/`: whatever it is, it does nothing there."""
 
 ONLY_OURS = frozenset({b"content-length", b"restante-status", b"restante-mask"})
 
@@ -46,6 +62,21 @@ def document(content: Any, *more: tuple[bytes, bytes], code: int = 200) -> Reply
     """A JSON document that may be another one the next time."""
     body = encode(content)
     return Reply(code, [JSON, length(body), NO_STORE, *more], body)
+
+
+def page(html: str, *, style: str) -> Reply:
+    """A page of ours: it runs no script, loads nothing, goes into no frame, and only this `style` applies."""
+    body = html.encode()
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; "
+    headers = [
+        (b"content-type", b"text/html; charset=utf-8"),
+        length(body),
+        NO_STORE,
+        text(b"content-security-policy", policy + "frame-ancestors 'none'"),
+        *GUARDED,
+    ]
+    return Reply(200, headers, body)
 
 
 def verbatim(headers: Headers, code: int, size: int | None) -> list[tuple[bytes, bytes]]:
