@@ -9,10 +9,13 @@ CHECKED := src tests bench docs
 # Tests wait more than they compute: some more processes than a small machine has cores.
 SHARED := -n 4 --dist worksteal
 
+# Bad inputs that `make fuzz` sends.
+INPUTS := 10000
+
 # Modules are compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check check-slow check-all test format lint types floors install run bench docs
+.PHONY: check check-slow check-all test fuzz format lint types floors install run bench docs
 
 check: format lint types test
 
@@ -21,6 +24,7 @@ check-slow: $(INSTALLED)
 
 check-all: check check-slow
 	$(BIN)/pytest -m all tests
+	$(MAKE) fuzz INPUTS=100000
 
 format: $(INSTALLED)
 	$(BIN)/ruff format --check $(CHECKED)
@@ -36,6 +40,9 @@ floors: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest $(SHARED) tests
+
+fuzz: $(INSTALLED)
+	$(BIN)/pytest -m fuzz -n 2 --dist loadfile tests/fuzz --inputs $(INPUTS)
 
 run: $(INSTALLED)
 	$(BIN)/restante demo $(ARGS)

@@ -92,7 +92,7 @@ def test_durations(text: str, span: int) -> None:
     assert parse_duration(text) == span
 
 
-@pytest.mark.parametrize("text", ["", "5", "5 s", "-1s", "1.5h", "5sec", "s", "1h30m", "٣s\n\n1"])
+@pytest.mark.parametrize("text", ["", "5", "5 s", "-1s", "1.5h", "5sec", "s", "1h30m", "٣s", "٣s\n\n1"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse_duration(text)

@@ -55,6 +55,15 @@ async def test_a_tenant_has_so_many_requests_a_second(make_house: MakeHouse) -> 
     assert [(await posted(house, one)).code for _ in range(3)] == [202, 202, 429]
 
 
+async def test_secrets_cost_as_much_as_requests(make_house: MakeHouse) -> None:
+    house = await counted(make_house, limits={"rate_per_tenant": 2.0})
+    who = await house.key()
+    made = await posted(house, who, "/-/endpoints", b'{"url":"https://a.example/"}')
+    assert made.code == 201
+    rotated = [await posted(house, who, f"/-/endpoints/{made.json['id']}/rotate", b"{}") for _ in range(2)]
+    assert [seen.code for seen in rotated] == [200, 429]
+
+
 async def test_few_an_hour_come_one_by_one(make_house: MakeHouse) -> None:
     house = await counted(make_house, limits={"rate_per_tenant": 2 / 3600})
     one = await house.key()

@@ -242,6 +242,9 @@ async def test_a_delivery_of_its_own_is_kept_with_its_body(store: Store) -> None
     (errand,) = await store.take({"ep_1": 1}, NOW, NOW + LEASE)
     assert errand.transaction is None
     assert errand.delivery.body == b'{"a":1}'
+    (found,) = await store.look_deliveries([own.id])
+    assert found is not None
+    assert found.transaction is None
 
 
 # -- lists, and what goes

@@ -113,6 +113,8 @@ def without(name: str) -> dict[str, str]:
         (signed(), BODY[:-1], Fault.WRONG),
         (signed(), b"", Fault.WRONG),
         (signed(OTHER), BODY, Fault.WRONG),
+        (signed() | {"webhook-signature": "v1,\ud800"}, BODY, Fault.WRONG),
+        (signed() | {"webhook-id": "\udcff"}, BODY, Fault.WRONG),
         (signed() | {"webhook-id": "dlv_2c"}, BODY, Fault.WRONG),
         (signed() | {"webhook-timestamp": str(NOW + 1)}, BODY, Fault.WRONG),
         (signed() | {"webhook-timestamp": f" {NOW}.0"}, BODY, Fault.MALFORMED),

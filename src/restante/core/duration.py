@@ -5,7 +5,7 @@ import re
 from .clock import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 
 _UNITS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-_FORM = re.compile(r"(\d{1,13})(ms|s|m|h|d)")
+_FORM = re.compile(r"([0-9]{1,13})(ms|s|m|h|d)")
 
 FORM = "a duration such as 500ms, 3s, 5m, 24h or 30d"
 

@@ -20,13 +20,14 @@ Schema = dict[str, Any]
 
 DURATION: Schema = {
     "type": "string",
-    "pattern": "^[0-9]{1,12}(ms|s|m|h|d)$",
+    "pattern": "^[0-9]{1,13}(ms|s|m|h|d)$",
     "description": "such as `500ms`, `3s`, `5m`, `24h`, `30d`",
 }
 TEXT: Schema = {"type": "string"}
 VISIBLE = "^[!-9;-~]+$"
 FLAG: Schema = {"type": "boolean"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
+DAY_OR_MOMENT: Schema = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 OBJECT: Schema = {"type": "object"}
 
@@ -242,38 +243,40 @@ SEED_LIST = table(
 NEW_FILTERS = table(
     *webhooks.FILTERS,
     status=maybe(FILTERS["properties"]["status"]),
-    operation=some(words(OPERATIONS)),
-    trigger_endpoint=some(text(webhooks.MAX_PATTERN), maxItems=webhooks.MAX_PATTERNS),
+    operation=maybe(some(words(OPERATIONS))),
+    trigger_endpoint=maybe(
+        some(text(webhooks.MAX_PATTERN, shape=r"^[^*]*\*?$"), maxItems=webhooks.MAX_PATTERNS)
+    ),
 )
 URL: Schema = {"type": "string", "format": "uri", "examples": ["https://shop.example/webhooks"]}
-_PLAIN: dict[str, Schema] = {"url": URL, "filters": maybe(NEW_FILTERS), "payload": maybe(words(Detail))}
+_PLAIN: dict[str, Schema] = {"url": URL, "filters": NEW_FILTERS, "payload": words(Detail)}
+_NEW = {name: schema if name == "url" else maybe(schema) for name, schema in _PLAIN.items()}
 NEW_ENDPOINT = {
     "anyOf": [
-        table(*webhooks.NEW_FIELDS[1:], **_PLAIN, signature=maybe(words((Signature.STANDARD,)))),
+        table(*webhooks.NEW_FIELDS[1:], **_NEW, signature=maybe(words((Signature.STANDARD,)))),
         table(
             *webhooks.NEW_FIELDS[1:3],
-            **_PLAIN,
+            **_NEW,
             signature=words((Signature.CONTENT,)),
             username=text(webhooks.MAX_CREDENTIAL, shape=VISIBLE),
             password=text(webhooks.MAX_CREDENTIAL, shape=VISIBLE),
         ),
     ]
 }
-CHANGED_ENDPOINT = table(
-    *webhooks.FIELDS,
-    url=maybe(URL),
-    filters=maybe(NEW_FILTERS),
-    payload=maybe(words(Detail)),
-    active=maybe(FLAG),
-) | {"minProperties": 1}
+_CHANGES: dict[str, Schema] = {**_PLAIN, "active": FLAG}
+CHANGED_ENDPOINT = table(*webhooks.FIELDS, **{name: maybe(schema) for name, schema in _CHANGES.items()}) | {
+    "anyOf": [
+        {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in webhooks.FIELDS
+    ]
+}
 ROTATION = table("keep", keep=maybe(DURATION))
 REPLAY = table(
     "state",
     "created_from",
     "created_to",
     state=maybe(words((State.DEAD, State.DELIVERED))),
-    created_from=maybe(TEXT),
-    created_to=maybe(TEXT),
+    created_from=maybe(DAY_OR_MOMENT),
+    created_to=maybe(DAY_OR_MOMENT),
 )
 NEW_KEY = table(
     *keys.FIELDS[2:],
@@ -281,41 +284,38 @@ NEW_KEY = table(
     scopes=some(words(Scope), minItems=1),
     expires=maybe(DURATION),
 )
-RESULT = table(
-    "status",
-    "headers",
-    "body",
-    "body_base64",
-    status={"type": "integer", "minimum": 200, "maximum": 599},
-    headers={
+_SAID: dict[str, Schema] = {
+    "headers": {
         "anyOf": [
             {"type": "object", "additionalProperties": TEXT, "maxProperties": MAX_FIELDS},
             some(some(TEXT, minItems=2, maxItems=2), maxItems=MAX_FIELDS),
             {"type": "null"},
         ]
     },
-    body={"description": "JSON, or text"},
-    body_base64={"type": "string"},
-)
-ENDED = words((Status.COMPLETED, Status.FAILED))
-REPORT = table(
-    "message",
-    "data",
-    "status",
-    "result",
-    message=maybe(text(MAX_MESSAGE)),
-    data=maybe(OBJECT),
-    status=maybe(ENDED),
-    result=maybe(RESULT),
-) | {"minProperties": 1}
-RESOLUTION = table(
-    "by",
-    "result",
-    status=ENDED,
-    reason=text(MAX_MESSAGE),
-    by=maybe(text(MAX_BY)),
-    result=maybe(RESULT),
-)
+    "body": {"description": "JSON, or text"},
+    "body_base64": TEXT,
+}
+
+
+def ended(status: Status, fields: dict[str, Schema], *optional: str) -> Schema:
+    """What says that it has ended so, with a result whose code fits."""
+    least, most = (200, 299) if status is Status.COMPLETED else (300, 599)
+    code: Schema = {"type": "integer", "minimum": least, "maximum": most}
+    result = maybe(table("status", *_SAID, status=code, **_SAID))
+    return table("result", *optional, status={"const": str(status)}, result=result, **fields)
+
+
+_PROGRESS: dict[str, Schema] = {"message": maybe(text(MAX_MESSAGE)), "data": maybe(OBJECT)}
+_ENDS = (Status.COMPLETED, Status.FAILED)
+REPORT = {
+    "anyOf": [
+        table("data", message=text(MAX_MESSAGE), data=maybe(OBJECT)),
+        table("message", **{**_PROGRESS, "data": OBJECT}),
+        *(ended(status, _PROGRESS, *_PROGRESS) for status in _ENDS),
+    ]
+}
+_BY_HAND: dict[str, Schema] = {"reason": text(MAX_MESSAGE), "by": maybe(text(MAX_BY))}
+RESOLUTION = {"anyOf": [ended(status, _BY_HAND, "by") for status in _ENDS]}
 
 COMPONENTS: dict[str, Schema] = {
     "Transaction": TRANSACTION,
@@ -331,15 +331,13 @@ COMPONENTS: dict[str, Schema] = {
     "SellerTransaction": SEED_TRANSACTION,
 }
 
-MOMENT_GIVEN = "a date, or a date and time (ISO 8601); "
-
 PARAMETERS: dict[str, Schema] = {
     "status": words(("", *Status)),
     "operation": words(("", *OPERATIONS)),
     "state": words(("", *State)),
     **{name: text(MAX_VALUE, least=0) for name in ("trigger_endpoint", "tracking_id", "tenant")},
     **{
-        name: text(MAX_VALUE, least=0) | {"description": MOMENT_GIVEN + which}
+        name: {"type": "string", "anyOf": [*DAY_OR_MOMENT["anyOf"], {"const": ""}], "description": which}
         for names, which in (
             (("created_from", "created_at_gte"), "from then on"),
             (("created_to", "created_at_lte"), "until then"),

@@ -36,6 +36,7 @@ async def list_all(desk: Desk, call: Call, _: str) -> Reply:
 async def create(desk: Desk, call: Call, _: str) -> Reply:
     tenant = await desk.tenant(call)
     wish = spelling.read_new(await small_body(call, MAX_BODY))
+    desk.service.quotas.spend(tenant)
     assert wish.url is not None
     await check_url(desk.service, wish.url, field="url")
     endpoints, now = desk.service.endpoints, desk.clock.now()
@@ -102,6 +103,7 @@ async def rotate(desk: Desk, call: Call, id: str) -> Reply:
     room for one signature, the new one signs after that."""
     known = await owned(desk, call, id)
     keep = spelling.read_rotation(await small_body(call, MAX_BODY))
+    desk.service.quotas.spend(known.tenant)
     secret, shown = await desk.service.endpoints.new_secret(known.signature)
     now = desk.clock.now()
     public_key = shown if known.signature is Signature.CONTENT else None

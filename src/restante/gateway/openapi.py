@@ -17,9 +17,11 @@ from ..core.status import Dialect, Status
 from ..dialects import keys, native, transaction, webhooks
 from ..dialects import schemas as of
 from ..dialects.schemas import Schema, maybe, named, some, table
+from ..ports import EVENTS
 from .access import NATIVE, OPEN, READ, SUBMIT, Need
 from .endpoints import NAMES as ENDPOINTS
 from .feed import NAMES as FEED
+from .poll import MAX_DIGITS
 from .rooms import RESULT, STATUS
 
 JSON = "application/json"
@@ -46,6 +48,9 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     key: bool = False  # an idempotency key is looked at
     gives: str = ""  # what of the answer is the id of a transaction
 
+
+ID = "^([0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})?$"
+"""How the ids of transactions look, or nothing."""
 
 OK = table(status={"const": "ok"})
 
@@ -114,7 +119,7 @@ CALLS: dict[str, Described] = {
         summary="Makes an endpoint; its secret is shown once.",
         answers={201: named("Endpoint")},
         body=of.NEW_ENDPOINT,
-        refusals=(409, 413),
+        refusals=(409, 413, 429),
     ),
     "GET /-/endpoints/{id}": Described(summary="An endpoint.", answers={200: named("Endpoint")}),
     "PATCH /-/endpoints/{id}": Described(
@@ -128,7 +133,7 @@ CALLS: dict[str, Described] = {
         answers={200: named("Endpoint")},
         body=of.ROTATION,
         body_needed=False,
-        refusals=(413,),
+        refusals=(413, 429),
     ),
     "GET /-/endpoints/{id}/secret": Described(
         summary="The secret that callbacks are signed with.",
@@ -324,18 +329,20 @@ def _parameters(path: str, described: Described, policy: Policy) -> Iterable[dic
 
 
 def _parameter(path: str, name: str, policy: Policy) -> Schema:
-    most = policy.limits.page
     match name:
         case "limit" if path.endswith("/{id}/events"):
-            return {"type": "integer", "minimum": 1, "maximum": 1000}
+            return {"type": "integer", "minimum": 1, "maximum": EVENTS}
         case "limit" | "_limit":
-            return {"type": "integer", "minimum": 1, "maximum": most}
+            return {"type": "integer", "minimum": 1, "maximum": policy.limits.page}
         case "_offset":
             return {"type": "integer", "minimum": 0, "maximum": transaction.MAX_OFFSET}
         case "_sort":
             return of.words(tuple(transaction.SORTS))
         case "after" if path.endswith("/{id}/events"):
-            return {"type": "integer", "minimum": 0, "description": "the number of an event"}
+            most = 10**MAX_DIGITS - 1
+            return {"type": "integer", "minimum": 0, "maximum": most, "description": "the number of an event"}
+        case "after" if path == "/-/transactions":
+            return of.PARAMETERS[name] | {"pattern": ID}
         case _:
             return of.PARAMETERS[name]
 

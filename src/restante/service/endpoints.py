@@ -29,6 +29,9 @@ log = logging.getLogger("restante.webhooks")
 MAX_RACES = 20
 """How often a change is decided anew before it is given up as an error of ours."""
 
+KEYS_AT_ONCE = 1
+"""Keys of the kind that takes a processor some time that are made at once, whoever asks for them."""
+
 SECRET_PREFIX = "whsec_"
 NO_LIMIT = 1 << 40
 
@@ -49,6 +52,7 @@ class Endpoints:
         self._chance = chance
         self._by_id: dict[str, Endpoint] = {}
         self._by_tenant: dict[str, tuple[Endpoint, ...]] = {}
+        self._making = asyncio.Semaphore(KEYS_AT_ONCE)
         self._again = Again(self.look, "endpoints")
 
     # -- what is known
@@ -125,7 +129,8 @@ class Endpoints:
     async def new_secret(self, signature: Signature) -> tuple[str, str]:
         """A secret, and what its receiver is shown of it."""
         if signature is Signature.CONTENT:
-            return await asyncio.to_thread(self.new_key)
+            async with self._making:
+                return await asyncio.to_thread(self.new_key)
         secret = SECRET_PREFIX + base64.b64encode(self._chance.bytes(core.SECRET_BYTES)).decode()
         return secret, secret
 

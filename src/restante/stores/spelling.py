@@ -146,7 +146,7 @@ class Spelling:
             lane=text(row[4]),
             url=None if row[5] is None else text(row[5]),
             key=row[6],
-            transaction=None if row[7] is None else self._read_id(row[7]),
+            transaction=self._read_id(row[7]) if row[7] else None,
             sequence=row[8],
             body=row[9],
             state=STATES[row[10]],

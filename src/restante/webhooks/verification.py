@@ -94,7 +94,10 @@ def gathered(headers: Headers) -> dict[str, list[str]]:
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     for name, value in pairs:
         name = name.decode("latin-1") if isinstance(name, bytes) else name
-        value = value.decode("latin-1") if isinstance(value, bytes) else value
+        # Some servers leave a lone surrogate where bytes were no text; a signature holds none.
+        value = (
+            value.decode("latin-1") if isinstance(value, bytes) else value.encode(errors="replace").decode()
+        )
         fields.setdefault(name.lower(), []).append(value.strip())
     return fields
 
