@@ -1,9 +1,9 @@
 """What is refused of a tenant, or for an upstream: too much a second, too much waiting, too much kept.
 
-`max_queued` and `max_queued_per_tenant` are the store's own counts, and always there. These are only where
-they are set, so that a server without them pays nothing. What waits for an upstream and what is kept is
-counted in the store again and again, in a small part of the time, and kept up in between with what this
-process does; what other processes do is seen with the next count. A rate is each process's own.
+How much waits altogether and of a tenant is the store's own count. All else is looked after only where it is
+set, so that a server without it pays nothing: what waits for an upstream and what is kept is counted in the
+store again and again, in a small part of the time, and kept up in between with what this process does; what
+other processes do is seen with the next count. A rate is each process's own.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Mapping
 
 from ..core.clock import SECOND
-from ..core.errors import QueueFull, RestanteError, StorageFull, TooManyRequests, TooMuchStored
+from ..core.errors import QueueFull, RestanteError, StorageFull, TooManyQueued, TooManyRequests, TooMuchStored
 from ..core.machine import TERMINAL
 from ..core.model import Change, Headers, Submission, Transaction
 from ..core.policy import Policy
@@ -28,7 +28,7 @@ TENANTS = 10_000
 """Rates that are kept at once; of more tenants, those that asked longest ago begin anew."""
 
 WAITING_SECONDS = 30
-"""What callers are told to wait while an upstream's queue is full."""
+"""What callers are told to wait while a queue is full."""
 
 KEPT_SECONDS = 300
 """What callers are told to wait while too much is kept."""
@@ -74,9 +74,11 @@ class Quotas:
         upstreams = policy.upstreams.values()
         self._store = store
         self._clock = clock
+        self._most = policy.limits.max_queued
+        self._most_queued_of = policy.limits.max_queued_per_tenant
         self._rate = policy.limits.rate_per_tenant
         self._rates: OrderedDict[str, Rate] = OrderedDict()
-        self._most_of = policy.limits.max_stored_per_tenant
+        self._most_kept_of = policy.limits.max_stored_per_tenant
         self._most_waiting = {one.name: one.max_queued for one in upstreams if one.max_queued is not None}
         self._most_kept = {one.name: one.max_stored for one in upstreams if one.max_stored is not None}
         self._waiting = Tally()  # by upstream
@@ -84,11 +86,8 @@ class Quotas:
         self._kept_of = Tally()  # bytes, by tenant
         self._task: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
-
-    @property
-    def any(self) -> bool:
+        self.any = self._rate is not None or self._counts_waiting or self._counts_kept
         """Whether there is anything to look after when something is accepted, or changes."""
-        return self._rate is not None or self._counts_waiting or self._counts_kept
 
     @property
     def _counts_waiting(self) -> bool:
@@ -96,7 +95,7 @@ class Quotas:
 
     @property
     def _counts_kept(self) -> bool:
-        return self._most_of is not None or bool(self._most_kept)
+        return self._most_kept_of is not None or bool(self._most_kept)
 
     # -- what is asked
 
@@ -121,6 +120,20 @@ class Quotas:
 
     def check(self, tenant: str, upstream: str, size: int = 0) -> None:
         """Raises where nothing more, of `size`, is accepted of the tenant, or for the upstream."""
+        if self._store.queued >= self._most:
+            raise QueueFull(
+                f"{self._most} transactions are waiting (max_queued).", retry_after_seconds=WAITING_SECONDS
+            )
+        most = self._most_queued_of
+        if most is not None and self._store.queued_of(tenant) >= most:
+            raise TooManyQueued(
+                f"{most} of your transactions are waiting (max_queued_per_tenant).",
+                retry_after_seconds=WAITING_SECONDS,
+            )
+        if self.any:
+            self._check_more(tenant, upstream, size)
+
+    def _check_more(self, tenant: str, upstream: str, size: int) -> None:
         most = self._most_waiting.get(upstream)
         if most is not None and self._waiting.of(upstream) >= most:
             raise QueueFull(
@@ -133,9 +146,9 @@ class Quotas:
                 f"Of this upstream's, {most} bytes may be kept (its max_stored).",
                 retry_after_seconds=KEPT_SECONDS,
             )
-        if self._most_of is not None and self._kept_of.of(tenant) + size > self._most_of:
+        if self._most_kept_of is not None and self._kept_of.of(tenant) + size > self._most_kept_of:
             raise TooMuchStored(
-                f"Of yours, {self._most_of} bytes may be kept (max_stored_per_tenant).",
+                f"Of yours, {self._most_kept_of} bytes may be kept (max_stored_per_tenant).",
                 retry_after_seconds=KEPT_SECONDS,
             )
 

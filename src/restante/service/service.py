@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ..core import change as changes
-from ..core.errors import BodyTooLarge, QueueFull, RestanteError, StoreUnavailable, TooManyQueued
+from ..core.errors import BodyTooLarge, RestanteError, StoreUnavailable
 from ..core.identity import RANDOM_BYTES, mint
 from ..core.machine import TERMINAL
 from ..core.model import (
@@ -51,9 +51,6 @@ NUMBERS = 1024
 
 MAX_RACES = 100
 """How often a change is decided anew before it is given up as an error of ours."""
-
-FULL_SECONDS = 30
-"""What callers are told to wait while a queue is full."""
 
 READY_BODY = 8 * 1024
 """Requests up to this size wait for their turn in memory, larger ones in the store."""
@@ -125,19 +122,7 @@ class Service:
         in vain."""
         if not self.accepting:
             raise StoreUnavailable("The gateway is shutting down.", retry_after_seconds=5)
-        if self.store.queued >= self.policy.limits.max_queued:
-            raise QueueFull(
-                f"{self.policy.limits.max_queued} transactions are waiting (max_queued).",
-                retry_after_seconds=FULL_SECONDS,
-            )
-        most = self.policy.limits.max_queued_per_tenant
-        if most is not None and self.store.queued_of(tenant) >= most:
-            raise TooManyQueued(
-                f"{most} of your transactions are waiting (max_queued_per_tenant).",
-                retry_after_seconds=FULL_SECONDS,
-            )
-        if self._guarded:
-            self.quotas.check(tenant, upstream, size)
+        self.quotas.check(tenant, upstream, size)
 
     async def submit(self, draft: Draft) -> Accepted:
         """Stores the draft. When this returns, it is on disk and will be run.
