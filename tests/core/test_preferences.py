@@ -52,6 +52,22 @@ def test_only_the_field_counts() -> None:
     assert preferences([(b"host", b"x")]) is NONE
 
 
+@pytest.mark.parametrize(
+    "member",
+    [
+        b"a" + b";  " * 20_000 + b"(",
+        b"a=" + b" " * 60_000 + b"(",
+        b"a;" + b" " * 60_000 + b"(",
+        b"a" + b";b =" * 15_000 + b"(",
+        b'a="' + b"\\" * 60_000,
+        b'"a"' * 20_000 + b"(",
+        b'"' * 60_001,
+    ],
+)
+def test_what_can_be_read_in_many_ways_takes_no_longer(member: bytes) -> None:
+    assert parse_prefer([member]).wait_seconds is None
+
+
 @given(st.lists(st.binary(max_size=200), max_size=5))
 def test_nothing_that_is_written_is_an_error(fields: list[bytes]) -> None:
     found = parse_prefer(fields)

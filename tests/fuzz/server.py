@@ -5,9 +5,12 @@ upstream has been asked. The upstream is in the same process and holds nothing.
 """
 
 import asyncio
+import contextlib
+import faulthandler
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +91,13 @@ class Served:
 
     def log(self) -> str:
         return self._log.read_text()
+
+    def stack(self) -> str:
+        """What it is doing just now."""
+        self._child.send_signal(signal.SIGUSR1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(1.0)
+        return self.log()[-4000:]
 
     def _heard(self) -> dict[str, int]:
         assert self._child.stdout is not None
@@ -177,4 +187,5 @@ def say(content: dict[str, int]) -> None:
 if __name__ == "__main__":
     import uvloop
 
+    faulthandler.register(signal.SIGUSR1)
     uvloop.run(run(sys.argv[1]))

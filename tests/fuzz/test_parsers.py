@@ -5,8 +5,10 @@ Counted is what was refused, or taken for nothing.
 """
 
 import copy
+import signal
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -127,7 +129,7 @@ READERS: dict[str, Reader] = {
     "mask": Reader(lambda text: MASK.kind.read(text.split(",")), ("/a/b~1c,/d/0",), (ValueError,)),
     # header fields
     "prefer": Reader(
-        lambda text: parse_prefer([header(text)]), ("respond-async, wait=10", 'a="b"; c'), (), NONE
+        lambda text: parse_prefer([header(text)]), ("respond-async, wait=10", 'a="b" ;  c = "d"'), (), NONE
     ),
     "idempotency key": Reader(
         lambda text: parse_key(header(text), "Idempotency-Key"), ('"a\\"b"', "order-7")
@@ -196,6 +198,31 @@ def broken(good: tuple[str, ...]) -> st.SearchStrategy[str]:
     return st.one_of(pieces.map(build), pieces.map(build), st.text(max_size=60))
 
 
+LONG = 3000
+"""Characters of what is repeated."""
+
+PIECE = 4
+"""Characters of a piece that is repeated, at most."""
+
+PATIENCE_SECONDS = 5
+
+
+@contextmanager
+def in_time(what: object) -> Iterator[None]:
+    """Fails where it takes longer."""
+
+    def late(number: int, frame: object) -> None:
+        raise AssertionError(f"no end to {what!r}")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def fuzzed(count: int) -> settings:
     return settings(
         max_examples=count,
@@ -235,11 +262,40 @@ def test_a_reader_takes_it_or_says_what_is_wrong(
     for good in reader.good:
         if name not in NEVER_GOOD:
             assert reader.read(good) is not reader.nothing
-    count = int(inputs * SHARES["parsers"] / (len(READERS) + 1) * 1.25)
+    count = max(int((inputs * SHARES["parsers"] - DRAWN_OUT) / len(READERS) * 1.25), 20)
     refused = try_all(reader, broken(reader.good), count)
     assert refused > count / 20, "what is tried is good"
     record_property(BAD, refused)
 
+
+def drawn_out(text: str) -> Iterator[str]:
+    """Each little piece of it over and over, and then something that does not fit."""
+    for place in range(len(text)):
+        for length in range(1, PIECE + 1):
+            piece = text[place : place + length]
+            yield text[:place] + piece * (LONG // len(piece)) + "["
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_nothing_takes_for_ever_for_being_drawn_out(
+    name: str, record_property: Callable[[str, object], None]
+) -> None:
+    reader = READERS[name]
+    refused = 0
+    for good in reader.good:
+        for text in drawn_out(good[:MOST_OF_A_GOOD_ONE]):
+            with in_time(text[:200]):
+                try:
+                    refused += reader.read(text) is reader.nothing
+                except reader.refuses:
+                    refused += 1
+    record_property(BAD, refused)
+
+
+MOST_OF_A_GOOD_ONE = 40
+
+DRAWN_OUT = 3000
+"""So many of the bad ones, at least, are drawn out."""
 
 NEVER_GOOD = {"presented key", "events token", "webhook", "key's wish"}
 """For want of the secret, or of a list."""
@@ -280,7 +336,7 @@ def test_settings_are_understood_or_the_one_that_is_wrong_is_named(
     inputs: int, record_property: Callable[[str, object], None]
 ) -> None:
     reader = Reader(lambda raw: read_settings(raw), (), (SettingError,))
-    count = int(inputs * SHARES["parsers"] / 10)
+    count = int(inputs * SHARES["parsers"] / 30)
     refused = try_all(reader, files(), count)
     assert refused > count / 3
     record_property(BAD, refused)

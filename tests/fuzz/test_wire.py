@@ -194,7 +194,7 @@ class Caller(asyncio.Protocol):
             self.closed.set_result(None)
 
 
-async def send(port: int, source: Iterator[bytes], count: int, codes: Counter[bytes]) -> int:
+async def send(served: Served, source: Iterator[bytes], count: int, codes: Counter[bytes]) -> int:
     """Sends, many at once, until `count` were refused; how many were. What went wrong names the input."""
     refused = sent = 0
 
@@ -206,13 +206,14 @@ async def send(port: int, source: Iterator[bytes], count: int, codes: Counter[by
             _, caller = await asyncio.get_running_loop().create_connection(
                 lambda raw=raw: Caller(raw),  # type: ignore[misc]
                 "127.0.0.1",
-                port,
+                served.port,
             )
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await caller.closed
             except TimeoutError:
-                raise AssertionError(f"no end to {raw!r}: {caller.came!r}") from None
+                end = f"no end to {raw[:500]!r}: {caller.came[:500]!r}"
+                raise AssertionError(f"{end}, while it was here: {served.stack()}") from None
             found = ANSWER.findall(caller.came)
             refused += not found or max(found) >= b"400"
             for code in found:
@@ -231,9 +232,9 @@ async def test_whatever_is_written_is_answered_or_cut_off(
     count = int(inputs * SHARES["wire"])
     source = requests(random.Random(6))
     codes: Counter[bytes] = Counter()
-    refused = await send(served.port, source, int(count * WARM), codes)
+    refused = await send(served, source, int(count * WARM), codes)
     before = served.held()
-    refused += await send(served.port, source, count - refused, codes)
+    refused += await send(served, source, count - refused, codes)
     after = served.held()
     sound(before, after, served.log())
     assert refused >= count

@@ -15,13 +15,16 @@ MAX_WAIT_SECONDS = 20
 RESPOND_ASYNC = "respond-async"
 WAIT = "wait"
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
+# Possessive throughout: what was read once is read in no second way. Else semicolons and spaces, each of them
+# the end of one part or the beginning of the next, would be tried in all the ways that there are.
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+_WHITE = r"[ \t]*+"
+_VALUE = rf"{_WHITE}={_WHITE}(?:{_TOKEN}|{_QUOTED})?+"
 _PREFERENCE = re.compile(
-    rf"({_TOKEN})(?:[ \t]*=[ \t]*({_TOKEN}|{_QUOTED})?)?"
-    rf"(?:[ \t]*;[ \t]*(?:{_TOKEN}(?:[ \t]*=[ \t]*(?:{_TOKEN}|{_QUOTED})?)?)?)*"
+    rf"({_TOKEN})(?:{_WHITE}={_WHITE}({_TOKEN}|{_QUOTED})?+)?+(?:{_WHITE};{_WHITE}(?:{_TOKEN}(?:{_VALUE})?+)?+)*+"
 )
-_MEMBER = re.compile(rf'(?:{_QUOTED}|[^",])*')
+_MEMBER = re.compile(rf'(?:{_QUOTED}|[^",])*+')
 _ESCAPED = re.compile(r"\\(.)")
 _SECONDS = re.compile(r"[0-9]+")
 
