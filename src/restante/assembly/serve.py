@@ -183,6 +183,8 @@ async def start(
     service.health.start()
     if answers:
         service.quotas.start()
+    else:  # who accepts nothing keeps no account
+        service.quotas.any = False
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)

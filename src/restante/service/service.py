@@ -78,7 +78,6 @@ class Service:
         self.quotas = Quotas(store=store, policy=policy, clock=clock)
         self.outage = Outage(clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
-        self._guarded = self.quotas.any
         self._numbers: list[int] = []
         self._numbers_until = 0
         self._reserving = asyncio.Lock()
@@ -180,7 +179,7 @@ class Service:
     def _submission(self, draft: Draft, now: int) -> Submission:
         """What is to be stored of it, and a place with the runner where one is free. Raises `Refused`."""
         self.check_accepting(draft.tenant, draft.route.upstream, draft.intake.body.size)
-        if self._guarded:
+        if self.quotas.any:
             self.quotas.spend(draft.tenant)
         id = mint(draft.intake.key, self.chance.bytes(RANDOM_BYTES), self.store.secret)
         submission = submission_of(draft, id=id, now=now, retention=self.policy.limits.retention)
@@ -189,7 +188,7 @@ class Service:
         soon = transaction.due_at == transaction.created_at
         if soon and self.bell.reserve(transaction.upstream, draft.tenant):
             submission = msgspec.structs.replace(submission, claim=True)
-        if self._guarded:
+        if self.quotas.any:
             self.quotas.enter(submission)
         return submission
 
@@ -207,7 +206,7 @@ class Service:
             return
         if submission is not None and submission.claim:
             self.bell.deliver(submission.transaction.upstream, draft.tenant, None)
-        if submission is not None and self._guarded:
+        if submission is not None and self.quotas.any:
             self.quotas.withdraw(submission)
         if draft.intake.body.inline is None:
             self._behind(self.drop_body(draft.intake))
@@ -338,7 +337,7 @@ class Service:
             self._behind(self._find_out(change))
             raise
         if applied:
-            if self._guarded:
+            if self.quotas.any:
                 self.quotas.changed(change)
             try:
                 await self._forget_credentials(change.after)
