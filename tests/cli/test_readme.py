@@ -64,7 +64,11 @@ def test_the_readme_names_what_the_makefile_does() -> None:
     assert typed[-1] == "make check"
     assert re.search(r"^run: .*\n\t\$\(BIN\)/restante demo", makefile, re.MULTILINE)
     assert re.search(r"^check: format lint types test$", makefile, re.MULTILINE)
-    assert (ROOT / ".ci" / "run").read_text().splitlines()[-2:] == ["make check", "make check-slow"]
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-3:] == [
+        "make check",
+        "make check-slow",
+        "make fuzz",
+    ]
 
 
 def test_the_readmes_session_shows_202_then_status_then_result(tmp_path: Path) -> None:

@@ -70,7 +70,9 @@ async def test_keys_are_made_and_revoked_while_servers_run(tmp_path: Path, store
             assert upstream.calls[-1].header("authorization") is None
             boss = {"RESTANTE_KEY": made.partition('"key":')[2].split('"')[1], "RESTANTE_SERVER": url}
             assert boss["RESTANTE_KEY"].startswith("rst_")
-            assert run("upstreams", folder=tmp_path, **boss).returncode == 0
+            assert "needs a key of the tenant *" in run("upstreams", folder=tmp_path, **boss).stderr
+            all = keys(tmp_path, "create", "--tenant", "*", "--scopes", "operate", store=store_url).strip()
+            assert run("upstreams", folder=tmp_path, **boss | {"RESTANTE_KEY": all}).returncode == 0
             assert run("list", folder=tmp_path, **boss).returncode == 2  # it cannot read
             listed = run("list", "--key", key, "--server", url, folder=tmp_path)
             assert accepted.json()["request_id"] in listed.stdout
