@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 LIST = "/seller/v0/transactions"
 SETTINGS: dict[str, Any] = {
     "listen": "127.0.0.1:0",
+    "hosts": ["h"],
     "head_timeout": "250ms",  # what breaks off is told so soon
     "body_timeout": "250ms",
     "idle_timeout": "250ms",

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..core.errors import SettingError
-from ..core.policy import Connections, Limits, Policy
+from ..core.policy import Limits, Policy
 from .address import (
     ADDRESS,
     ADDRESS_OR_NONE,
@@ -20,7 +20,8 @@ from .address import (
     Address,
     without_password,
 )
-from .kinds import FLAG, RATE, SIZE, choice, code, span, spell_duration, spell_size, whole
+from .connections import CONNECTIONS, read_connections
+from .kinds import FLAG, RATE, SIZE, choice, code, span, spell_duration, whole
 from .routes import MASK, read_routes
 from .table import Section, Setting, Table
 from .upstreams import read_upstreams
@@ -63,9 +64,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 MAX_WORKERS = 64
 """Processes of one machine."""
-
-LEAST_HEAD = 4096
-"""Bytes; no client's heads fit into less."""
 
 LISTEN = Setting("listen", ADDRESS, "the address callers use; port 0 takes a free one", "127.0.0.1:8600")
 PUBLIC_URL = Setting(
@@ -137,40 +135,6 @@ MAX_EVENTS = Setting(
 )
 MAX_STREAMS = Setting(
     "max_streams", whole(0, 1_000_000), "how many live event streams may be open; then 503", 5000
-)
-MAX_CONNECTIONS = Setting(
-    "max_connections",
-    whole(1, 1_000_000),
-    "how many callers may be connected to a process; then 503. Without it, and at most, as many as the file "
-    "handles allow that attempts, webhooks and the process itself leave",
-)
-MAX_HEAD = Setting(
-    "max_head",
-    SIZE,
-    f"the largest head of a request, from {spell_size(LEAST_HEAD)}; then 431. So much may also be trailers, "
-    "chunk extensions and whatever else is not body, in one piece",
-    "64KiB",
-)
-MAX_TARGET = Setting(
-    "max_target", SIZE, "the longest path and query, not longer than `max_head`; then 414", "16KiB"
-)
-HEAD_TIMEOUT = Setting(
-    "head_timeout",
-    span(1, "longer than 0"),
-    "in which a head must come, from its first byte; then 408",
-    "20s",
-)
-BODY_TIMEOUT = Setting(
-    "body_timeout",
-    span(1, "longer than 0"),
-    "in each such span 4 KiB of a body must come while it is waited for; then 408",
-    "30s",
-)
-IDLE_TIMEOUT = Setting(
-    "idle_timeout",
-    span(1, "longer than 0"),
-    "how long a connection may ask nothing; then it is closed",
-    "75s",
 )
 RESERVE = Setting(
     "reserve",
@@ -250,12 +214,7 @@ TOP = Section(
         MAX_WAITING,
         MAX_EVENTS,
         MAX_STREAMS,
-        MAX_CONNECTIONS,
-        MAX_HEAD,
-        MAX_TARGET,
-        HEAD_TIMEOUT,
-        BODY_TIMEOUT,
-        IDLE_TIMEOUT,
+        *CONNECTIONS,
         RESERVE,
         STRICT,
         TRUSTED_PROXIES,
@@ -315,7 +274,7 @@ def _policy(table: Table) -> Policy:
     top = Policy(
         upstreams={},
         limits=limits,
-        connections=_connections(table),
+        connections=read_connections(table),
         webhooks=read_webhooks(table.raw.get("webhooks", {}), limits),
         strict=table.get(STRICT),
         accept_status=table.get(ACCEPT_STATUS),
@@ -333,22 +292,6 @@ def _policy(table: Table) -> Policy:
                 f"routes[{number}].deferred", "needs events_url, the origin at which upstreams report"
             )
     return msgspec.structs.replace(top, upstreams=upstreams, routes=routes)
-
-
-def _connections(table: Table) -> Connections:
-    head, target = table.get(MAX_HEAD), table.get(MAX_TARGET)
-    if head < LEAST_HEAD:
-        raise table.refuse(MAX_HEAD, f"expected {spell_size(LEAST_HEAD)} at least")
-    if target > head:
-        raise table.refuse(MAX_TARGET, f"must not be longer than max_head ({spell_size(head)})")
-    return Connections(
-        most=table.find(MAX_CONNECTIONS),
-        head=head,
-        target=target,
-        head_timeout=table.get(HEAD_TIMEOUT),
-        body_timeout=table.get(BODY_TIMEOUT),
-        idle_timeout=table.get(IDLE_TIMEOUT),
-    )
 
 
 def _limits(table: Table) -> Limits:
