@@ -119,6 +119,7 @@ FILTERS = table(
 ENDPOINT = table(
     "secret",
     "public_key",
+    "second_public_key",
     id=TEXT,
     url=maybe(TEXT),
     active=FLAG,
@@ -131,7 +132,8 @@ ENDPOINT = table(
     created_at=MOMENT,
     updated_at=MOMENT,
     secret={"type": "string", "description": "shown once"},
-    public_key={"type": "string", "description": "shown once"},
+    public_key=maybe(TEXT),
+    second_public_key=maybe(TEXT),
 )
 
 ATTEMPT = table(
