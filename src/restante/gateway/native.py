@@ -38,7 +38,10 @@ async def native(desk: Desk, call: Call, place: Place) -> Reply | None:
             handler = methods.get(method)
             if handler is None:
                 raise MethodNotAllowed(", ".join([*methods, "HEAD"] if "GET" in methods else methods))
-            await admit(desk, call, need_below(pattern, method))
+            need = need_below(pattern, method)
+            if need.scopes:
+                desk.pages.check_host(call)
+            await admit(desk, call, need)
             return await handler(desk, call, "".join(segments[1:2]))
     raise NoRoute("There is nothing at this path.")
 

@@ -50,15 +50,18 @@ class Pages:
         """Whether anything is to be said of these: a page asks, and some are configured."""
         return bool(self._origins) and any(name == ORIGIN for name, _ in headers)
 
-    def meet(self, call: Call) -> Reply | None:
-        """The answer to a preflight; else None, and the call knows what to say of its answer.
-
-        Raises `ForeignPage`, `ForeignHost`.
-        """
-        if self._hosts is not None and call.path.startswith(OURS):
+    def check_host(self, call: Call) -> None:
+        """Raises `ForeignHost` where a call that is not open to all came by a name that is not ours."""
+        if self._hosts is not None:
             name = _name(first(call.headers, b"host") or b"")
             if name is not None and name not in self._hosts:
                 raise ForeignHost("/-/ is not served under this host name; if it is yours, add it to hosts.")
+
+    def meet(self, call: Call) -> Reply | None:
+        """The answer to a preflight; else None, and the call knows what to say of its answer.
+
+        Raises `ForeignPage`.
+        """
         origin = first(call.headers, ORIGIN)
         if not self._origins and origin is None:
             return None
