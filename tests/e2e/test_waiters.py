@@ -59,8 +59,11 @@ class Caller:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    async def ask(self, target: str, header: str = "X: y", method: str = "GET") -> "Caller":
+    async def connect(self) -> "Caller":
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        return self
+
+    def ask(self, target: str, header: str = "X: y", method: str = "GET") -> "Caller":
         head = f"{method} {target} HTTP/1.1\r\nHost: here\r\n{header}\r\nContent-Length: 0\r\n\r\n"
         self.writer.write(head.encode())
         return self
@@ -81,7 +84,7 @@ async def eventually(fits: Callable[[], bool]) -> None:
 async def submit(port: int, count: int) -> list[str]:
     ids = []
     for _ in range(count):
-        caller = await Caller(port).ask("/async/work", method="POST")
+        caller = (await Caller(port).connect()).ask("/async/work", method="POST")
         await caller.until(b'"request_id":"')
         ids.append((await caller.reader.readexactly(36)).decode())
         caller.leave()
@@ -103,10 +106,11 @@ async def test_hundreds_wait_all_are_woken_and_who_leaves_leaves_nothing(tmp_pat
         tasks = len(asyncio.all_tasks())
 
         async def wait_all() -> list[tuple[Caller, bytes]]:
+            connected = [await Caller(port).connect() for _ in range(COUNT)]  # nobody's wait is over by then
             asked = [KINDS[number % len(KINDS)] for number in range(COUNT)]
             callers = [
-                (await Caller(port).ask(target.format(ids[number % len(ids)]), header), end)
-                for number, (target, header, end) in enumerate(asked)
+                (caller.ask(target.format(ids[number % len(ids)]), header), end)
+                for number, (caller, (target, header, end)) in enumerate(zip(connected, asked, strict=True))
             ]
             await eventually(lambda: len(waiting) == COUNT)
             return callers

@@ -55,28 +55,39 @@ def test_trials_have_half_of_the_places() -> None:
     assert begun(site) == dict.fromkeys("abcd", 1)
     site.ring("well", NOW)
     assert begun(site) == {"well": 4}
-    assert site.next_at(NOW) is None  # what ends makes room
+    assert site.next_at() is None  # what ends makes room
     site.ended("a", NOW, in_order=True)
     assert begun(site) == {"e": 1}
 
 
-def test_of_a_site_in_trouble_one_path_is_tried_and_what_is_proven_goes_on() -> None:
-    site = a_site(most=100)
-    prove(site, "well")
-    for name in "abcdefgh":
+def test_what_was_never_tried_does_not_wait_until_others_are_well() -> None:
+    site = a_site()
+    for name in "abcd":
         site.ring(name, NOW)
-    begun(site)
-    for name in "abcdefgh":
+    assert begun(site) == dict.fromkeys("abcd", 1)
+    for name in "abcd":
         site.ended(name, NOW, in_order=False)
+    for name in "abcdefg":
         site.ring(name, NOW)
-    site.ring("well", NOW)
-    assert begun(site) == {"well": 4}
-    later = NOW + FIRST_PAUSE
-    assert site.next_at(NOW) == later
-    (tried,) = begun(site, later)
-    assert begun(site, later) == {}
-    site.ended(tried, later, in_order=True)
-    assert len(begun(site, later)) == 7
+    assert begun(site) == dict.fromkeys("abef", 1)
+    site.ended("a", NOW, in_order=False)
+    site.ring("a", NOW)
+    assert begun(site) == {"c": 1}
+    site.ended("e", NOW, in_order=False)
+    assert begun(site) == {"g": 1}
+
+
+def test_what_is_pardoned_begins_at_once() -> None:
+    site = Site("ep_1", most=4, each=4)
+    for _ in range(2):
+        site.ring("ep_1", NOW)
+        for _ in range(begun(site)["ep_1"]):
+            site.ended("ep_1", NOW, in_order=False)
+    site.ring("ep_1", NOW)
+    assert begun(site) == {}
+    assert site.next_at() == NOW + FIRST_PAUSE
+    site.pardon("ep_1", NOW)
+    assert begun(site) == {"ep_1": 4}
 
 
 def test_one_path_does_not_speak_for_its_site() -> None:
@@ -88,7 +99,7 @@ def test_one_path_does_not_speak_for_its_site() -> None:
     site.ring("a", NOW)
     site.ring("b", NOW)
     assert begun(site) == {"b": 1}
-    assert site.next_at(NOW) == NOW + FIRST_PAUSE
+    assert site.next_at() == NOW + FIRST_PAUSE
 
 
 def test_what_is_rung_for_again_and_again_is_noted_once() -> None:
@@ -99,7 +110,7 @@ def test_what_is_rung_for_again_and_again_is_noted_once() -> None:
         assert begun(site) == {"a": 1}
         site.ended("a", NOW, in_order=True)
     site.ring("a", NOW + MINUTE)
-    assert site.next_at(NOW) == NOW + MINUTE
+    assert site.next_at() == NOW + MINUTE
     assert len(site._later) == 1
     assert begun(site, NOW + MINUTE) == {"a": 1}
 

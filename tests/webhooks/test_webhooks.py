@@ -373,28 +373,44 @@ async def test_a_path_that_hangs_costs_no_other_path_of_its_origin(tmp_path: Pat
         await eventually(lambda: all(len(world.courier.to(url)) == 2 for url in answers))
 
 
-async def test_an_origin_has_a_bound_and_where_none_of_its_paths_is_well_it_is_left_alone(
-    tmp_path: Path, upstream: str
-) -> None:
-    async with a_world(tmp_path, upstream, webhooks=Settings(origin=2 * FAILURES)) as world:
-        well, dead = f"{GOOD}/well", [f"{GOOD}/{number}" for number in range(3 * FAILURES)]
+async def test_an_origin_has_a_bound_on_what_is_tried_there(tmp_path: Path, upstream: str) -> None:
+    async with a_world(tmp_path, upstream, webhooks=Settings(origin=10)) as world:
+        dead = [f"{GOOD}/{number}" for number in range(12)]
         ever = asyncio.Event()
         world.courier.hanging = dict.fromkeys(dead, ever)
         world.courier.script = {url: lambda _: TIMED_OUT for url in dead}
-        await called_back(world, well)
-        await eventually(lambda: len(world.courier.to(well)) == 1)
         await called_back(world, *dead, OTHER)
         await eventually(lambda: bool(world.courier.to(OTHER)))
-        await eventually(lambda: sum(world.courier.under_way[url] for url in dead) == FAILURES)
+        await eventually(lambda: sum(world.courier.under_way[url] for url in dead) == 5)
+        await called_back(world, f"{GOOD}/new")
         ever.set()
+        await eventually(lambda: bool(world.courier.to(f"{GOOD}/new")))  # whatever came of the others
         await quiet(world)
-        assert sum(len(world.courier.to(url)) for url in dead) == FAILURES
-        await world.clock.advance(FIRST_PAUSE)
+        assert all(len(world.courier.to(url)) == 1 for url in dead)
+
+
+async def test_an_endpoint_that_leads_elsewhere_or_is_tested_is_tried_at_once(world: World) -> None:
+    world.courier.script[GOOD] = lambda _: TIMED_OUT
+    one = await endpoint(world)
+    for number in range(1, FAILURES + 1):
+        await world.ended(await world.submit())
+        await eventually(lambda number=number: len(world.courier.sent) == number)  # type: ignore[misc]
         await quiet(world)
-        assert sum(len(world.courier.to(url)) for url in dead) == FAILURES + 1  # a trial
-        world.courier.script.clear()
-        await called_back(world, well)
-        await eventually(lambda: all(world.courier.to(url) for url in dead))  # it is well again
+    await world.ended(await world.submit())
+    await quiet(world)
+    assert len(world.courier.sent) == FAILURES
+    await world.service.endpoints.change(one.id, lambda now: msgspec.structs.replace(now, url=OTHER))
+    await eventually(lambda: len(world.courier.to(OTHER)) == 1)
+    world.courier.script[OTHER] = world.courier.script[GOOD]
+    for _ in range(FAILURES):
+        await world.ended(await world.submit())
+        await quiet(world)
+    known = len(world.courier.to(OTHER))
+    await world.ended(await world.submit())
+    await quiet(world)
+    assert len(world.courier.to(OTHER)) == known
+    await calls.test(world.service, world.service.endpoints.of("default")[-1])
+    await eventually(lambda: len(world.courier.to(OTHER)) > known)
 
 
 async def test_what_was_well_goes_on_where_everything_else_of_its_origin_is_in_trouble(world: World) -> None:

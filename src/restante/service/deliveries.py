@@ -41,6 +41,7 @@ async def test(service: Service, endpoint: Endpoint) -> Delivery:
         created_at=now,
     )
     await service.store.post([delivery])
+    service.endpoints.pardon(delivery.lane)
     service.endpoints.ring_for([delivery])
     return delivery
 

@@ -18,11 +18,6 @@ class Breaker:
         self.failures = 0
         self._pause = 0
 
-    @property
-    def is_open(self) -> bool:
-        """Whether nothing has arrived since it opened."""
-        return self._pause > 0
-
     def slots(self, most: int) -> int:
         """One, to try, where it has been open; else as many as there are."""
         return 1 if self._pause else most

@@ -6,7 +6,7 @@ from .breaker import Breaker
 class Lane:
     """`due_at` is when something is due there as far as is known; None: nothing is."""
 
-    __slots__ = ("breaker", "due_at", "name", "noted", "running", "trying")
+    __slots__ = ("breaker", "due_at", "name", "noted", "repeating", "running", "trying")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -14,4 +14,4 @@ class Lane:
         self.due_at: int | None = None
         self.noted: set[int] = set()  # the moments at which its site looks at it
         self.running = 0
-        self.trying = False  # what runs is a trial
+        self.trying = self.repeating = False  # what runs is a trial; and not the first

@@ -1,9 +1,9 @@
 """What lanes share their places with: an endpoint has one lane, an origin that is called back one per path.
 
 A path begins with one place, for a *trial*, and has all of a lane's as long as its last attempt was in
-order: then it is *proven*. Trials have half of the site's places at most. Where one path after the other
-turns out to be in trouble and none is well, it is the site that is, and has one trial at a time. What is
-proven goes on whatever the others do, and comes first.
+order: then it is *proven*. Trials have half of the site's places at most, and of these those of paths that
+were in trouble before have half: what was never tried does not wait until they are well. What is proven goes
+on whatever the others do, and comes first.
 
 However many lanes a site has, it looks only at those that are due, and at no more of these than may begin or
 are under way; the others lie in a heap, by the moment at which something is due there.
@@ -22,31 +22,35 @@ class Site:
     """`most` attempts are under way here at once, `each` in one lane. An endpoint's lane has its name."""
 
     __slots__ = (
-        "_breaker",
         "_each",
+        "_ill",
         "_lanes",
         "_later",
         "_most",
         "_name",
         "_new",
         "_proven",
+        "_repeats",
         "_trials",
         "_well",
+        "leads_to",
         "running",
     )
 
     def __init__(self, name: str, *, most: int, each: int) -> None:
         self.running = 0
+        self.leads_to: tuple[str | None, bool] | None = None  # its endpoint's URL, and whether that is on
         self._name = name
         self._most = most
         self._each = each
         self._lanes: dict[str, Lane] = {}
-        self._breaker = Breaker()
-        self._trials = 0
+        self._trials = 0  # under way, and of these those of paths that were in trouble before
+        self._repeats = 0
         self._proven: set[str] = set()  # no more than one origin has lanes
         self._later: list[tuple[int, str]] = []
         self._well: dict[str, Lane] = {}  # due, and proven
-        self._new: dict[str, Lane] = {}  # due, and not
+        self._new: dict[str, Lane] = {}  # due, and never tried
+        self._ill: dict[str, Lane] = {}  # due, and in trouble when it was last tried
 
     # -- what is due
 
@@ -66,17 +70,16 @@ class Site:
         wanted: dict[str, int] = {}
         places = min(free, self._most - self.running)
         places -= self._choose(wanted, self._well, now, places=places, each=self._each, lanes=lanes)
-        if now >= self._breaker.begins_at:
-            trials = self._breaker.slots(max(self._most // 2, 1)) - self._trials
-            self._choose(wanted, self._new, now, places=min(places, trials), each=1, lanes=lanes)
+        trials = max(self._most // 2, 1)
+        places = min(places, trials - self._trials)
+        repeats = min(places, max(trials // 2, 1) - self._repeats)
+        places -= self._choose(wanted, self._ill, now, places=repeats, each=1, lanes=lanes)
+        self._choose(wanted, self._new, now, places=places, each=1, lanes=lanes)
         return wanted
 
-    def next_at(self, now: int) -> int | None:
+    def next_at(self) -> int | None:
         """When there is more to be begun, unless an attempt ends before."""
-        next_at = self._later[0][0] if self._later else None
-        if self._new and self._breaker.begins_at > now:
-            next_at = min(next_at or self._breaker.begins_at, self._breaker.begins_at)
-        return next_at
+        return self._later[0][0] if self._later else None
 
     def forget(self, name: str) -> bool:
         """The lane, where there is nothing to remember of it. True: there is none left."""
@@ -100,7 +103,7 @@ class Site:
             if lane is not None:
                 lane.noted.discard(moment)
                 if lane.due_at is not None and lane.due_at <= now:
-                    (self._well if self._is_proven(name) else self._new)[name] = lane
+                    self._ready(lane)[name] = lane
 
     def _choose(
         self, wanted: dict[str, int], ready: dict[str, Lane], now: int, *, places: int, each: int, lanes: int
@@ -132,6 +135,9 @@ class Site:
         if not self._is_proven(name) and not lane.trying:
             lane.trying = True
             self._trials += 1
+            if lane.breaker.failures:
+                lane.repeating = True
+                self._repeats += 1
 
     def ended(self, name: str, now: int, *, in_order: bool) -> None:
         """It is not any more."""
@@ -139,20 +145,39 @@ class Site:
         lane.running -= 1
         self.running -= 1
         if lane.trying and not lane.running:
-            lane.trying = False
             self._trials -= 1
+            self._repeats -= lane.repeating
+            lane.trying = lane.repeating = False
         if in_order:
             lane.breaker.arrived()
-            self._breaker.arrived()
             self._proven.add(name)
         else:
             self._proven.discard(name)
-            if not lane.breaker.failures or self._breaker.is_open:  # no receiver speaks for the others
-                self._breaker.missed(now)
             lane.breaker.missed(now)
-        due = self._well.pop(name, None) or self._new.pop(name, None)
-        if due is not None:
-            (self._well if self._is_proven(name) else self._new)[name] = due
+        self._sort(lane)
+
+    def pardon(self, name: str, now: int) -> None:
+        """What went wrong in a lane is forgotten: there is reason to believe that it will not any more."""
+        lane = self._lanes.get(name)
+        if lane is None:
+            return
+        lane.breaker = Breaker()
+        self._sort(lane)
+        if lane.due_at is not None and lane.due_at <= now:
+            self._note(lane, now)
+
+    def _sort(self, lane: Lane) -> None:
+        """Where it is due, it is so among its like."""
+        for ready in (self._well, self._new, self._ill):
+            if ready.pop(lane.name, None) is not None:
+                self._ready(lane)[lane.name] = lane
+                return
+
+    def _ready(self, lane: Lane) -> dict[str, Lane]:
+        """Its like, of what is due."""
+        if self._is_proven(lane.name):
+            return self._well
+        return self._ill if lane.breaker.failures else self._new
 
     def _is_proven(self, name: str) -> bool:
         return name == self._name or name in self._proven

@@ -55,7 +55,8 @@ class Webhooks:
         self._due = Reminder(service.clock, self._pump)
         self._stopped = False
         service.endpoints.ring = self.ring
-        service.endpoints.changed = self._ask
+        service.endpoints.pardon = self.pardon
+        service.endpoints.changed = self._changed
         self._ask()
 
     async def stop(self, grace_seconds: float) -> None:
@@ -103,6 +104,26 @@ class Webhooks:
         self._site(lane).ring(lane, moment)
         self._pump_soon()
 
+    def pardon(self, lane: str) -> None:
+        """It may be tried at once, whatever has happened there."""
+        site = self._sites.get(site_of(lane))
+        if site is not None:
+            site.pardon(lane, self._service.clock.now())
+            self._pump_soon()
+
+    def _changed(self) -> None:
+        """An endpoint that leads elsewhere now, or is on again, is tried at once."""
+        for name, site in self._sites.items():
+            leads_to = self._leads_to(name)
+            if leads_to != site.leads_to:
+                site.leads_to = leads_to
+                site.pardon(name, self._service.clock.now())
+        self._ask()
+
+    def _leads_to(self, site: str) -> tuple[str | None, bool] | None:
+        endpoint = self._service.endpoints.one(endpoint_of(site))
+        return None if endpoint is None else (endpoint.url, endpoint.active)
+
     # -- the loop
 
     def _ask(self) -> None:
@@ -143,7 +164,7 @@ class Webhooks:
                 more = site.wanted(now, free=free, lanes=TAKEN - len(wanted))
                 free -= sum(more.values())
                 wanted |= more
-            moment = site.next_at(now)
+            moment = site.next_at()
             if moment is not None:
                 next_at = moment if next_at is None else min(next_at, moment)
         return wanted, next_at
@@ -207,6 +228,7 @@ class Webhooks:
             each = self._settings.lane
             most = each if name == endpoint_of(name) else self._settings.origin
             site = self._sites[name] = Site(name, most=most, each=each)
+            site.leads_to = self._leads_to(name)
         return site
 
     def _forget(self, lanes: Iterable[str]) -> None:

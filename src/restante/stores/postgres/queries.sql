@@ -803,10 +803,11 @@ SELECT count(*) FROM gone
 
 -- name: feed
 -- Behind the place $2, $3. Not what was committed beside something that is still under way: that may come in front.
+-- `feed.xid`: by `xid` alone the text of the output column would be meant, and "10" comes before "9" there.
 SELECT xid::text, number, key, id::text, behind, last FROM restante.feed
 WHERE tenant = $1 AND (xid, number) > ($2::bigint::text::xid8, $3::bigint)
     AND xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xid, number LIMIT $4
+ORDER BY feed.xid, number LIMIT $4
 
 -- name: feed_end
 -- No place is at or behind this one.
