@@ -64,7 +64,7 @@ class Caller:
         return self
 
     def ask(self, target: str, header: str = "X: y", method: str = "GET") -> "Caller":
-        head = f"{method} {target} HTTP/1.1\r\nHost: here\r\n{header}\r\nContent-Length: 0\r\n\r\n"
+        head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{header}\r\nContent-Length: 0\r\n\r\n"
         self.writer.write(head.encode())
         return self
 
