@@ -173,7 +173,7 @@ async def measure(server: Server, name: str, count: int, transactions: int, idle
         if not target:
             return b""
         path = target.format(ids[number % len(ids)])
-        return f"GET {path} HTTP/1.1\r\nHost: bench\r\n{header}\r\n\r\n".encode()
+        return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode()
 
     before = await server.settled()
     begun = time.monotonic()
