@@ -29,7 +29,7 @@ from ..core.model import (
 )
 from ..core.policy import Upstream
 from ..core.status import Reading
-from .keyring import Forgetting, Keyring
+from .keyring import Keyring
 from .outbox import Outbox
 
 REQUEST_CHUNKS = 0
@@ -92,7 +92,7 @@ class StoreHealth(msgspec.Struct, frozen=True):
     measures: tuple[Measure, ...]
 
 
-class Store(Outbox, Keyring, Forgetting, Protocol):
+class Store(Outbox, Keyring, Protocol):
     """What remembers. Every write that returns is on disk; a write that raises did not happen.
 
     Raises `StoreUnavailable` where no write can be made (disk full, too many writes waiting, closed).
@@ -137,7 +137,7 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
         """Applies each where the row still has `before`'s sequence and attempt: row, events, result,
-        deliveries.
+        deliveries, the request's header fields.
 
         False: somebody was faster, nothing was written for that change. Where a call's only change begins
         an attempt of what another process has claimed meanwhile, `MoveRefused` is raised instead. What is
@@ -228,6 +228,21 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
 
         Those of the first get `sweep_at` from the given (already replaced) values.
         """
+        ...
+
+    async def keeps_from_before(self, moment: int) -> bool:
+        """Whether a transaction is kept that was accepted before `moment`; where it was up to an hour after,
+        that may be said as well."""
+        ...
+
+    @property
+    def sealing(self) -> bytes | None:
+        """The mark of whoever seals what is kept here; None: it is in clear. As it was when this was opened,
+        or as `mark_sealing` left it."""
+        ...
+
+    async def mark_sealing(self, mark: bytes) -> bytes:
+        """Leaves the mark, unless there is one; the one that is there then."""
         ...
 
     async def pause(self, upstream: str) -> None:

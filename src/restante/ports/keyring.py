@@ -1,4 +1,4 @@
-"""What a store promises about access keys, and about credentials that it was given. Part of `Store`."""
+"""What a store promises about access keys. Part of `Store`."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -25,12 +25,6 @@ class Keyring(Protocol):
     async def revoke_keys(self, ids: Sequence[str], *, tenant: str, now: int) -> list[AccessKey | None]:
         """From now on these are good for nothing; how each stands then. One that was revoked before stays as
         it was. None: the tenant (EVERYBODY: nobody at all) has none with that id."""
-        ...
-
-
-class Forgetting(Protocol):
-    async def drop_credentials(self, keys: Sequence[int]) -> None:
-        """Takes `core.headers.CREDENTIALS` out of these requests' header fields. Again is no error."""
         ...
 
     async def sweep_keys(self, before: int, limit: int) -> int:

@@ -10,6 +10,17 @@ from ..core.feed import Kept
 from ..core.model import Event, Record, Transaction
 
 
+class Resealing(Protocol):
+    """A store, or a way to it beside the server that has it, in which secrets come under another key."""
+
+    @property
+    def sealing(self) -> bytes | None: ...
+
+    async def endpoints(self) -> list[Endpoint]: ...
+
+    async def keep_endpoint(self, endpoint: Endpoint, *, most: int) -> bool: ...
+
+
 class Departure(Protocol):
     """A store that nobody serves, read from its first transaction to its last. It is left as it was.
 
@@ -18,6 +29,11 @@ class Departure(Protocol):
 
     @property
     def secret(self) -> bytes: ...
+
+    @property
+    def sealing(self) -> bytes | None:
+        """The mark of whoever seals what is kept (`Store.sealing`)."""
+        ...
 
     @property
     def last_key(self) -> int:
@@ -89,9 +105,11 @@ class Arrival(Protocol):
 
     async def take_access_keys(self, keys: Sequence[AccessKey]) -> None: ...
 
-    async def finish(self, *, secret: bytes, last_key: int, paused: Set[str]) -> None:
-        """Commits. From then on ids made with `secret` are good here, keys go on behind `last_key`, and these
-        upstreams are paused."""
+    async def finish(
+        self, *, secret: bytes, last_key: int, paused: Set[str], sealing: bytes | None = None
+    ) -> None:
+        """Commits. From then on ids made with `secret` are good here, keys go on behind `last_key`, these
+        upstreams are paused, and what was sealed is opened with the same keys."""
         ...
 
     async def close(self) -> None: ...

@@ -1,0 +1,363 @@
+"""A store whose contents are sealed: before they are handed to the store inside, and opened when they come
+back.
+
+This is the only place where that is done, for every kind of store. What the store inside is given are values
+like any others, so it needs to know nothing; what it searches by stays in clear. Without a master key there
+is no such store, and nothing is added to anything.
+
+A large body has a key of its own for its pieces, made with the first. It is kept with the header fields, in
+the row that refers to the body, so that it is forgotten with them; until that row is written it is in memory
+only.
+"""
+
+import hmac
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from ..core.endpoint import Endpoint
+from ..core.errors import KeyReused, SettingError, StoreUnavailable, Unreadable
+from ..core.masterkey import KEY_BYTES
+from ..core.model import (
+    Accepted,
+    Change,
+    Claim,
+    Event,
+    Headers,
+    IdempotencyKey,
+    Ration,
+    Request,
+    Result,
+    Submission,
+)
+from ..core.outbox import Errand
+from ..ports import EVENTS, REQUEST_CHUNKS, Store, Told
+from ..ports.moving import Resealing
+from . import contents
+from .contents import Find
+from .envelope import NotSealedHere
+from .masters import Masters, UnknownMaster
+from .ring import Forgotten, Ring
+
+log = logging.getLogger("restante.sealing")
+
+BODIES = 10_000
+"""Keys of large bodies that are in memory at once: of those being written, and of those being read. Of more,
+the oldest are let go; who reads has it looked up again, who writes is refused."""
+
+MAX_ROUNDS = 5
+"""How often endpoints are looked at again that others have changed meanwhile."""
+
+Opened = TypeVar("Opened")
+Place = tuple[int, int]
+"""Whose pieces: a row's key, and the attempt."""
+
+
+class SealedStore:
+    """Every method that takes or gives contents; `sealed` gives it the others."""
+
+    def __init__(self, store: Store, ring: Ring, masters: Masters) -> None:
+        self._store = store
+        self._ring = ring
+        self._masters = masters
+        self._scopes = hmac.digest(ring.identity[0], b"restante idempotency keys", sha256)
+        self._written: OrderedDict[Place, bytes] = OrderedDict()
+        self._read: OrderedDict[Place, bytes] = OrderedDict()
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever is not here has nothing to do with contents (a test lists it)."""
+        return getattr(self._store, name)
+
+    # -- submissions and changes
+
+    async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
+        answers = await self._store.accept([self._sealed(submission) for submission in submissions])
+        for submission, answer in zip(submissions, answers, strict=True):
+            self._settled(submission, answer)
+        return answers
+
+    def offer(self, submission: Submission, told: Told) -> None:
+        if submission.request.body.inline is not None:
+            self._store.offer(self._sealed(submission), told)
+            return
+
+        def done(answer: Accepted | BaseException) -> None:
+            self._settled(submission, answer)
+            told(answer)
+
+        self._store.offer(self._sealed(submission), done)
+
+    async def apply(self, changes: Sequence[Change]) -> list[bool]:
+        sealed = [await self._sealed_change(change) for change in changes]
+        applied = await self._store.apply(sealed)
+        for change, done in zip(changes, applied, strict=True):
+            if done and change.result is not None:
+                self._written.pop((change.before.key, change.result.attempt), None)
+        return applied
+
+    def _sealed(self, submission: Submission) -> Submission:
+        transaction, request = submission.transaction, submission.request
+        key = transaction.key
+        named = self._ring.for_results(transaction.expires_at)
+        pieces = None if request.body.inline is not None else self._pieces_of((key, REQUEST_CHUNKS))
+        event, known = submission.event, submission.idempotency
+        if event.data:
+            event = contents.seal_event(key, event, self._ring.for_history(transaction.created_at))
+        return msgspec.structs.replace(
+            submission,
+            event=event,
+            request=contents.seal_request(key, request, named, pieces),
+            idempotency=None if known is None else self._keyed(known),
+        )
+
+    def _settled(self, submission: Submission, answer: Accepted | BaseException) -> None:
+        if isinstance(answer, Accepted) and not answer.replayed:
+            self._written.pop((submission.transaction.key, REQUEST_CHUNKS), None)
+
+    async def _sealed_change(self, change: Change) -> Change:
+        after = change.after
+        key = after.key
+        result, request = change.result, change.request
+        if result is not None:
+            pieces = None if result.body.inline is not None else self._pieces_of((key, result.attempt))
+            result = contents.seal_result(key, result, self._ring.for_results(after.expires_at), pieces)
+        if request is not None:
+            pieces = None if request.body.inline is not None else await self._known((key, REQUEST_CHUNKS))
+            request = contents.seal_request(key, request, self._ring.for_results(after.expires_at), pieces)
+        events = change.events
+        if any(event.data for event in events):
+            named = self._ring.for_history(after.created_at)
+            events = tuple(contents.seal_event(key, event, named) for event in events)
+        return msgspec.structs.replace(change, events=events, result=result, request=request)
+
+    def _keyed(self, known: IdempotencyKey) -> IdempotencyKey:
+        """The digests hold what callers' credentials are; whoever has the store alone cannot try any."""
+        return IdempotencyKey(
+            hmac.digest(self._scopes, b"scope" + known.scope, sha256),
+            hmac.digest(self._scopes, b"fingerprint" + known.fingerprint, sha256),
+        )
+
+    # -- what is asked for
+
+    async def claim(
+        self, upstream: str, limit: int, now: int, *, ration: Ration | None = None, paused: bool = False
+    ) -> list[Claim]:
+        claims = await self._store.claim(upstream, limit, now, ration=ration, paused=paused)
+        return [
+            claim
+            if claim.request is None
+            else Claim(claim.transaction, self._request_or_none(claim.transaction.key, claim.request))
+            for claim in claims
+        ]
+
+    async def requests(self, keys: Sequence[int]) -> list[Request | None]:
+        found = await self._store.requests(keys)
+        return [
+            None if request is None else self._request(key, request)
+            for key, request in zip(keys, found, strict=True)
+        ]
+
+    async def results(self, keys: Sequence[int]) -> list[Result | None]:
+        found = await self._store.results(keys)
+        return [
+            None if result is None else self._result(key, result)
+            for key, result in zip(keys, found, strict=True)
+        ]
+
+    async def events(self, keys: Sequence[int], *, after: int = 0, limit: int = EVENTS) -> list[list[Event]]:
+        logs = await self._store.events(keys, after=after, limit=limit)
+        return [[self._event(key, event) for event in one] for key, one in zip(keys, logs, strict=True)]
+
+    async def take(self, wanted: Mapping[str, int], now: int, until: int) -> list[Errand]:
+        return [self._errand(errand) for errand in await self._store.take(wanted, now, until)]
+
+    def _request(self, key: int, request: Request) -> Request | None:
+        def open(find: Find) -> Request:
+            self._check_sealed(request.headers)
+            opened, pieces = contents.open_request(key, request, find)
+            self._remember((key, REQUEST_CHUNKS), pieces)
+            return opened
+
+        return self._open(open, f"the request of row {key}")
+
+    def _request_or_none(self, key: int, request: Request) -> Request | None:
+        """None: whoever needs it asks for it, and is told why there is none."""
+        try:
+            return self._request(key, request)
+        except (StoreUnavailable, Unreadable):
+            return None
+
+    def _result(self, key: int, result: Result) -> Result | None:
+        def open(find: Find) -> Result:
+            self._check_sealed(result.headers)
+            opened, pieces = contents.open_result(key, result, find)
+            self._remember((key, result.attempt), pieces)
+            return opened
+
+        return self._open(open, f"the result of row {key}")
+
+    def _event(self, key: int, event: Event) -> Event:
+        if not contents.is_sealed(event):
+            return event
+        opened = self._open(
+            lambda find: contents.open_event(key, event, find), f"event {event.sequence} of row {key}"
+        )
+        return msgspec.structs.replace(event, data={}) if opened is None else opened
+
+    def _errand(self, errand: Errand) -> Errand:
+        event = errand.event
+        if event is None or not contents.is_sealed(event):
+            return errand
+        try:
+            event = self._event(errand.delivery.key, event)
+        except Unreadable:  # it is given up, as if it had been removed
+            event = None
+        return msgspec.structs.replace(errand, event=event)
+
+    def _check_sealed(self, headers: Headers) -> None:
+        """Nobody puts something in clear in its place."""
+        if not contents.is_head(headers) and self._ring.past_clear:
+            raise NotSealedHere
+
+    def _open(self, open: Callable[[Find], Opened], what: str) -> Opened | None:
+        """None where it is forgotten. Raises `Unreadable` and `StoreUnavailable`."""
+        try:
+            return open(self._ring.find)
+        except Forgotten:
+            return None
+        except NotSealedHere:
+            log.error("%s was changed in the store: it cannot be opened", what)
+            raise Unreadable("What is kept of this cannot be opened: it was changed in the store.") from None
+
+    # -- large bodies
+
+    async def write_chunk(self, key: int, attempt: int, position: int, data: bytes) -> None:
+        place = (key, attempt)
+        pieces = self._written.get(place)
+        if pieces is None:
+            pieces = self._written[place] = secrets.token_bytes(KEY_BYTES)
+            if len(self._written) > BODIES:
+                self._written.popitem(last=False)
+        sealed = contents.seal_piece(key, attempt, position, data, pieces)
+        await self._store.write_chunk(key, attempt, position, sealed)
+
+    async def read_chunk(self, key: int, attempt: int, position: int) -> bytes | None:
+        place = (key, attempt)
+        found = await self._store.read_chunk(key, attempt, position)
+        if found is None:
+            return None
+        pieces = self._written.get(place) or await self._known(place)
+        if pieces is None:  # kept in clear
+            return found
+        return self._open(
+            lambda find: contents.open_piece(key, attempt, position, found, pieces),
+            f"piece {position} of a body of row {key}",
+        )
+
+    async def drop_chunks(self, key: int, attempt: int) -> None:
+        self._written.pop((key, attempt), None)
+        self._read.pop((key, attempt), None)
+        await self._store.drop_chunks(key, attempt)
+
+    def _pieces_of(self, place: Place) -> bytes:
+        """The key of a body that was written here."""
+        try:
+            return self._written[place]
+        except KeyError:
+            raise StoreUnavailable("The key of a large body is not in memory any more.") from None
+
+    async def _known(self, place: Place) -> bytes | None:
+        """The key of a body that a row refers to; None where it is in clear, or there is none."""
+        pieces = self._read.get(place)
+        if pieces is None:
+            key, attempt = place
+            if attempt == REQUEST_CHUNKS:
+                await self.requests([key])
+            else:
+                await self.results([key])
+            pieces = self._read.get(place)
+        return pieces
+
+    def _remember(self, place: Place, pieces: bytes | None) -> None:
+        if pieces is not None:
+            self._read[place] = pieces
+            self._read.move_to_end(place)
+            if len(self._read) > BODIES:
+                self._read.popitem(last=False)
+
+    # -- endpoints
+
+    async def endpoints(self) -> list[Endpoint]:
+        return [self._endpoint(endpoint) for endpoint in await self._store.endpoints()]
+
+    async def keep_endpoint(self, endpoint: Endpoint, *, most: int) -> bool:
+        return await self._store.keep_endpoint(contents.seal_endpoint(endpoint, self._masters), most=most)
+
+    def _endpoint(self, endpoint: Endpoint) -> Endpoint:
+        try:
+            return check_endpoint(endpoint, self._masters)
+        except SettingError as error:
+            log.error("%s", error)
+            raise Unreadable(f"The secrets of endpoint {endpoint.id} cannot be opened.") from None
+
+    # -- upkeep
+
+    async def tidy(self, now: int) -> None:
+        """And destroys the keys of what is over."""
+        await self._store.tidy(now)
+
+        async def unfinished(moment: int) -> bool:
+            return await self._store.next_lapse(moment) is not None
+
+        try:
+            await self._ring.clear(unfinished=unfinished, kept=self._store.keeps_from_before)
+        except OSError as error:
+            raise StoreUnavailable("The folder of data keys cannot be read or written.") from error
+
+
+def sealed(store: Store, ring: Ring, masters: Masters) -> Store:
+    """What goes into `store` is sealed from now on."""
+    return cast(Store, SealedStore(store, ring, masters))
+
+
+def check_endpoint(endpoint: Endpoint, masters: Masters) -> Endpoint:
+    """The endpoint with its secrets in clear. Raises `SettingError`."""
+    try:
+        return contents.open_endpoint(endpoint, masters)
+    except UnknownMaster as error:
+        raise SettingError(
+            "sealing.keys", f"endpoint {endpoint.id} is under the master key {error.id}, which is not listed"
+        ) from None
+    except NotSealedHere:
+        raise SettingError(
+            "store", f"endpoint {endpoint.id} was changed: its secrets cannot be opened"
+        ) from None
+
+
+async def seal_endpoints(
+    store: Resealing, masters: Masters, *, told: Callable[[int, int], None] = lambda done, count: None
+) -> int:
+    """Seals what is in clear, or under another master key than the first; how many these were.
+
+    Where somebody changes one meanwhile, it is looked at again: he may have another first key.
+    """
+    renewed = 0
+    for _ in range(MAX_ROUNDS):
+        old = [one for one in await store.endpoints() if not contents.is_current(one, masters)]
+        if not old:
+            break
+        for done, endpoint in enumerate(old, start=1):
+            clear = check_endpoint(endpoint, masters)
+            after = msgspec.structs.replace(clear, version=endpoint.version + 1)
+            renewed += await store.keep_endpoint(contents.seal_endpoint(after, masters), most=0)
+            told(done, len(old))
+    else:
+        raise SettingError(
+            "sealing.keys", "a server goes on sealing under another key: start all with the new one first"
+        )
+    return renewed
