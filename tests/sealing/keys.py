@@ -34,7 +34,9 @@ async def sealing(
 ) -> Store:
     """The store, sealed; closed where that is refused."""
     try:
-        return await seal_store(store, settings_with(folder, *(masters or (OLD,)), **more), clock or FakeClock())
+        return await seal_store(
+            store, settings_with(folder, *(masters or (OLD,)), **more), clock or FakeClock()
+        )
     except BaseException:
         await store.close()
         raise

@@ -42,8 +42,8 @@ async def seal_store(store: Store, settings: Settings, clock: Clock) -> Store:
         check_endpoint(endpoint, masters)
     if fresh:
         await seal_endpoints(store, masters)
-    ring = Ring(folder, clock.now, history=settings.policy.limits.history)
-    ring.prepare(settings.policy.limits.retention)
+    ring = Ring(folder, clock.now, settings.policy.limits)
+    ring.prepare(clock.now())
     return sealed(store, ring, masters)
 
 

@@ -1,9 +1,9 @@
 """The folder of data keys: one small file each, sealed under a master key, mode 0600.
 
 A key is on disk, with its folder, before anything is sealed under it. Several processes may share the
-folder: a file comes to be under its name whole (a link, which only one of them can make), and is never
-written to again. What replaces or destroys one holds the folder's lock meanwhile, so that nobody brings back
-what somebody else destroyed.
+folder: a file comes to be under its name whole, and is never written to again. What makes, replaces or
+destroys one holds the folder's lock meanwhile, so that two make one, and nobody brings back what somebody
+else destroyed.
 """
 
 import fcntl
@@ -30,7 +30,10 @@ LARGEST = 1024
 IDENTITY = "identity"
 """The one key that is never destroyed: it tells the folder from all others."""
 
-_NAME = re.compile(r"identity|[a-z]\d{4}-\d\d-\d\d")
+CHANCE = 4
+"""Bytes."""
+
+_NAME = re.compile(r"identity|[a-z]\d{4}-\d\d-\d\d-[0-9a-f]{8}")
 _FOLDER_SETTING, _KEYS_SETTING = "sealing.folder", "sealing.keys"
 
 
@@ -89,6 +92,25 @@ class KeyFolder:
         found = self.find(name)
         if found is not None:
             return found
+        with self._locked():
+            self._make(name, more)
+        made = self.find(name)
+        if made is None:
+            raise FileNotFoundError(f"the data key {name} is gone again")
+        return made
+
+    def make_one_of(self, kind: str) -> str:
+        """The name of a key of this kind, made if there is none. What follows the kind in it is of chance: a
+        key that is missing is not replaced by another of the same name."""
+        with self._locked():
+            there = [name for name in self.names() if name.startswith(kind)]
+            if there:
+                return there[0]
+            name = f"{kind}-{secrets.token_hex(CHANCE)}"
+            self._make(name, b"")
+        return name
+
+    def _make(self, name: str, more: bytes) -> None:
         draft = self._draft(name, secrets.token_bytes(KEY_BYTES) + more)
         try:
             with suppress(FileExistsError):
@@ -96,10 +118,6 @@ class KeyFolder:
             self._sync()
         finally:
             draft.unlink()
-        made = self.find(name)
-        if made is None:
-            raise FileNotFoundError(f"the data key {name} is gone again")
-        return made
 
     def destroy(self, name: str) -> None:
         """From now on nobody opens what was sealed under it. Again is no error."""

@@ -1,7 +1,7 @@
 """Which data key for what, and when each comes and goes.
 
-    r2026-11-22   requests and results that expire on that day (UTC)
-    h2026-11-21   event data of transactions that were accepted on that day
+    r2026-11-22-…   requests and results that expire on that day (UTC)
+    h2026-11-21-…   event data of transactions that were accepted on that day
 
 The day is of the *end* where the end is known: then a key is over when its day is, whatever the retention
 was and whatever becomes of the settings. How long history is kept is not fixed at accept; so those keys are
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..core.clock import DAY, HOUR, SECOND
 from ..core.errors import SettingError, StoreUnavailable
+from ..core.policy import Limits
 from .folder import IDENTITY, KeyFolder
 
 log = logging.getLogger("restante.sealing")
@@ -46,10 +47,10 @@ class Forgotten(Exception):
 class Ring:
     """The keys of one folder. Raises `StoreUnavailable` where it cannot be read, or a key is not there."""
 
-    def __init__(self, folder: KeyFolder, now: Callable[[], int], *, history: int) -> None:
+    def __init__(self, folder: KeyFolder, now: Callable[[], int], limits: Limits) -> None:
         self._folder = folder
         self._now = now
-        self._history = history
+        self._retention, self._history = limits.retention, limits.history
         self._at_hand: dict[tuple[str, int], Named] = {}
         self._missed: set[str] = set()
 
@@ -85,16 +86,15 @@ class Ring:
             raise self._missing(name, None)
         return found
 
-    def prepare(self, retention: int) -> None:
+    def prepare(self, now: int) -> None:
         """Makes what is needed soon."""
-        for moment in (self._now(), self._now() + AHEAD):
-            self.for_results(moment + retention)
+        for moment in (now, now + AHEAD):
+            self.for_results(moment + self._retention)
             self.for_history(moment)
 
-    async def clear(self, *, unfinished: Asked, kept: Asked) -> None:
+    async def clear(self, now: int, *, unfinished: Asked, kept: Asked) -> None:
         """Destroys what is over. `unfinished`: whether anything is that should have ended by then. `kept`:
         whether anything is kept that was accepted before."""
-        now = self._now()
         for name in self._folder.names():
             end = _end(name)
             if end is None or now < end + GRACE:
@@ -116,6 +116,7 @@ class Ring:
         if named is None:
             name = kind + date.fromordinal(_EPOCH + place[1]).isoformat()
             try:
+                name = self._folder.make_one_of(name)
                 named = self._at_hand[place] = name, self._folder.make(name)
             except (OSError, SettingError) as error:
                 raise self._missing(name, error) from None
@@ -145,7 +146,7 @@ def _away() -> StoreUnavailable:
 def _end(name: str) -> int | None:
     """The end of a key's day; None: it is none of a day."""
     try:
-        day = datetime.strptime(name[1:], "%Y-%m-%d").replace(tzinfo=UTC)
+        day = datetime.strptime(name[1:11], "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return None
     return (day.toordinal() - _EPOCH + 1) * DAY

@@ -308,14 +308,15 @@ class SealedStore:
     # -- upkeep
 
     async def tidy(self, now: int) -> None:
-        """And destroys the keys of what is over."""
+        """And makes the keys of what is to come, and destroys those of what is over."""
         await self._store.tidy(now)
 
         async def unfinished(moment: int) -> bool:
             return await self._store.next_lapse(moment) is not None
 
         try:
-            await self._ring.clear(unfinished=unfinished, kept=self._store.keeps_from_before)
+            self._ring.prepare(now)
+            await self._ring.clear(now, unfinished=unfinished, kept=self._store.keeps_from_before)
         except OSError as error:
             raise StoreUnavailable("The folder of data keys cannot be read or written.") from error
 
