@@ -1,5 +1,6 @@
 """Data keys on disk: there before they are used, one for all, under the first master key once rotated."""
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -95,10 +96,8 @@ def test_killed_anywhere_while_it_makes_or_rotates_a_key_it_leaves_nothing_in_th
     with monkeypatch.context() as patched:
         patched.setattr(os, call, killed)
         for work in (lambda: folder.make_one_of(DAY), opened(path, NEW, OLD).renew):
-            try:
+            with contextlib.suppress(KeyboardInterrupt):
                 work()
-            except KeyboardInterrupt:
-                pass
     after = opened(path, NEW, OLD)
     assert used(after, kept) == content
     made = after.make_one_of(DAY)

@@ -324,7 +324,7 @@ async def test_a_results_key_is_destroyed_when_the_last_result_under_it_has_expi
     clock = FakeClock(NOW // DAY * DAY + 10 * HOUR)
     store = await place.open(clock=clock)
     done = await answered(store, await submitted(store, expires_at=clock.now() + DAY))
-    name = [name for name in keys_in(place.folder) if name.startswith("r")][0]
+    name = next(name for name in keys_in(place.folder) if name.startswith("r"))
     await clock.advance(DAY + 14 * HOUR)  # midnight behind the end
     await store.tidy(clock.now())
     assert name in keys_in(place.folder)
@@ -423,7 +423,7 @@ async def test_a_key_that_is_missing_is_said_to_be_so_and_nothing_is_lost(
 
 async def test_what_is_sealed_is_not_opened_without_keys(file: File) -> None:
     await file.open()
-    with pytest.raises(SettingError, match="sealing.keys and sealing.folder are needed"):
+    with pytest.raises(SettingError, match=r"sealing.keys and sealing.folder are needed"):
         await seal_store(await file.bare(), settings_with(file.folder / "keys"), FakeClock())
 
 
@@ -437,7 +437,7 @@ async def test_another_master_key_is_told_at_the_start(place: Opening) -> None:
 
 async def test_another_folder_is_told_at_the_start(place: Opening, tmp_path: Path) -> None:
     await place.open()
-    with pytest.raises(SettingError, match="sealing.folder: .* cannot be used: No such file"):
+    with pytest.raises(SettingError, match=r"sealing.folder: .* cannot be used: No such file"):
         await place.open(keys="none")
     (tmp_path / "empty").mkdir(mode=0o700)
     with pytest.raises(SettingError, match="is not the folder of this store"):

@@ -36,6 +36,6 @@ def _content(place: str, environment: Mapping[str, str], folder: Path) -> str:
         return found
     try:
         with (folder / place.removeprefix(FILE)).open("rb") as file:
-            return file.read(LARGEST).decode("ascii")
+            return file.read(LARGEST).decode("latin-1")
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror or 'not a file'}") from None

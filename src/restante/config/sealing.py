@@ -8,7 +8,6 @@ import re
 import msgspec
 
 from ..core.errors import SettingError
-from ..core.masterkey import id_of
 from .kinds import TEXT, Kind
 from .table import Misplaced, Section, Setting, Table
 
@@ -77,9 +76,6 @@ def with_masters(sealing: Sealing, masters: tuple[bytes, ...]) -> Sealing:
     return msgspec.structs.replace(sealing, masters=masters)
 
 
-def describe_sealing(sealing: Sealing | None) -> dict[str, object]:
-    """Never the keys: their ids."""
-    if sealing is None:
-        return {"on": False}
-    ids = [id_of(key) for key in sealing.masters]
-    return {"on": True, "keys": list(sealing.places), "key_ids": ids, "folder": sealing.folder}
+def describe_sealing(sealing: Sealing | None) -> dict[str, object] | None:
+    """Never the keys."""
+    return None if sealing is None else {"keys": list(sealing.places), "folder": sealing.folder}

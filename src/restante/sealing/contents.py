@@ -4,6 +4,7 @@
   the body's true size and, where it is in pieces, the key of these;
 - a small body: in the place of the body; a piece of a large one: in the place of the piece;
 - an event's data: one member of an object;
+- what a receiver answered to a webhook: in its place;
 - an endpoint's secrets: the first of them.
 
 Whatever does not look like that was kept in clear, before there were keys, and is given as it is.
@@ -16,9 +17,10 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ..core.delivery import Attempt
 from ..core.endpoint import Endpoint
 from ..core.model import Body, Event, Headers, Request, Result
-from .envelope import NotSealedHere, seal, unseal
+from .envelope import NotSealedHere, name_of, seal, unseal
 from .masters import STORE, Masters
 from .ring import Named
 
@@ -130,6 +132,21 @@ def open_endpoint(endpoint: Endpoint, masters: Masters) -> Endpoint:
     return msgspec.structs.replace(endpoint, secrets=hidden.secrets, password=hidden.password)
 
 
+def seal_attempt(delivery: int, attempt: Attempt, named: Named) -> Attempt:
+    """What a receiver answered may be what it was told."""
+    answer = seal(*named, _attempt(delivery, attempt), attempt.answer)
+    return msgspec.structs.replace(attempt, answer=answer)
+
+
+def open_attempt(delivery: int, attempt: Attempt, find: Find) -> Attempt:
+    try:
+        name_of(attempt.answer)
+    except NotSealedHere:  # kept in clear
+        return attempt
+    answer = unseal(attempt.answer, _attempt(delivery, attempt), find)
+    return msgspec.structs.replace(attempt, answer=answer)
+
+
 def seal_piece(key: int, attempt: int, position: int, data: bytes, pieces: bytes) -> bytes:
     return seal("", AESGCM(pieces), _piece(key, attempt, position), data)
 
@@ -178,6 +195,10 @@ def _result(key: int, result: Result) -> bytes:
 
 def _event(key: int, event: Event) -> bytes:
     return b"event %d %d" % (key, event.sequence)
+
+
+def _attempt(delivery: int, attempt: Attempt) -> bytes:
+    return b"attempt %d %d" % (delivery, attempt.number)
 
 
 def _endpoint(endpoint: Endpoint) -> bytes:

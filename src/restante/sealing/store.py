@@ -20,6 +20,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from ..core.delivery import Attempt, Progress
 from ..core.endpoint import Endpoint
 from ..core.errors import KeyReused, SettingError, StoreUnavailable, Unreadable
 from ..core.masterkey import KEY_BYTES
@@ -175,6 +176,29 @@ class SealedStore:
 
     async def take(self, wanted: Mapping[str, int], now: int, until: int) -> list[Errand]:
         return [self._errand(errand) for errand in await self._store.take(wanted, now, until)]
+
+    async def settle(self, progress: Sequence[Progress]) -> list[bool]:
+        return await self._store.settle([self._sealed_progress(one) for one in progress])
+
+    async def attempts(self, numbers: Sequence[int]) -> list[list[Attempt]]:
+        logs = await self._store.attempts(numbers)
+        return [
+            [self._attempt(number, one) for one in log] for number, log in zip(numbers, logs, strict=True)
+        ]
+
+    def _sealed_progress(self, progress: Progress) -> Progress:
+        attempt, before = progress.attempt, progress.before
+        if attempt is None or not attempt.answer:
+            return progress
+        sealed = contents.seal_attempt(before.number, attempt, self._ring.for_history(before.created_at))
+        return msgspec.structs.replace(progress, attempt=sealed)
+
+    def _attempt(self, delivery: int, attempt: Attempt) -> Attempt:
+        opened = self._open(
+            lambda find: contents.open_attempt(delivery, attempt, find),
+            f"attempt {attempt.number} of delivery {delivery}",
+        )
+        return msgspec.structs.replace(attempt, answer=b"") if opened is None else opened
 
     def _request(self, key: int, request: Request) -> Request | None:
         def open(find: Find) -> Request:
