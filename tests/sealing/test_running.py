@@ -8,10 +8,12 @@ import msgspec
 import pytest
 
 from restante.core.clock import SECOND
+from restante.core.delivery import Sought
 from restante.core.endpoint import Endpoint
-from restante.core.policy import Retry, Route, Webhooks
+from restante.core.policy import Retry
 from restante.core.status import Outcome, Status
 
+from ..couriers import answered
 from ..e2e.harness import RecordingUpstream
 from ..world import World, a_world, eventually
 from .keys import sealing
@@ -72,12 +74,12 @@ async def test_a_request_that_was_changed_is_not_sent_and_fails(
 
 
 async def test_a_webhook_tells_what_was_sealed_and_is_signed(tmp_path: Path) -> None:
-    route = Route(method="*", path="/*", data=(("done", "/done"),))
     async with (
         RecordingUpstream() as upstream,
-        a_world(tmp_path, upstream.url, run=False, send=False, routes=(route,), webhooks=Webhooks()) as world,
+        a_world(tmp_path, upstream.url, run=False, send=False) as world,
     ):
         await seal(world, tmp_path)
+        world.courier.script["https://a.example/"] = lambda _: answered(answer=b"thanks for 4200")
         now = world.clock.now()
         await world.service.endpoints.add(
             Endpoint(
@@ -95,8 +97,14 @@ async def test_a_webhook_tells_what_was_sealed_and_is_signed(tmp_path: Path) -> 
         await eventually(lambda: bool(world.courier.sent))
         parcel = world.courier.sent[0]
         content = msgspec.json.decode(parcel.body)
-        assert content["data"]["data"] == {"status_code": 200, "done": True}
+        assert content["data"]["data"] == {"status_code": 200}
         assert b"webhook-signature" in {name for name, _ in parcel.headers}
+        await world.at_rest()
+        (delivery,) = await world.store.deliveries(Sought(endpoint="ep_1"))
+        ((attempt,),) = await world.store.attempts([delivery.number])
+        assert attempt.answer == b"thanks for 4200"
+        on_disk = b"".join(path.read_bytes() for path in tmp_path.glob("restante.db*"))
+        assert b"thanks for" not in on_disk
 
 
 async def test_a_transaction_that_ends_otherwise_keeps_no_credentials_either(tmp_path: Path) -> None:

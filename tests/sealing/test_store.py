@@ -506,7 +506,6 @@ CLEAR = frozenset(
         "settle",
         "deliveries",
         "look_deliveries",
-        "attempts",
         "sweep_outbox",
         "feed",
         "secret",

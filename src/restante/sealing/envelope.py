@@ -9,6 +9,7 @@ seal 2^32 things before two alike are to be feared (NIST SP 800-38D, 8.3).
 
 import os
 from collections.abc import Callable
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,10 +27,15 @@ class NotSealedHere(Exception):
 
 
 def seal(name: str, key: AESGCM, place: bytes, content: bytes) -> bytes:
-    label = name.encode()
-    head = VERSION + bytes((len(label),)) + label
+    head = _head(name)
     nonce = os.urandom(NONCE_BYTES)
     return head + nonce + key.encrypt(nonce, content, head + place)
+
+
+@lru_cache(maxsize=256)
+def _head(name: str) -> bytes:
+    label = name.encode()
+    return VERSION + bytes((len(label),)) + label
 
 
 def unseal(sealed: bytes, place: bytes, find: Find) -> bytes:

@@ -67,6 +67,8 @@ class SealedStore:
         self._ring = ring
         self._masters = masters
         self._scopes = hmac.digest(ring.identity[0], b"restante idempotency keys", sha256)
+        # Asked for with every submission.
+        self.key, self.secret, self.queued_of = store.key, store.secret, store.queued_of
         self._written: OrderedDict[Place, bytes] = OrderedDict()
         self._read: OrderedDict[Place, bytes] = OrderedDict()
 
