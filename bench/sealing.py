@@ -2,7 +2,8 @@
 
 Durable accepts over HTTP as in accept.py, by a server with master keys and one without, in turn, because a
 machine is never equally fast twice. Printed is what is left of the accepts with keys, of each round and in
-the middle. Needs `wrk` on the PATH."""
+the middle. Needs `wrk` on the PATH.
+"""
 
 import argparse
 import secrets

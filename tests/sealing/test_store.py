@@ -418,6 +418,23 @@ async def test_a_key_that_is_missing_is_said_to_be_so_and_nothing_is_lost(
     assert None not in await store.requests([kept.key, other.key])
 
 
+async def test_it_is_not_ready_while_a_new_days_key_cannot_be_made(file: File) -> None:
+    clock = FakeClock()
+    store = await file.open(clock=clock)
+    (file.folder / "keys").rename(file.folder / "away")
+    await store.ping()
+    await submitted(store)
+    await clock.advance(2 * DAY)
+    with pytest.raises(StoreUnavailable):
+        await store.ping()
+    with pytest.raises(StoreUnavailable):
+        await store.accept([await a_submission(store, created_at=clock.now(), expires_at=clock.now() + DAY)])
+    with pytest.raises(StoreUnavailable):
+        await store.tidy(clock.now())
+    (file.folder / "away").rename(file.folder / "keys")
+    await store.ping()
+
+
 # -- who may open it
 
 
@@ -496,14 +513,12 @@ CLEAR = frozenset(
         "divide",
         "loads",
         "listen",
-        "ping",
         "health",
         "close",
         "drop_endpoint",
         "post",
         "next_deliveries",
         "lanes",
-        "settle",
         "deliveries",
         "look_deliveries",
         "sweep_outbox",

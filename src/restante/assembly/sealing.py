@@ -40,8 +40,7 @@ async def seal_store(store: Store, settings: Settings, clock: Clock) -> Store:
     mark.check(store.sealing)
     for endpoint in await store.endpoints():
         check_endpoint(endpoint, masters)
-    if fresh:
-        await seal_endpoints(store, masters)
+    await seal_endpoints(store, masters, only_clear=True)
     ring = Ring(folder, clock.now, settings.policy.limits)
     ring.prepare(clock.now())
     return sealed(store, ring, masters)

@@ -118,6 +118,10 @@ def is_current(endpoint: Endpoint, masters: Masters) -> bool:
     return sealed is not None and masters.current(sealed)
 
 
+def is_clear(endpoint: Endpoint) -> bool:
+    return _secrets(endpoint) is None
+
+
 def _secrets(endpoint: Endpoint) -> bytes | None:
     """None: they are in clear."""
     first = endpoint.secrets[0] if endpoint.secrets else ""

@@ -49,7 +49,7 @@ class Ring:
 
     def __init__(self, folder: KeyFolder, now: Callable[[], int], limits: Limits) -> None:
         self._folder = folder
-        self._now = now
+        self.now = now
         self._retention, self._history = limits.retention, limits.history
         self._at_hand: dict[tuple[str, int], Named] = {}
         self._missed: set[str] = set()
@@ -66,7 +66,7 @@ class Ring:
     @property
     def past_clear(self) -> bool:
         """Whether nothing that was kept in clear is kept any more, but for event data."""
-        return self._now() >= self.identity[1] + self._history
+        return self.now() >= self.identity[1] + self._history
 
     def for_results(self, expires_at: int) -> Named:
         return self._of_day(RESULTS, expires_at // DAY)
@@ -92,9 +92,10 @@ class Ring:
             self.for_results(moment + self._retention)
             self.for_history(moment)
 
-    async def clear(self, now: int, *, unfinished: Asked, kept: Asked) -> None:
-        """Destroys what is over. `unfinished`: whether anything is that should have ended by then. `kept`:
-        whether anything is kept that was accepted before."""
+    async def clear(self, now: int, *, unfinished: Asked, kept: Asked) -> int:
+        """Destroys what is over; how many keys that were. `unfinished`: whether anything is that should have
+        ended by then. `kept`: whether anything is kept that was accepted before."""
+        destroyed = 0
         for name in self._folder.names():
             end = _end(name)
             if end is None or now < end + GRACE:
@@ -103,12 +104,14 @@ class Ring:
             if (not results and now < end + self._history) or await (unfinished if results else kept)(end):
                 continue
             self._folder.destroy(name)
+            destroyed += 1
             log.info("the data key %s is destroyed", name)
         self._folder.look()
         self._folder.clear((now - HOUR) / SECOND)
         today = now // DAY
         for place in [place for place, (name, _) in self._at_hand.items() if place[1] < today - 1]:
             del self._at_hand[place]
+        return destroyed
 
     def _of_day(self, kind: str, day: int) -> Named:
         place = (kind, min(day, _LAST))
@@ -125,7 +128,7 @@ class Ring:
     def _is_over(self, name: str) -> bool:
         end = _end(name)
         kept = self._history if name[:1] == HISTORY else 0
-        return end is not None and self._now() >= end + kept
+        return end is not None and self.now() >= end + kept
 
     def _missing(self, name: str, error: Exception | None) -> StoreUnavailable:
         if name not in self._missed:

@@ -38,11 +38,11 @@ from ..core.model import (
 )
 from ..core.outbox import Errand
 from ..ports import EVENTS, REQUEST_CHUNKS, Store, Told
-from ..ports.moving import Resealing
 from . import contents
 from .contents import Find
+from .endpoints import check_endpoint
 from .envelope import NotSealedHere
-from .masters import Masters, UnknownMaster
+from .masters import Masters
 from .ring import Forgotten, Ring
 
 log = logging.getLogger("restante.sealing")
@@ -50,9 +50,6 @@ log = logging.getLogger("restante.sealing")
 BODIES = 10_000
 """Keys of large bodies that are in memory at once: of those being written, and of those being read. Of more,
 the oldest are let go; who reads has it looked up again, who writes is refused."""
-
-MAX_ROUNDS = 5
-"""How often endpoints are looked at again that others have changed meanwhile."""
 
 Opened = TypeVar("Opened")
 Place = tuple[int, int]
@@ -84,16 +81,28 @@ class SealedStore:
             self._settled(submission, answer)
         return answers
 
-    def offer(self, submission: Submission, told: Told) -> None:
-        if submission.request.body.inline is not None:
-            self._store.offer(self._sealed(submission), told)
-            return
+    def offer(self, submissions: Sequence[Submission], told: Told) -> None:
+        kept: list[Submission] = []
+        sealed: list[Submission] = []
+        refused: list[tuple[int, StoreUnavailable]] = []
+        for place, submission in enumerate(submissions):
+            try:
+                sealed.append(self._sealed(submission))
+                kept.append(submission)
+            except StoreUnavailable as error:
+                refused.append((place, error))
 
-        def done(answer: Accepted | BaseException) -> None:
-            self._settled(submission, answer)
-            told(answer)
+        def done(answers: list[Accepted | BaseException]) -> None:
+            for submission, answer in zip(kept, answers, strict=True):
+                self._settled(submission, answer)
+            for place, error in refused:
+                answers.insert(place, error)
+            told(answers)
 
-        self._store.offer(self._sealed(submission), done)
+        if sealed:
+            self._store.offer(sealed, done)
+        else:
+            done([])
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
         sealed = [await self._sealed_change(change) for change in changes]
@@ -333,6 +342,10 @@ class SealedStore:
 
     # -- upkeep
 
+    async def ping(self) -> None:
+        await self._store.ping()
+        self._ring.prepare(self._ring.now())
+
     async def tidy(self, now: int) -> None:
         """And makes the keys of what is to come, and destroys those of what is over."""
         await self._store.tidy(now)
@@ -342,7 +355,8 @@ class SealedStore:
 
         try:
             self._ring.prepare(now)
-            await self._ring.clear(now, unfinished=unfinished, kept=self._store.keeps_from_before)
+            if await self._ring.clear(now, unfinished=unfinished, kept=self._store.keeps_from_before):
+                self._read.clear()
         except OSError as error:
             raise StoreUnavailable("The folder of data keys cannot be read or written.") from error
 
@@ -350,41 +364,3 @@ class SealedStore:
 def sealed(store: Store, ring: Ring, masters: Masters) -> Store:
     """What goes into `store` is sealed from now on."""
     return cast(Store, SealedStore(store, ring, masters))
-
-
-def check_endpoint(endpoint: Endpoint, masters: Masters) -> Endpoint:
-    """The endpoint with its secrets in clear. Raises `SettingError`."""
-    try:
-        return contents.open_endpoint(endpoint, masters)
-    except UnknownMaster as error:
-        raise SettingError(
-            "sealing.keys", f"endpoint {endpoint.id} is under the master key {error.id}, which is not listed"
-        ) from None
-    except NotSealedHere:
-        raise SettingError(
-            "store", f"endpoint {endpoint.id} was changed: its secrets cannot be opened"
-        ) from None
-
-
-async def seal_endpoints(
-    store: Resealing, masters: Masters, *, told: Callable[[int, int], None] = lambda done, count: None
-) -> int:
-    """Seals what is in clear, or under another master key than the first; how many these were.
-
-    Where somebody changes one meanwhile, it is looked at again: he may have another first key.
-    """
-    renewed = 0
-    for _ in range(MAX_ROUNDS):
-        old = [one for one in await store.endpoints() if not contents.is_current(one, masters)]
-        if not old:
-            break
-        for done, endpoint in enumerate(old, start=1):
-            clear = check_endpoint(endpoint, masters)
-            after = msgspec.structs.replace(clear, version=endpoint.version + 1)
-            renewed += await store.keep_endpoint(contents.seal_endpoint(after, masters), most=0)
-            told(done, len(old))
-    else:
-        raise SettingError(
-            "sealing.keys", "a server goes on sealing under another key: start all with the new one first"
-        )
-    return renewed

@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 
 from ..core import change as changes
-from ..core.errors import BodyTooLarge, RestanteError, StoreUnavailable, Unreadable
-from ..core.headers import without_credentials
+from ..core.errors import BodyTooLarge, RestanteError, StoreUnavailable
 from ..core.identity import RANDOM_BYTES, mint
 from ..core.machine import TERMINAL
 from ..core.model import (
@@ -34,6 +33,7 @@ from ..core.retention import has_result
 from ..ports import EVENTS, NUMBERS_GOOD, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from ..ports.courier import Courier
 from .bodies import Intake, read_body, take_request
+from .credentials import without_credentials
 from .draft import Draft, submission_of
 from .endpoints import Endpoints
 from .feed import Feed
@@ -337,7 +337,7 @@ class Service:
         Every change goes through here, and nothing else does.
         """
         if change.after.status in TERMINAL:
-            change = await self._without_credentials(change, request)
+            change = await without_credentials(self.store, change, request)
         change = self.endpoints.with_deliveries(change)
         try:
             (applied,) = await self.store.apply([change])
@@ -349,19 +349,6 @@ class Service:
                 self.quotas.changed(change)
             self._tell(change)
         return applied
-
-    async def _without_credentials(self, change: Change, request: Request | None) -> Change:
-        """With the end of a transaction nobody needs the caller's credentials any more: nothing is sent for
-        it, and who does it again brings his own (docs/why/0006-retry.md)."""
-        try:
-            if request is None:
-                (request,) = await self.store.requests([change.before.key])
-        except Unreadable:  # nobody sees them there
-            return change
-        kept = () if request is None else without_credentials(request.headers)
-        if request is None or len(kept) == len(request.headers):
-            return change
-        return msgspec.structs.replace(change, request=Request(kept, request.body))
 
     def _tell(self, change: Change) -> None:
         self.waiting.tell(change.after)
