@@ -66,6 +66,7 @@ class SealedStore:
         self._scopes = hmac.digest(ring.identity[0], b"restante idempotency keys", sha256)
         # Asked for with every submission.
         self.key, self.secret, self.queued_of = store.key, store.secret, store.queued_of
+        self._away = False  # the folder, when it was looked at last
         self._written: OrderedDict[Place, bytes] = OrderedDict()
         self._read: OrderedDict[Place, bytes] = OrderedDict()
 
@@ -358,7 +359,11 @@ class SealedStore:
             if await self._ring.clear(now, unfinished=unfinished, kept=self._store.keeps_from_before):
                 self._read.clear()
         except OSError as error:
+            if not self._away:
+                log.error("the folder of data keys cannot be used: %s", error.strerror)
+            self._away = True
             raise StoreUnavailable("The folder of data keys cannot be read or written.") from error
+        self._away = False
 
 
 def sealed(store: Store, ring: Ring, masters: Masters) -> Store:
