@@ -20,6 +20,7 @@ from restante.core.model import Accepted, Body, Request, Result, Transaction
 from restante.core.policy import Limits
 from restante.ports import REQUEST_CHUNKS, Store
 from restante.sealing import store as sealing_store
+from restante.service.credentials import without_credentials
 from restante.stores.postgres import PostgresStore
 from restante.stores.sqlite import SQLiteStore
 
@@ -296,6 +297,27 @@ async def test_nothing_in_clear_is_taken_once_all_from_before_is_gone(file: File
     await clock.advance(30 * DAY)
     with pytest.raises(Unreadable):
         await store.requests([before.key])
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_a_request_from_before_stays_in_clear_and_loses_its_credentials_with_the_end(
+    place: Opening, large: bool
+) -> None:
+    store = await place.bare()
+    key = await a_key(store)
+    body = await in_pieces(store, key, REQUEST_CHUNKS) if large else Body(16, MARKER)
+    submission = await a_submission(store, body=body)
+    transaction = msgspec.structs.replace(submission.transaction, key=key)
+    before = Request(SECRET_HEADERS, body)
+    await store.accept([msgspec.structs.replace(submission, transaction=transaction, request=before)])
+    store = await place.open()
+    begun = await applied(store, begin(transaction))
+    end = await without_credentials(store, complete(begun), None)
+    assert end.request == Request(((b"Host", b"a"),), body)
+    await applied(store, end)
+    assert await store.requests([key]) == [end.request]
+    if large:
+        assert await read_pieces(store, key, REQUEST_CHUNKS) == LARGE
 
 
 async def test_a_claim_brings_no_request_that_cannot_be_opened(file: File) -> None:

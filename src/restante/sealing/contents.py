@@ -66,11 +66,8 @@ def seal_request(key: int, request: Request, named: Named, pieces: bytes | None)
 
 
 def open_request(key: int, request: Request, find: Find) -> tuple[Request, bytes | None]:
-    """With the key of its pieces."""
-    opened = _open(b"request %d" % key, request.headers, request.body, find)
-    if opened is None:
-        return request, None
-    headers, body, pieces = opened
+    """That of a sealed one, with the key of its pieces."""
+    headers, body, pieces = _open(b"request %d" % key, request.headers, request.body, find)
     return Request(headers, body), pieces
 
 
@@ -80,10 +77,7 @@ def seal_result(key: int, result: Result, named: Named, pieces: bytes | None) ->
 
 
 def open_result(key: int, result: Result, find: Find) -> tuple[Result, bytes | None]:
-    opened = _open(_result(key, result), result.headers, result.body, find)
-    if opened is None:
-        return result, None
-    headers, body, pieces = opened
+    headers, body, pieces = _open(_result(key, result), result.headers, result.body, find)
     return Result(result.status, headers, body, result.attempt), pieces
 
 
@@ -169,11 +163,7 @@ def _seal(
     return ((NOTHING, head),), Body(body.size, inline)
 
 
-def _open(
-    place: bytes, headers: Headers, body: Body, find: Find
-) -> tuple[Headers, Body, bytes | None] | None:
-    if not is_head(headers):
-        return None
+def _open(place: bytes, headers: Headers, body: Body, find: Find) -> tuple[Headers, Body, bytes | None]:
     head = _unpack_head(unseal(headers[0][1], place, find))
     inline = body.inline
     if inline is not None:

@@ -22,14 +22,13 @@ import msgspec
 
 from ..core.delivery import Attempt, Progress
 from ..core.endpoint import Endpoint
-from ..core.errors import KeyReused, SettingError, StoreUnavailable, Unreadable
+from ..core.errors import KeyReused, RestanteError, SettingError, StoreUnavailable, Unreadable
 from ..core.masterkey import KEY_BYTES
 from ..core.model import (
     Accepted,
     Change,
     Claim,
     Event,
-    Headers,
     IdempotencyKey,
     Ration,
     Request,
@@ -69,6 +68,7 @@ class SealedStore:
         self._away = False  # the folder, when it was looked at last
         self._written: OrderedDict[Place, bytes] = OrderedDict()
         self._read: OrderedDict[Place, bytes] = OrderedDict()
+        self._clear: set[int] = set()  # rows whose requests were kept in clear before, and stay so
 
     def __getattr__(self, name: str) -> Any:
         """Whatever is not here has nothing to do with contents (a test lists it)."""
@@ -85,12 +85,12 @@ class SealedStore:
     def offer(self, submissions: Sequence[Submission], told: Told) -> None:
         kept: list[Submission] = []
         sealed: list[Submission] = []
-        refused: list[tuple[int, StoreUnavailable]] = []
+        refused: list[tuple[int, RestanteError]] = []
         for place, submission in enumerate(submissions):
             try:
                 sealed.append(self._sealed(submission))
                 kept.append(submission)
-            except StoreUnavailable as error:
+            except RestanteError as error:
                 refused.append((place, error))
 
         def done(answers: list[Accepted | BaseException]) -> None:
@@ -139,7 +139,7 @@ class SealedStore:
         if result is not None:
             pieces = None if result.body.inline is not None else self._pieces_of((key, result.attempt))
             result = contents.seal_result(key, result, self._ring.for_results(after.expires_at), pieces)
-        if request is not None:
+        if request is not None and key not in self._clear:
             pieces = None if request.body.inline is not None else await self._known((key, REQUEST_CHUNKS))
             request = contents.seal_request(key, request, self._ring.for_results(after.expires_at), pieces)
         events = change.events
@@ -214,7 +214,10 @@ class SealedStore:
 
     def _request(self, key: int, request: Request) -> Request | None:
         def open(find: Find) -> Request:
-            self._check_sealed(request.headers)
+            if not contents.is_head(request.headers):
+                self._check_clear()
+                self._clear.add(key)
+                return request
             opened, pieces = contents.open_request(key, request, find)
             self._remember((key, REQUEST_CHUNKS), pieces)
             return opened
@@ -230,7 +233,9 @@ class SealedStore:
 
     def _result(self, key: int, result: Result) -> Result | None:
         def open(find: Find) -> Result:
-            self._check_sealed(result.headers)
+            if not contents.is_head(result.headers):
+                self._check_clear()
+                return result
             opened, pieces = contents.open_result(key, result, find)
             self._remember((key, result.attempt), pieces)
             return opened
@@ -255,9 +260,9 @@ class SealedStore:
             event = None
         return msgspec.structs.replace(errand, event=event)
 
-    def _check_sealed(self, headers: Headers) -> None:
-        """Nobody puts something in clear in its place."""
-        if not contents.is_head(headers) and self._ring.past_clear:
+    def _check_clear(self) -> None:
+        """What is in clear was there before; nobody puts it in the place of something later."""
+        if self._ring.past_clear:
             raise NotSealedHere
 
     def _open(self, open: Callable[[Find], Opened], what: str) -> Opened | None:
@@ -305,7 +310,7 @@ class SealedStore:
         try:
             return self._written[place]
         except KeyError:
-            raise StoreUnavailable("The key of a large body is not in memory any more.") from None
+            raise RestanteError("the key of a large body is not in memory any more") from None
 
     async def _known(self, place: Place) -> bytes | None:
         """The key of a body that a row refers to; None where it is in clear, or there is none."""
@@ -358,6 +363,8 @@ class SealedStore:
             self._ring.prepare(now)
             if await self._ring.clear(now, unfinished=unfinished, kept=self._store.keeps_from_before):
                 self._read.clear()
+            if self._ring.past_clear:
+                self._clear.clear()
         except OSError as error:
             if not self._away:
                 log.error("the folder of data keys cannot be used: %s", error.strerror)
