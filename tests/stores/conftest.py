@@ -76,7 +76,8 @@ BACK_ENDS = {
     "sealed postgres": lambda request: _sealed(_postgres(request), request),
 }
 """`apart`: SQLite, written by a process of its own. `pooled`: PostgreSQL behind a pooler in transaction
-mode, a real one where there is one; `check-all`."""
+mode, a real one where there is one; `check-all`. `sealed`: with all contents sealed (tests/sealing has what
+is special about that)."""
 
 
 @pytest.fixture(
@@ -84,7 +85,7 @@ mode, a real one where there is one; `check-all`."""
         "sqlite",
         "apart",
         "postgres",
-        "sealed",
+        pytest.param("sealed", marks=pytest.mark.slow),
         pytest.param("sealed postgres", marks=pytest.mark.all),
         pytest.param("pooled", marks=pytest.mark.all),
     ]
