@@ -30,6 +30,7 @@ FAILURES: dict[str, tuple[Exception, int]] = {
     "NotNow": (errors.NotNow("It has ended."), 409),
     "TooMany": (errors.TooMany("There are 50 already."), 409),
     "Gone": (errors.Gone("Past its retention."), 410),
+    "Unreadable": (errors.Unreadable("It was changed in the store."), 500),
     "BodyTooLarge": (errors.BodyTooLarge("Too large."), 413),
     "KeyReused": (errors.KeyReused("Reused."), 422),
     "TooManyRequests": (errors.TooManyRequests("Too often.", retry_after_seconds=1), 429),
