@@ -190,7 +190,7 @@ async def check(failure: Exception, code: int, method: str, path: str) -> None:
     field = getattr(failure, "field", "")
     assert list(content) == expected + (["field"] if field else [])
     said = content["detail" if native else "message"]
-    if code == 500:
+    if code == 500 and not isinstance(failure, errors.Unreadable):
         assert said == "We're sorry, but something went wrong"
     elif code < 500:
         assert said == str(failure)[:1].upper() + str(failure)[1:]

@@ -29,7 +29,7 @@ from ..core.model import (
 )
 from ..core.policy import Upstream
 from ..core.status import Reading
-from .keyring import Keyring
+from .keyring import Forgetting, Keyring
 from .outbox import Outbox
 
 REQUEST_CHUNKS = 0
@@ -92,7 +92,7 @@ class StoreHealth(msgspec.Struct, frozen=True):
     measures: tuple[Measure, ...]
 
 
-class Store(Outbox, Keyring, Protocol):
+class Store(Outbox, Keyring, Forgetting, Protocol):
     """What remembers. Every write that returns is on disk; a write that raises did not happen.
 
     Raises `StoreUnavailable` where no write can be made (disk full, too many writes waiting, closed).

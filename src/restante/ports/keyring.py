@@ -27,6 +27,8 @@ class Keyring(Protocol):
         it was. None: the tenant (EVERYBODY: nobody at all) has none with that id."""
         ...
 
+
+class Forgetting(Protocol):
     async def sweep_keys(self, before: int, limit: int) -> int:
         """Removes up to `limit` access keys that were revoked or expired before that moment; how many."""
         ...
