@@ -524,6 +524,8 @@ CLEAR = frozenset(
         "lapsed",
         "next_lapse",
         "purge",
+        "stored",
+        "sweep_keys",
         "keeps_from_before",
         "sealing",
         "mark_sealing",

@@ -12,7 +12,7 @@ from ..core.errors import SettingError
 from ..core.policy import Limits
 from ..outbound import SystemClock
 from ..ports import Clock, Store
-from ..ports.moving import Resealing
+from ..ports.sealing import Resealing
 from ..sealing import KeyFolder, Mark, Masters, Ring, check_endpoint, seal_endpoints, sealed
 from .store import SQLITE, open_store
 

@@ -31,6 +31,7 @@ from ..core.policy import Upstream
 from ..core.status import Reading
 from .keyring import Forgetting, Keyring
 from .outbox import Outbox
+from .sealing import Sealable
 
 REQUEST_CHUNKS = 0
 """The attempt number under which a request's own large body is kept in chunks."""
@@ -92,7 +93,7 @@ class StoreHealth(msgspec.Struct, frozen=True):
     measures: tuple[Measure, ...]
 
 
-class Store(Outbox, Keyring, Forgetting, Protocol):
+class Store(Outbox, Keyring, Forgetting, Sealable, Protocol):
     """What remembers. Every write that returns is on disk; a write that raises did not happen.
 
     Raises `StoreUnavailable` where no write can be made (disk full, too many writes waiting, closed).
@@ -228,21 +229,6 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
 
         Those of the first get `sweep_at` from the given (already replaced) values.
         """
-        ...
-
-    async def keeps_from_before(self, moment: int) -> bool:
-        """Whether a transaction is kept that was accepted before `moment`; where it was up to an hour after,
-        that may be said as well."""
-        ...
-
-    @property
-    def sealing(self) -> bytes | None:
-        """The mark of whoever seals what is kept here; None: it is in clear. As it was when this was opened,
-        or as `mark_sealing` left it."""
-        ...
-
-    async def mark_sealing(self, mark: bytes) -> bytes:
-        """Leaves the mark, unless there is one; the one that is there then."""
         ...
 
     async def pause(self, upstream: str) -> None:

@@ -10,17 +10,6 @@ from ..core.feed import Kept
 from ..core.model import Event, Record, Transaction
 
 
-class Resealing(Protocol):
-    """A store, or a way to it beside the server that has it, in which secrets come under another key."""
-
-    @property
-    def sealing(self) -> bytes | None: ...
-
-    async def endpoints(self) -> list[Endpoint]: ...
-
-    async def keep_endpoint(self, endpoint: Endpoint, *, most: int) -> bool: ...
-
-
 class Departure(Protocol):
     """A store that nobody serves, read from its first transaction to its last. It is left as it was.
 

@@ -6,7 +6,7 @@ import msgspec
 
 from ..core.endpoint import Endpoint
 from ..core.errors import SettingError
-from ..ports.moving import Resealing
+from ..ports.sealing import Resealing
 from . import contents
 from .envelope import NotSealedHere
 from .masters import Masters, UnknownMaster
