@@ -13,6 +13,7 @@ import click
 from restante.cli.entry import restante
 from restante.config.kinds import spell_duration
 from restante.config.routes import ROUTE
+from restante.config.sealing import SEALING
 from restante.config.settings import AUTH, TOP
 from restante.config.table import Section, Setting
 from restante.config.upstreams import RETRY, UPSTREAM
@@ -32,7 +33,7 @@ BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def settings() -> str:
     """Every setting, by section."""
-    return "\n".join(_section(section) for section in (TOP, UPSTREAM, RETRY, ROUTE, WEBHOOKS, AUTH))
+    return "\n".join(_section(section) for section in (TOP, UPSTREAM, RETRY, ROUTE, WEBHOOKS, AUTH, SEALING))
 
 
 def _section(section: Section) -> str:

@@ -18,12 +18,14 @@ from restante.core.status import Outcome, Reading
 from restante.gateway import Gateway, OpenAuth, make_server
 from restante.gateway.server import Server
 from restante.outbound import HTTPSender
+from restante.ports import Store
 from restante.ports.auth import Auth
 from restante.service import Service
 from restante.stores.sqlite import SQLiteStore
 
 from ..couriers import ScriptedCourier
 from ..fakes import FakeClock, SeededChance
+from ..sealing.keys import sealing
 from .upstream import Upstream
 from .wire import Seen, Wire
 
@@ -53,7 +55,7 @@ class NoBell:
 class House:
     """Everything a test needs. Made by `open`, ended by `close`."""
 
-    def __init__(self, folder: Path, store: SQLiteStore, policy: Policy, upstream: Upstream) -> None:
+    def __init__(self, folder: Path, store: Store, policy: Policy, upstream: Upstream) -> None:
         self.store = store
         self.policy = policy
         self.upstream = upstream
@@ -83,6 +85,7 @@ class House:
         port = await upstream.start()
         limits = settings.pop("limits", Limits())
         target = settings.pop("target", {})
+        sealed = settings.pop("sealed", False)
         auth = settings.pop("auth", lambda keys: OpenAuth())
         others = {
             name: Target(name=name, host="127.0.0.1", port=1, authority="127.0.0.1:1")  # nobody is there
@@ -99,7 +102,9 @@ class House:
             limits=limits,
             **settings,
         )
-        store = await SQLiteStore.open(str(folder / "restante.db"), limits=limits)
+        store: Store = await SQLiteStore.open(str(folder / "restante.db"), limits=limits)
+        if sealed:
+            store = await sealing(store, folder / "keys", clock=FakeClock(NOON))
         house = cls(folder, store, policy, upstream)
         house.auth = auth(house.service.keys)
         house.port = await house.serve()

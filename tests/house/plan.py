@@ -16,6 +16,7 @@ FLOORS: dict[str, frozenset[str]] = {
         "dialects": "core",
         "stores": "core ports",
         "outbound": "core ports",
+        "sealing": "core ports",
         "service": "core ports",
         "runner": "core ports service",
         "webhooks": "core ports service",
@@ -23,7 +24,8 @@ FLOORS: dict[str, frozenset[str]] = {
         "dashboard": "core ports service",
         "client": "core",
         "demo": "",
-        "assembly": "core ports config dialects stores outbound service runner webhooks gateway dashboard",
+        "assembly": "core ports config dialects stores outbound sealing service runner webhooks gateway "
+        "dashboard",
         "cli": "core config client assembly demo webhooks",
         "__main__": "cli",
         "": "",

@@ -14,6 +14,7 @@ from restante.stores.sqlite import SQLiteStore, apart
 from .. import forked
 from ..pgbouncer import Bouncer, installed
 from ..postgres import Server
+from ..sealing.keys import sealing
 from .postgres.pooler import Pooler
 
 Opener = Callable[..., Awaitable[Store]]
@@ -56,12 +57,39 @@ def _pooled(request: pytest.FixtureRequest) -> Opener:
     return open
 
 
-BACK_ENDS = {"sqlite": _sqlite, "apart": _apart, "postgres": _postgres, "pooled": _pooled}
+def _sealed(open: Opener, request: pytest.FixtureRequest) -> Opener:
+    """What another opens, with everything in it sealed."""
+    folder: Path = request.getfixturevalue("tmp_path")
+
+    async def open_sealed(**limits: Any) -> Store:
+        return await sealing(await open(**limits), folder / "keys")
+
+    return open_sealed
+
+
+BACK_ENDS = {
+    "sqlite": _sqlite,
+    "apart": _apart,
+    "postgres": _postgres,
+    "pooled": _pooled,
+    "sealed": lambda request: _sealed(_sqlite(request), request),
+    "sealed postgres": lambda request: _sealed(_postgres(request), request),
+}
 """`apart`: SQLite, written by a process of its own. `pooled`: PostgreSQL behind a pooler in transaction
-mode, a real one where there is one; `check-all`."""
+mode, a real one where there is one; `check-all`. `sealed`: with all contents sealed (tests/sealing has what
+is special about that)."""
 
 
-@pytest.fixture(params=["sqlite", "apart", "postgres", pytest.param("pooled", marks=pytest.mark.all)])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        "apart",
+        "postgres",
+        pytest.param("sealed", marks=pytest.mark.slow),
+        pytest.param("sealed postgres", marks=pytest.mark.all),
+        pytest.param("pooled", marks=pytest.mark.all),
+    ]
+)
 def opener(request: pytest.FixtureRequest) -> Opener:
     return BACK_ENDS[request.param](request)
 

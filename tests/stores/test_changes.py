@@ -8,12 +8,13 @@ import pytest
 from restante.core import change
 from restante.core.clock import SECOND
 from restante.core.errors import RestanteError
-from restante.core.model import Event, Headers, Result, Transaction
+from restante.core.model import Body, Event, Headers, Request, Result, Transaction
 from restante.core.status import Outcome, Phase, Reading, Status
 from restante.ports import EVENTS, Store
 
 from .conftest import Opener
 from .samples import (
+    HEADERS,
     LEASE,
     NOW,
     accepted,
@@ -244,3 +245,24 @@ async def test_groups_of_every_size_are_whole(store: Store, count: int) -> None:
     assert await store.apply(ends) == [True] * count
     results = await store.results([one.key for one in pending])
     assert [result.body.inline for result in results if result] == [b"%d" % place for place in range(count)]
+
+
+async def test_what_is_kept_of_a_requests_fields_changes_in_the_same_commit(store: Store) -> None:
+    one, other, late = [await applied(store, begin(await accepted(store))) for _ in range(3)]
+    kept = Request(HEADERS[:1], Body(12, b'{"amount":1}'))
+    end = msgspec.structs.replace(complete(one), request=kept)
+    lost = msgspec.structs.replace(complete(msgspec.structs.replace(late, sequence=7)), request=kept)
+    answers = await asyncio.gather(store.apply([end]), store.apply([complete(other)]), store.apply([lost]))
+    assert answers == [[True], [True], [False]]
+    after, same, untouched = await store.requests([one.key, other.key, late.key])
+    assert after == kept
+    assert same == untouched == Request(HEADERS, Body(12, b'{"amount":1}'))
+
+
+async def test_changes_that_become_one_keep_the_last_fields(store: Store) -> None:
+    pending = await accepted(store, claim=True)
+    begun = begin(pending)
+    kept = Request(HEADERS[:2], Body(12, b'{"amount":1}'))
+    end = msgspec.structs.replace(complete(begun.after), request=kept)
+    assert await asyncio.gather(store.apply([begun]), store.apply([end])) == [[True], [True]]
+    assert await store.requests([pending.key]) == [kept]

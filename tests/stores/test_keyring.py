@@ -1,23 +1,13 @@
 """Access keys: only their hashes are kept; they are found by these, listed by tenant, revoked for good."""
 
-import msgspec
 import pytest
 
 from restante.core.access import EVERYBODY, KEY_BYTES, AccessKey, Scope, digest_of, make_key
 from restante.core.clock import DAY
-from restante.core.model import Accepted, Headers, Transaction
 from restante.ports import Store
 
 from .conftest import Opener
-from .samples import NOW, a_submission
-
-
-async def asked_with(store: Store, headers: Headers) -> Transaction:
-    submission = await a_submission(store)
-    request = msgspec.structs.replace(submission.request, headers=headers)
-    (answer,) = await store.accept([msgspec.structs.replace(submission, request=request)])
-    assert isinstance(answer, Accepted)
-    return answer.transaction
+from .samples import NOW
 
 
 def an_access_key(
@@ -104,24 +94,3 @@ async def test_an_id_that_is_none_is_nobodys(store: Store, id: str) -> None:
     await store.add_keys([an_access_key(store)])
     assert await store.revoke_keys([id], tenant=EVERYBODY, now=NOW) == [None]
     assert len(await store.list_keys(EVERYBODY, after=id, limit=5)) == (id > "f")
-
-
-async def test_credentials_are_taken_out_of_a_request_and_nothing_else_is(store: Store) -> None:
-    headers = (
-        (b"Host", b"a"),
-        (b"authorization", b"Basic x"),
-        (b"X-Other", b"1"),
-        (b"Cookie", b"a=b"),
-        (b"cookie", b"c=d"),
-    )
-    kept, other = [await asked_with(store, headers) for _ in range(2)]
-    (before, same) = await store.requests([kept.key, other.key])
-    assert before is not None
-    assert before.headers == headers
-    for _ in range(2):
-        await store.drop_credentials([kept.key, kept.key + 1_000_000])
-    (after, untouched) = await store.requests([kept.key, other.key])
-    assert after is not None
-    assert after.headers == ((b"Host", b"a"), (b"X-Other", b"1"))
-    assert after.body == before.body
-    assert untouched == same

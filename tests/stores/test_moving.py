@@ -21,6 +21,7 @@ from restante.ports import Store
 from restante.stores.postgres import PostgresStore
 from restante.stores.sqlite import SQLiteStore
 
+from ..sealing.keys import sealing
 from .postgres.conftest import asked
 from .samples import (
     NOW,
@@ -139,8 +140,14 @@ async def refusal(path: Path, url: str) -> str:
     return text
 
 
-async def test_everything_is_as_before_but_what_a_crash_ends(path: Path, database: str) -> None:
-    store = await SQLiteStore.open(str(path), limits=Limits())
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_everything_is_as_before_but_what_a_crash_ends(
+    path: Path, database: str, tmp_path_factory: pytest.TempPathFactory, sealed: bool
+) -> None:
+    keys_folder = tmp_path_factory.mktemp("keys") / "keys"
+    store: Store = await SQLiteStore.open(str(path), limits=Limits())
+    if sealed:
+        store = await sealing(store, keys_folder)
     kept = await fill(store)
     before = await told(store, kept)
     secret = store.secret
@@ -158,7 +165,9 @@ async def test_everything_is_as_before_but_what_a_crash_ends(path: Path, databas
     assert moved.events == sum(len(rows[3]) for rows in before.values())
     assert moved.body_bytes > 2 * len(LARGE)
 
-    arrived = await PostgresStore.open(database, limits=Limits())
+    arrived: Store = await PostgresStore.open(database, limits=Limits())
+    if sealed:
+        arrived = await sealing(arrived, keys_folder)
     try:
         assert arrived.secret == secret
         assert await arrived.paused() == {"bank"}

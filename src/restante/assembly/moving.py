@@ -78,7 +78,9 @@ async def move(source: Departure, target: Arrival, *, told: Told) -> Moved:
     while keys := source.access_keys(last):
         await target.take_access_keys(keys)
         last = keys[-1].id
-    await target.finish(secret=source.secret, last_key=source.last_key, paused=source.paused)
+    await target.finish(
+        secret=source.secret, last_key=source.last_key, paused=source.paused, sealing=source.sealing
+    )
     return moved
 
 
@@ -105,17 +107,21 @@ def _large_bodies(record: Record) -> Iterator[tuple[int, int, int]]:
 
 
 async def _move_body(source: Departure, target: Arrival, key: int, attempt: int, size: int) -> None:
-    position, left = 0, size
-    while left > 0:
+    """All the pieces there are: sealed ones are together longer than the body."""
+    position, moved, more = 0, 0, True
+    while more:
         pieces: list[tuple[int, int, int, bytes]] = []
-        while left > 0 and len(pieces) < PIECES:
+        while more and len(pieces) < PIECES:
             piece = source.piece(key, attempt, position)
-            if not piece:
-                raise SettingError("from", "a part of a stored body is missing; nothing was moved")
-            pieces.append((key, attempt, position, piece))
-            position += 1
-            left -= len(piece)
+            if piece is None:
+                more = False
+            else:
+                pieces.append((key, attempt, position, piece))
+                position += 1
+                moved += len(piece)
         await target.take_pieces(pieces)
+    if moved < size:
+        raise SettingError("from", "a part of a stored body is missing; nothing was moved")
 
 
 async def _move_events(source: Departure, target: Arrival, record: Record) -> int:

@@ -16,6 +16,7 @@ from ..core.status import Phase
 from ..outbound import SystemChance, SystemClock
 from ..ports import Clock, Store
 from ..service.endpoints import Endpoints
+from .sealing import seal_store
 from .store import open_store
 
 BATCH = 2000
@@ -29,14 +30,15 @@ async def doubt_restored(settings: Settings) -> int:
 
     Raises `SettingError` where a server is at work on it: what that sends meanwhile would be marked, or not.
     """
+    clock, chance = SystemClock(), SystemChance()
     store = await open_store(settings.store, limits=settings.policy.limits)
     try:
+        store = await seal_store(store, settings, clock)
         if not await store.alone():
             raise SettingError(
                 "store", "a server is at work on it, or was a moment ago; stop all servers first"
             )
         policy = settings.policy
-        clock, chance = SystemClock(), SystemChance()
         endpoints = Endpoints(store=store, settings=policy.webhooks, clock=clock, chance=chance)
         await endpoints.look()
         marked = await doubt(store, clock=clock, telling=endpoints.with_deliveries)

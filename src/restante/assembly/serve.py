@@ -31,6 +31,7 @@ from ..service.news import News
 from ..webhooks.keys import new_private_key, public_key_of
 from ..webhooks.webhooks import Webhooks
 from .handles import max_connections, raise_limit
+from .sealing import seal_store
 from .store import open_served, open_store
 
 log = logging.getLogger("restante")
@@ -124,6 +125,7 @@ async def start(
     store = await opened(settings.store, limits=policy.limits)
     one_of_several = listeners is not None
     try:
+        store = await seal_store(store, settings, clock)
         paused, endpoints = await store.paused(), await store.endpoints()
         listeners = listen_on(settings) if listeners is None else listeners
     except BaseException:

@@ -3,6 +3,7 @@
 from .. import __version__
 from ..config import Role, Settings
 from ..config.describe import describe, spell_route, upstream_url
+from ..core.masterkey import id_of
 
 WIDTH = 15
 
@@ -34,6 +35,7 @@ def check_block(settings: Settings, *, file: str | None) -> str:
         if value is not None and not isinstance(value, dict):
             lines.append((name, str(value).lower() if isinstance(value, bool) else str(value)))
     lines.append(("auth.mode", settings.auth_mode + (", insecure" if settings.insecure else "")))
+    lines.append(("sealing", _sealing(settings)))
     lines += _upstreams(settings)
     routes = settings.policy.routes
     lines += [(f"routes[{number}]", spell_route(route)) for number, route in enumerate(routes)]
@@ -79,6 +81,14 @@ def _upstreams(settings: Settings) -> list[tuple[str, str]]:
     if list(upstreams) == ["default"]:
         return [("upstream", upstream_url(upstreams["default"]))]
     return [(f"upstream {name}", upstream_url(upstream)) for name, upstream in upstreams.items()]
+
+
+def _sealing(settings: Settings) -> str:
+    if settings.sealing is None:
+        return "off: bodies, credentials, results and webhook secrets are kept in clear"
+    ids = [id_of(key) for key in settings.sealing.masters]
+    also = f", {', '.join(ids[1:])} opens as well" if ids[1:] else ""
+    return f"under master key {ids[0]}{also}; data keys in {settings.sealing.folder}"
 
 
 def _all_else(settings: Settings) -> str:

@@ -1,12 +1,17 @@
 """`restante keys`: who may ask, in the store itself or through a server."""
 
+import asyncio
+import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import click
 
+from ..config.settings import STORE_URL
 from .printing import Document, grid, pairs, say, say_json
 from .remote import (
     KEY_VARIABLE,
@@ -19,7 +24,7 @@ from .remote import (
     json_option,
     read_server,
 )
-from .sources import CONFIG, DEFAULT_FILE, store_url
+from .sources import CONFIG, DEFAULT_FILE, gather, store_url
 
 UNKNOWN_KEY = PROBLEM + "unknown-key"
 HEADS = ("id", "tenant", "scopes", "good", "created_at", "expires_at", "revoked_at")
@@ -106,7 +111,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_place
 
 
-@click.group(short_help="Make, list and revoke access keys.")
+@click.group(short_help="Make, list and revoke access keys; rotate data keys.")
 def keys() -> None:
     """Access keys, for servers with auth.mode = "keys". Whoever can open the store may make them, also while
     a server runs. With --server a key of scope operate is needed, and one tenant's has that tenant's only."""
@@ -157,3 +162,31 @@ def revoke(id: str, as_json: bool, place: Place) -> None:
         say_json(document)
     else:
         say(pairs({**document, "scopes": ",".join(document["scopes"])}))
+
+
+@keys.command("rotate-data", short_help="Bring data keys under a new master key.")
+@click.option(
+    "--config", CONFIG, metavar="FILE", help=f"The settings. Default: {DEFAULT_FILE}, if there is one."
+)
+@click.option("--store", metavar="URL", help="The store; without it the one of the settings.")
+@json_option
+def rotate_data(store: str | None, config: str | None, as_json: bool) -> None:
+    """Seals under the first of sealing.keys what is under another of them: the data keys in sealing.folder
+    and the secrets of endpoints. Servers may be at work, if they were started with both keys. When it has
+    said that it is done, the old master key can be taken out. Broken off, it is begun again."""
+    from ..assembly.sealing import rotate
+
+    settings = gather({STORE_URL.name: store, CONFIG: config}, os.environ, Path.cwd()).read()
+    shown = sys.stderr.isatty()
+
+    def told(what: str, done: int, count: int) -> None:
+        if shown:
+            click.echo(f"\r{what}: {done} of {count}\x1b[K", nl=False, err=True)
+
+    data_keys, endpoints = asyncio.run(rotate(settings, told=told))
+    if shown:
+        click.echo("\r\x1b[K", nl=False, err=True)
+    if as_json:
+        say_json({"data_keys": data_keys, "endpoints": endpoints})
+    else:
+        say(f"sealed anew: {data_keys} data keys, the secrets of {endpoints} endpoints")

@@ -17,6 +17,7 @@ from ..config import SettingError, Settings, settings
 from ..config.settings import AUTH_MODE, STORE_URL, TOP
 from ..config.table import Table
 from .certificates import check_certificates
+from .masters import read_masters
 
 DEFAULT_FILE = "restante.toml"
 PREFIX = "RESTANTE_"
@@ -43,6 +44,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         try:
             read = settings(self.raw)
             check_certificates(read)
+            read = read_masters(read, os.environ, Path.cwd())
         except SettingError as error:
             name = error.setting.partition("[")[0]
             origin = self.origins.get(name) or (f"in {self.file}" if self._in_file(name) else "")

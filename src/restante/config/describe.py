@@ -2,6 +2,7 @@
 
 from ..core.policy import Lookup, Retry, Route, Upstream
 from .kinds import spell_duration, spell_size
+from .sealing import describe_sealing
 from .settings import Settings
 from .webhooks import describe_webhooks
 
@@ -47,6 +48,7 @@ def describe(settings: Settings) -> dict[str, object]:
         role=settings.role.value,
         workers=settings.workers,
         auth={"mode": settings.auth_mode, "insecure": settings.insecure},
+        sealing=describe_sealing(settings.sealing),
         webhooks=describe_webhooks(policy.webhooks),
         upstreams={name: _upstream(upstream) for name, upstream in policy.upstreams.items()},
         routes=[_route(route) for route in policy.routes],

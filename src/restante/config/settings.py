@@ -23,6 +23,7 @@ from .address import (
 from .connections import CONNECTIONS, read_connections
 from .kinds import FLAG, RATE, SIZE, choice, code, span, spell_duration, whole
 from .routes import MASK, read_routes
+from .sealing import Sealing, read_sealing
 from .table import Section, Setting, Table
 from .upstreams import read_upstreams
 from .webhooks import read_webhooks
@@ -49,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     role: Role = Role.ALL
     workers: int = 1
+    sealing: Sealing | None = None  # None: everything is kept in clear
     policy: Policy
 
     @property
@@ -228,7 +230,7 @@ TOP = Section(
         ROLE,
         WORKERS,
     ),
-    tables=("upstream", "upstreams", "routes", "auth", "webhooks"),
+    tables=("upstream", "upstreams", "routes", "auth", "webhooks", "sealing"),
 )
 
 
@@ -250,9 +252,8 @@ def settings(raw: Mapping[str, object]) -> Settings:
         log_level=table.get(LOG_LEVEL),
         role=Role(table.get(ROLE)),
         workers=table.get(WORKERS),
-        policy=msgspec.structs.replace(
-            _policy(table), forget_credentials=auth.get(AUTH_MODE) == "passthrough"
-        ),
+        sealing=read_sealing(table.raw.get("sealing")),
+        policy=_policy(table),
     )
     _check_reach(read)
     _check_several(read)

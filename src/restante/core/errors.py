@@ -18,7 +18,8 @@
     │   ├── TooLate              409  no longer to be cancelled
     │   ├── NotNow               409  not as things stand
     │   ├── TooMany              409  a bound on what a tenant may have
-    │   └── Gone                 410  what it needs is past its retention
+    │   ├── Gone                 410  what it needs is past its retention
+    │   └── Unreadable           500  what is kept is not what was sealed
     ├── UpstreamError        an attempt without a complete answer; `sent` tells whether it may have gone out
     │   ├── Unreachable          no connection was made
     │   │   └── OutOfHandles         because this process may not open any more files
@@ -110,6 +111,13 @@ class Gone(Refused):
 
     status = 410
     title = "Gone"
+
+
+class Unreadable(Refused):
+    """What is kept was changed, or taken from elsewhere: it cannot be opened, and will not be by waiting."""
+
+    status = 500
+    title = "Unreadable"
 
 
 class BodyTooLarge(Refused):

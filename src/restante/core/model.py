@@ -165,6 +165,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     result: Result | None = None
     deliveries: tuple[Delivery, ...] = ()  # that tell of the events
+    request: Request | None = (
+        None  # the request with the header fields that are kept from then on; None: as they were
+    )
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -160,7 +160,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     connections: Connections = Connections()
     webhooks: Webhooks = Webhooks()
-    forget_credentials: bool = False  # those of a request are dropped as soon as it has ended
     strict: bool = False  # what no route matches is refused at accept
     accept_status: int = 202
     public_url: str | None = None  # the origin callers use, without a trailing slash; None: their Host

@@ -31,6 +31,7 @@ from ..core.policy import Upstream
 from ..core.status import Reading
 from .keyring import Forgetting, Keyring
 from .outbox import Outbox
+from .sealing import Sealable
 
 REQUEST_CHUNKS = 0
 """The attempt number under which a request's own large body is kept in chunks."""
@@ -92,7 +93,7 @@ class StoreHealth(msgspec.Struct, frozen=True):
     measures: tuple[Measure, ...]
 
 
-class Store(Outbox, Keyring, Forgetting, Protocol):
+class Store(Outbox, Keyring, Forgetting, Sealable, Protocol):
     """What remembers. Every write that returns is on disk; a write that raises did not happen.
 
     Raises `StoreUnavailable` where no write can be made (disk full, too many writes waiting, closed).
@@ -137,7 +138,7 @@ class Store(Outbox, Keyring, Forgetting, Protocol):
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
         """Applies each where the row still has `before`'s sequence and attempt: row, events, result,
-        deliveries.
+        deliveries, the request's header fields.
 
         False: somebody was faster, nothing was written for that change. Where a call's only change begins
         an attempt of what another process has claimed meanwhile, `MoveRefused` is raised instead. What is

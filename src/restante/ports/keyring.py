@@ -1,4 +1,4 @@
-"""What a store promises about access keys, and about credentials that it was given. Part of `Store`."""
+"""What a store promises about access keys. Part of `Store`."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -29,10 +29,6 @@ class Keyring(Protocol):
 
 
 class Forgetting(Protocol):
-    async def drop_credentials(self, keys: Sequence[int]) -> None:
-        """Takes `core.headers.CREDENTIALS` out of these requests' header fields. Again is no error."""
-        ...
-
     async def sweep_keys(self, before: int, limit: int) -> int:
         """Removes up to `limit` access keys that were revoked or expired before that moment; how many."""
         ...

@@ -20,6 +20,11 @@ class Departure(Protocol):
     def secret(self) -> bytes: ...
 
     @property
+    def sealing(self) -> bytes | None:
+        """The mark of whoever seals what is kept (`Store.sealing`)."""
+        ...
+
+    @property
     def last_key(self) -> int:
         """The largest row key that anything is kept under; 0 where there is nothing."""
         ...
@@ -89,9 +94,11 @@ class Arrival(Protocol):
 
     async def take_access_keys(self, keys: Sequence[AccessKey]) -> None: ...
 
-    async def finish(self, *, secret: bytes, last_key: int, paused: Set[str]) -> None:
-        """Commits. From then on ids made with `secret` are good here, keys go on behind `last_key`, and these
-        upstreams are paused."""
+    async def finish(
+        self, *, secret: bytes, last_key: int, paused: Set[str], sealing: bytes | None = None
+    ) -> None:
+        """Commits. From then on ids made with `secret` are good here, keys go on behind `last_key`, these
+        upstreams are paused, and what was sealed is opened with the same keys."""
         ...
 
     async def close(self) -> None: ...

@@ -20,6 +20,7 @@ from ..core.errors import (
     OutOfHandles,
     StoreUnavailable,
     Unreachable,
+    Unreadable,
     UpstreamError,
 )
 from ..core.forward import SPAN_BYTES, attempt_headers, events_headers, target
@@ -79,6 +80,9 @@ class Attempts:
         except StoreUnavailable as error:
             self._service.outage.met(error, f"transaction {transaction.id}")
             await self._let_go(transaction, SECOND)
+        except Unreadable:
+            log.error("transaction %s: what is kept of it cannot be read", transaction.id)
+            await self._let_go(transaction, self._policy.limits.lease)
         except Exception:
             # Ours to mend; until then its lease lapses and it is treated as interrupted.
             log.exception("transaction %s: the attempt broke", transaction.id)
@@ -105,8 +109,13 @@ class Attempts:
             return
         if transaction.phase is Phase.DEFERRED:
             raise MoveRefused(transaction.status, "begin", "the upstream will report its end")
-        if request is None:
-            (request,) = await self._store.requests([transaction.key])
+        try:
+            if request is None:
+                (request,) = await self._store.requests([transaction.key])
+        except Unreadable:
+            error = Unreachable("nothing was sent: the stored request cannot be read")
+            await self._not_reached(transaction, route, upstream, error, None)
+            return
         if request is None:
             raise MoveRefused(transaction.status, "begin", "its request is gone")
         try:
@@ -117,7 +126,7 @@ class Attempts:
             await self._let_go(transaction, SECOND)
             return
         except Unreachable as error:
-            await self._not_reached(transaction, route, upstream, error)
+            await self._not_reached(transaction, route, upstream, error, request)
             return
         try:
             marked = await self._mark(transaction, route)
@@ -180,7 +189,7 @@ class Attempts:
             finally:
                 answer.close()
         except UpstreamError as error:
-            await self._unanswered(marked, error, route, upstream)
+            await self._unanswered(marked, error, route, upstream, request)
             return
         asked = retry_after(first(result.headers, b"retry-after"), self._clock.now())
 
@@ -197,7 +206,7 @@ class Attempts:
                 retry_after=asked,
             )
 
-        settled = await self._settle(marked, decide)
+        settled = await self._settle(marked, decide, request)
         if result.body.inline is None and (settled is None or settled.result_status is None):
             await self._store.drop_chunks(marked.key, attempt)
 
@@ -225,7 +234,7 @@ class Attempts:
                 size=request.body.size,
                 timeout_seconds=min(upstream.timeout, left) / SECOND,
             )
-        except StoreUnavailable:
+        except (StoreUnavailable, Unreadable):
             raise UpstreamError("the stored request could not be read to its end", sent=True) from None
 
     def _events(self, marked: Transaction) -> Headers:
@@ -273,7 +282,12 @@ class Attempts:
     # -- without a complete answer
 
     async def _not_reached(
-        self, transaction: Transaction, route: Route, upstream: Upstream, error: Unreachable
+        self,
+        transaction: Transaction,
+        route: Route,
+        upstream: Upstream,
+        error: Unreachable,
+        request: Request | None,
     ) -> None:
         """No connection, so no mark either: the attempt begins and ends in one commit."""
 
@@ -283,7 +297,7 @@ class Attempts:
             begun = self._begin(current, attempt, route)
             return changes.join(begun, self._decide(begun.after, error, attempt, route, upstream))
 
-        await self._settle(transaction, decide)
+        await self._settle(transaction, decide, request)
 
     async def _interrupted(self, transaction: Transaction, route: Route, upstream: Upstream) -> None:
         """The attempt was under way when its process ended, or its lease lapsed."""
@@ -291,11 +305,17 @@ class Attempts:
         await self._unanswered(transaction, error, route, upstream)
 
     async def _unanswered(
-        self, marked: Transaction, error: UpstreamError, route: Route, upstream: Upstream
+        self,
+        marked: Transaction,
+        error: UpstreamError,
+        route: Route,
+        upstream: Upstream,
+        request: Request | None = None,
     ) -> None:
-        await self._settle(
-            marked, lambda current: self._decide(current, error, marked.attempt, route, upstream)
-        )
+        def decide(current: Transaction) -> Change:
+            return self._decide(current, error, marked.attempt, route, upstream)
+
+        await self._settle(marked, decide, request)
 
     def _decide(
         self, current: Transaction, error: UpstreamError, attempt: int, route: Route, upstream: Upstream
@@ -329,7 +349,10 @@ class Attempts:
     # -- the end
 
     async def _settle(
-        self, transaction: Transaction, decide: Callable[[Transaction], Change]
+        self,
+        transaction: Transaction,
+        decide: Callable[[Transaction], Change],
+        request: Request | None = None,
     ) -> Transaction | None:
         """Writes the end, however long the store takes: what is known must not be lost.
 
@@ -338,7 +361,7 @@ class Attempts:
         try:
             settled = await until_written(
                 self._service.outage,
-                lambda: self._service.change(transaction, decide),
+                lambda: self._service.change(transaction, decide, request=request),
                 what=f"the end of {transaction.id}",
             )
         except MoveRefused as refused:

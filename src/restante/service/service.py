@@ -33,6 +33,7 @@ from ..core.retention import has_result
 from ..ports import EVENTS, NUMBERS_GOOD, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from ..ports.courier import Courier
 from .bodies import Intake, read_body, take_request
+from .credentials import without_credentials
 from .draft import Draft, submission_of
 from .endpoints import Endpoints
 from .feed import Feed
@@ -306,9 +307,14 @@ class Service:
         )
 
     async def change(
-        self, transaction: Transaction, decide: Callable[[Transaction], Change | None]
+        self,
+        transaction: Transaction,
+        decide: Callable[[Transaction], Change | None],
+        *,
+        request: Request | None = None,
     ) -> Transaction:
         """Decide, apply, and again if somebody was faster. Returns how the transaction stands then.
+        `request` is its request, where that is at hand.
 
         `decide` looks at the transaction as it is now and may refuse by raising; a worker's decision
         carries its attempt's number, so that reading again never gets it around the fence.
@@ -317,7 +323,7 @@ class Service:
             change = decide(transaction)
             if change is None:
                 return transaction
-            if await self.apply(change):
+            if await self.apply(change, request=request):
                 return change.after
             (current,) = await self.store.look([transaction.id])
             if current is None:
@@ -325,11 +331,13 @@ class Service:
             transaction = current
         raise RestanteError(f"a change was overtaken {MAX_RACES} times")
 
-    async def apply(self, change: Change) -> bool:
+    async def apply(self, change: Change, *, request: Request | None = None) -> bool:
         """Applies one change, unless somebody was faster, and tells whoever waits for the transaction.
 
         Every change goes through here, and nothing else does.
         """
+        if change.after.status in TERMINAL:
+            change = await without_credentials(self.store, change, request)
         change = self.endpoints.with_deliveries(change)
         try:
             (applied,) = await self.store.apply([change])
@@ -339,21 +347,8 @@ class Service:
         if applied:
             if self.quotas.any:
                 self.quotas.changed(change)
-            try:
-                await self._forget_credentials(change.after)
-            finally:
-                self._tell(change)
+            self._tell(change)
         return applied
-
-    async def _forget_credentials(self, transaction: Transaction) -> None:
-        """In a commit of its own, before anybody is told of the end. What is left by a process that dies
-        in between, or by a store that is away, goes with the request (retention)."""
-        if not self.policy.forget_credentials or transaction.status not in TERMINAL:
-            return
-        try:
-            await self.store.drop_credentials([transaction.key])
-        except RestanteError as error:
-            log.warning("the credentials of %s are kept until its retention ends: %s", transaction.id, error)
 
     def _tell(self, change: Change) -> None:
         self.waiting.tell(change.after)
@@ -373,7 +368,6 @@ class Service:
                 await self.store.ping()
             (found,) = await self.store.look([change.before.id])
             if found is not None:
-                await self._forget_credentials(found)
                 self._tell(msgspec.structs.replace(change, after=found))
 
     async def expire(self, transaction: Transaction) -> Transaction:

@@ -145,10 +145,14 @@ class PostgresArrival:
     async def take_access_keys(self, keys: Sequence[AccessKey]) -> None:
         await self._rows("insert_access_keys", *columns([row_of(key) for key in keys], KEY_WIDTH))
 
-    async def finish(self, *, secret: bytes, last_key: int, paused: Set[str]) -> None:
+    async def finish(
+        self, *, secret: bytes, last_key: int, paused: Set[str], sealing: bytes | None = None
+    ) -> None:
         for upstream in paused:
             await self._rows("pause", text(upstream))
         await self._rows("replace_secret", secret)
+        if sealing is not None:
+            await self._rows("mark_sealing", sealing)
         await self._execute(QUERIES["restart_keys"].format(first=last_key + 1))
         try:
             await self._connection.execute("COMMIT", timeout=COMMIT_SECONDS)

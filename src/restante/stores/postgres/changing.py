@@ -14,8 +14,8 @@ from ...core.errors import MoveRefused, RestanteError, StoreUnavailable
 from ..codes import STATUSES
 from .database import Database
 from .lane import Job
-from .queries import TELLING
-from .rows import DELIVERY_WIDTH, EVENT_WIDTH, RESULT_WIDTH, STEP_WIDTH, Step, columns, joined
+from .queries import FORGETTING, TELLING
+from .rows import DELIVERY_WIDTH, EVENT_WIDTH, HEADERS_WIDTH, RESULT_WIDTH, STEP_WIDTH, Step, columns, joined
 from .trouble import Lost
 
 
@@ -92,9 +92,12 @@ class Changing:
             *columns([result for step in steps for result in step.results], RESULT_WIDTH),
         )
         told_of = [delivery for step in steps for delivery in step.deliveries]
-        name = "apply_changes" + TELLING if told_of else "apply_changes"
-        if told_of:
+        headers = [row for step in steps for row in step.headers]
+        name = "apply_changes" + (FORGETTING if headers else TELLING if told_of else "")
+        if told_of or headers:
             arguments = (*arguments, *columns(told_of, DELIVERY_WIDTH))
+        if headers:
+            arguments = (*arguments, *columns(headers, HEADERS_WIDTH))
 
         async def settle() -> dict[int, bool]:
             told = dict(await self._database.rows(name, *arguments, keys=keys))

@@ -1,12 +1,9 @@
-"""The part of the store that is about access keys and credentials (ports/keyring.py)."""
+"""The part of the store that is about access keys (ports/keyring.py)."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from ...core.access import EVERYBODY, AccessKey
-from ...core.headers import without_credentials
 from ..keyrows import BEHIND_ALL, Row, key_row, read_key
 from ..lookups import Lookups
 from .database import Database
@@ -14,8 +11,6 @@ from .rows import columns, read_text, text
 from .signals import Signals
 
 WIDTH = 7
-
-_pack = msgspec.msgpack.Encoder().encode
 
 
 class KeptKeys(Lookups):
@@ -47,14 +42,6 @@ class KeptKeys(Lookups):
         self._signals.keys()
         found = {key.id: key for key in map(key_of, rows)}
         return [found.get(id) for id in ids]
-
-    async def drop_credentials(self, keys: Sequence[int]) -> None:
-        for key, request in zip(keys, await self.requests(keys), strict=True):
-            if request is None:  # past its retention
-                continue
-            rest = without_credentials(request.headers)
-            if len(rest) < len(request.headers):
-                await self._database.rows("replace_request_headers", key, _pack(rest), keys=[key], again=True)
 
     async def sweep_keys(self, before: int, limit: int) -> int:
         return len(await self._database.rows("sweep_access_keys", before, limit, again=True))

@@ -16,53 +16,67 @@ from .places import place
 _WINDOWS = {":days": DAY_HOURS, ":hours": 1}
 """What in a text stands for two keys, and in partitions of how many hours the keys lie between them."""
 
-_PLACE = ":transactions"
+_PLACES = {":transactions": "transactions"}
 
 _TEXTS = 1024
 
 
 _DELIVERIES = re.compile(r":deliveries\((\w+), (\d+)\)")
 _NUMBER = re.compile(r"\$(\d+)")
+_FORGETTING = re.compile(r":forgetting\((\w+), (\d+)\)")
 TELLING = "_telling"
 """The end of the names of statements that write deliveries with what these tell of."""
+FORGETTING = "_forgetting"
+"""The end of the names of those that do, and replace header fields of requests as well."""
 
 
 def _told(queries: dict[str, str]) -> dict[str, str]:
-    """Each statement that may write deliveries twice: with them, and without a word of them."""
-    part = queries.pop("deliveries")
+    """Each statement that may do more in several texts, so that it says no word of what it does not."""
+    deliveries, headers = queries.pop("deliveries"), queries.pop("headers")
     for name, text in list(queries.items()):
-        found = _DELIVERIES.search(text)
-        if found is None:
+        telling, forgetting = _DELIVERIES.search(text), _FORGETTING.search(text)
+        if telling is None:
             continue
-        before = int(found[2]) - 1
-        pieces = _NUMBER.split(part)
-        pieces[1::2] = [f"${before + int(number)}" for number in pieces[1::2]]
-        own = "".join(pieces).replace(":written", found[1])
-        queries[name] = text.replace(found[0], "")
-        queries[name + TELLING] = text.replace(found[0], f", told AS (\n{own}\n)")
+        told = f", told AS (\n{_part(deliveries, telling)}\n)"
+        if forgetting is not None:
+            forgot = f", forgot AS (\n{_part(headers, forgetting)}\n)"
+            queries[name + FORGETTING] = text.replace(telling[0], told).replace(forgetting[0], forgot)
+            text = text.replace(forgetting[0], "")
+        queries[name] = text.replace(telling[0], "")
+        queries[name + TELLING] = text.replace(telling[0], told)
     return queries
+
+
+def _part(text: str, found: re.Match[str]) -> str:
+    """The text as a part of another: about what that has written, its parameters numbered from there."""
+    before = int(found[2]) - 1
+    pieces = _NUMBER.split(text)
+    pieces[1::2] = [f"${before + int(number)}" for number in pieces[1::2]]
+    return "".join(pieces).replace(":written", found[1])
 
 
 QUERIES = _told(read_statements(Path(__file__).with_name("queries.sql")))
 
-_OPEN = {
-    name: next((one for one in (*_WINDOWS, _PLACE) if one in text), "") for name, text in QUERIES.items()
-}
+_OPEN = {name: tuple(one for one in (*_WINDOWS, *_PLACES) if one in text) for name, text in QUERIES.items()}
 """What in each text stands for something else; in most nothing does."""
 
 
 def query(name: str, keys: Sequence[int] = ()) -> str:
     """The text of a statement about these keys; of none: about all there are."""
-    match _OPEN[name]:
-        case "":
-            return QUERIES[name]
-        case ":transactions":
-            return _filled(name, place("transactions", keys))
-        case window:
-            first, last = within(keys, _WINDOWS[window])
-            return _filled(name, f"{first} AND {last}")
+    there = _OPEN[name]
+    return _filled(name, tuple(_meaning(one, keys) for one in there)) if there else QUERIES[name]
+
+
+def _meaning(one: str, keys: Sequence[int]) -> str:
+    if one in _PLACES:
+        return place(_PLACES[one], keys)
+    first, last = within(keys, _WINDOWS[one])
+    return f"{first} AND {last}"
 
 
 @lru_cache(maxsize=_TEXTS)
-def _filled(name: str, what: str) -> str:
-    return QUERIES[name].replace(_OPEN[name], what)
+def _filled(name: str, meanings: tuple[str, ...]) -> str:
+    text = QUERIES[name]
+    for one, meaning in zip(_OPEN[name], meanings, strict=True):
+        text = text.replace(one, meaning)
+    return text

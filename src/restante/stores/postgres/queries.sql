@@ -148,7 +148,7 @@ WITH changes AS MATERIALIZED (
     INSERT INTO restante.feed (tenant, key, id, behind, last, at)
     SELECT moved.tenant, moved.key, moved.id, changes.behind, changes.sequence, changes.updated_at
     FROM moved JOIN changes ON changes.key = moved.key WHERE changes.behind IS NOT NULL
-):deliveries(moved, 30)
+):deliveries(moved, 30):forgetting(moved, 46)
 SELECT key, true FROM moved UNION ALL SELECT key, false FROM locked WHERE NOT ours
 
 -- name: events_at
@@ -268,6 +268,16 @@ FROM restante.keys, restante.blocks
 
 -- name: replace_secret
 UPDATE restante.meta SET secret = $1
+
+-- name: sealing
+SELECT sealing FROM restante.meta
+
+-- name: mark_sealing
+-- Unless there is a mark already.
+UPDATE restante.meta SET sealing = $1 WHERE sealing IS NULL
+
+-- name: keeps_from_before
+SELECT EXISTS (SELECT 1 FROM restante.transactions WHERE created_at < $1)
 
 -- name: restart_keys
 -- For a version that counts its keys. Unlike setval(), this is undone with its transaction.
@@ -662,6 +672,11 @@ SELECT * FROM unnest(
 )
 WHERE d.key IN (SELECT key FROM :written)
 
+-- name: headers
+-- Part of other statements: the header fields that are kept of requests from now on.
+UPDATE restante.requests AS r SET headers = h.headers FROM unnest($1::bigint[], $2::bytea[]) AS h (key, headers)
+WHERE r.key = h.key AND r.key BETWEEN :hours AND h.key IN (SELECT key FROM :written)
+
 -- name: post
 -- Deliveries that tell of no transaction.
 INSERT INTO restante.deliveries (
@@ -899,6 +914,3 @@ GROUP BY t.tenant, t.upstream
 DELETE FROM restante.access_keys WHERE id IN (
     SELECT id FROM restante.access_keys WHERE least(revoked_at, expires_at) < $1 LIMIT $2
 ) RETURNING id
-
--- name: replace_request_headers
-UPDATE restante.requests SET headers = $2 WHERE key = $1 AND key BETWEEN :hours

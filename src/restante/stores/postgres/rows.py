@@ -28,6 +28,7 @@ STEP_WIDTH = 16
 EVENT_WIDTH = 7
 RESULT_WIDTH = 6
 DELIVERY_WIDTH = 16
+HEADERS_WIDTH = 2
 LANE, DUE_AT = 3, 12
 PROGRESS_WIDTH = 8
 FEED_WIDTH = 7
@@ -74,6 +75,7 @@ class Step(msgspec.Struct):
     events: list[Row]
     results: list[Row]
     deliveries: list[Row]
+    headers: list[Row]  # of the request, from then on: key and bytes
     behind: int | None  # of its entry in the feed; None: it makes none
     finishes: bool
     holds: bool  # SENDING afterwards
@@ -123,6 +125,7 @@ def step_of(change: Change, hold: int | None) -> Step:
         [spelling.event(before.key, event) for event in change.events],
         [result_row(before.key, result)] if result else [],
         [spelling.delivery(delivery) for delivery in change.deliveries],
+        [(before.key, headers_bytes(change.request.headers))] if change.request else [],
         span[0] if span else None,
         status >= FINISHED > STATUS[before.status],
         after.phase is Phase.SENDING,
@@ -139,6 +142,7 @@ def joined(first: Step, second: Step) -> Step:
         events=first.events + second.events,
         results=first.results + second.results,
         deliveries=first.deliveries + second.deliveries,
+        headers=second.headers or first.headers,
         behind=second.behind if first.behind is None else first.behind,
         finishes=first.finishes or second.finishes,
     )

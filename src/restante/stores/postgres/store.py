@@ -66,6 +66,7 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
     def __init__(self, pool: Pool, limits: Limits) -> None:
         self._pool = pool
         self._secret = b""
+        self._sealing: bytes | None = None
         self._piece = limits.chunk
         self._closed = False
         self._searching = asyncio.Semaphore(SEARCHES)
@@ -107,6 +108,7 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
             await store._nodes.enter()
             # Not before: nobody moves a store, and its secret, into a database that a server has entered.
             store._secret = await store._database.value("secret", again=True)
+            store._sealing = await store._database.value("sealing", again=True)
             await store._outbox.adopt()
         except BaseException as error:
             if store._nodes.node:
@@ -120,6 +122,10 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
     @property
     def secret(self) -> bytes:
         return self._secret
+
+    @property
+    def sealing(self) -> bytes | None:
+        return self._sealing
 
     @property
     def queued(self) -> int:
@@ -240,6 +246,12 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
         for body in await self._bulk.do("purge", (sweeps, keys), size=DROP_BYTES):
             await self.drop_chunks(*body)
 
+    async def mark_sealing(self, mark: bytes) -> bytes:
+        await self._database.rows("mark_sealing", mark, again=True)
+        there: bytes = await self._database.value("sealing", again=True)
+        self._sealing = there
+        return there
+
     async def ping(self) -> None:
         if self._database.condition.full:  # a probe needs no room
             raise StoreUnavailable("The database's disk is full.", retry_after_seconds=RETRY_SECONDS)
@@ -283,6 +295,10 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
     async def next_lapse(self, until: int) -> int | None:
         moment: int | None = await self._database.value("next_lapse", until, again=True)
         return moment
+
+    async def keeps_from_before(self, moment: int) -> bool:
+        kept: bool = await self._database.value("keeps_from_before", moment, again=True)
+        return kept
 
     async def find(self, query: Query) -> list[Transaction]:
         async with self._searching:

@@ -29,6 +29,7 @@ def apply_together(database: Database, jobs: list[Job]) -> bool:
     results: list[Row] = []
     deliveries: list[Row] = []
     feed: list[Row] = []
+    headers: list[Row] = []
     for step in merged.values():
         row = (step.key, *step.start, *step.end)
         if step.sweep_at is None:
@@ -39,9 +40,11 @@ def apply_together(database: Database, jobs: list[Job]) -> bool:
         results += step.results
         deliveries += step.deliveries
         feed += step.feed
+        headers += step.headers
     if not database.many("apply_changes", plain) or not database.many("apply_changes_and_sweeps", moved):
         return False
     _insert(database, events, results, deliveries, feed)
+    _replace(database, headers)
     for job in jobs:
         job.value = [True] * len(job.what)
     return True
@@ -58,6 +61,7 @@ def apply_alone(database: Database, job: Job) -> bool:
             done = database.many("apply_changes_and_sweeps", [(*row, step.sweep_at)])
         if done:
             _insert(database, step.events, step.results, step.deliveries, step.feed)
+            _replace(database, step.headers)
         applied.append(done)
     job.value = applied
     return True
@@ -72,6 +76,7 @@ def _joined(first: Step, second: Step) -> Step:
         results=first.results + second.results,
         deliveries=first.deliveries + second.deliveries,
         feed=first.feed + second.feed,
+        headers=second.headers or first.headers,
     )
 
 
@@ -85,3 +90,9 @@ def _insert(
     for key, _, _, _, body, attempt in results:
         if body is None:
             database.run("delete_loose", (key, attempt))
+
+
+def _replace(database: Database, headers: list[Row]) -> None:
+    """Of requests that are past their retention nothing is left to replace."""
+    for row in headers:
+        database.run("replace_request_headers", row)

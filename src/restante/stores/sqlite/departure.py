@@ -79,6 +79,11 @@ class SQLiteDeparture:
         return secret
 
     @property
+    def sealing(self) -> bytes | None:
+        mark: bytes | None = self._database.value("sealing")
+        return mark
+
+    @property
     def last_key(self) -> int:
         return int(self._database.value("last_key"))
 

@@ -1,8 +1,9 @@
-"""Access keys and credentials (ports/keyring.py): in the store, and, of keys, beside it.
+"""Access keys (ports/keyring.py): in the store, and beside it.
 
-A key may be made or revoked while a server has the file: that is one small transaction of its own, for which
-SQLite's own locks are enough, and servers look at the keys they know again and again. All else in the file is
-the server's alone.
+A key may be made or revoked while a server has the file, and an endpoint's secrets sealed anew: that is one
+small transaction of its own, for which SQLite's own locks are enough; servers look at the keys they know
+again and again, and change an endpoint only from the version that they know. All else in the file is the
+server's alone.
 """
 
 import os
@@ -13,11 +14,11 @@ import apsw
 import msgspec
 
 from ...core.access import EVERYBODY, AccessKey
+from ...core.endpoint import Endpoint
 from ...core.errors import SettingError
-from ...core.headers import without_credentials
-from ...core.model import Headers
 from ..keyrows import BEHIND_ALL, Row, key_row, read_key
 from ..lookups import Lookups
+from . import outbox
 from .database import Database, wrong
 from .migrate import APPLICATION, migrations
 from .opening import refused
@@ -26,11 +27,6 @@ from .worker import ROW, Worker
 CACHE_KIB = 256
 
 _json = msgspec.json.Encoder().encode
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(Headers).decode
-
-SETTLING_PATIENCE = 2
-"""What ends work is refused later than what begins it."""
 
 Revoking = tuple[list[str], str, int]
 """Ids, tenant, moment."""
@@ -64,17 +60,6 @@ def page(database: Database, tenant: str, after: str | None, limit: int) -> list
     return [read_key(row) for row in rows]
 
 
-def drop_credentials(database: Database, keys: list[int]) -> None:
-    for key in keys:
-        packed = database.value("request_headers", (key,))
-        if packed is None:  # past its retention
-            continue
-        headers = _unpack(packed)
-        rest = without_credentials(headers)
-        if len(rest) < len(headers):
-            database.run("replace_request_headers", (_pack(rest), key))
-
-
 def sweep(database: Database, what: tuple[int, int]) -> int:
     return database.run("sweep_access_keys", what)
 
@@ -99,9 +84,6 @@ class KeptKeys(Lookups):
         rows: list[Any] = await self._write.do("revoke_keys", (list(ids), tenant, now))
         return [None if row is None else read_key(row) for row in rows]
 
-    async def drop_credentials(self, keys: Sequence[int]) -> None:
-        await self._write.do("drop_credentials", list(keys), patience=SETTLING_PATIENCE)
-
     async def sweep_keys(self, before: int, limit: int) -> int:
         swept: int = await self._write.do("sweep_keys", (before, limit))
         return swept
@@ -113,6 +95,7 @@ class FileKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.secret: bytes = database.value("secret")
+        self.sealing: bytes | None = database.value("sealing")
 
     @classmethod
     def open(cls, path: str) -> "FileKeys | None":
@@ -149,6 +132,13 @@ class FileKeys:
     async def revoke_keys(self, ids: Sequence[str], *, tenant: str, now: int) -> list[AccessKey | None]:
         rows = self._commit(revoke, (list(ids), tenant, now))
         return [None if row is None else read_key(row) for row in rows]
+
+    async def endpoints(self) -> list[Endpoint]:
+        return outbox.endpoints(self._database)
+
+    async def keep_endpoint(self, endpoint: Endpoint, *, most: int) -> bool:
+        kept: bool = self._commit(outbox.keep_endpoint, (*outbox.endpoint_row(endpoint), most))
+        return kept
 
     async def close(self) -> None:
         self._database.close()

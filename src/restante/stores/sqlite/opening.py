@@ -32,6 +32,7 @@ class OpenFile(msgspec.Struct, kw_only=True):
     lock: int
     databases: list[Database]  # the writer's first
     secret: bytes
+    sealing: bytes | None
     memory: Memory
     loose: list[tuple[int, int]]  # bodies that nothing refers to: key, attempt
 
@@ -60,6 +61,7 @@ def open_file(path: str, *, vfs: str | None) -> OpenFile:
             lock=lock,
             databases=databases,
             secret=writer.value("secret"),
+            sealing=writer.value("sealing"),
             memory=Memory(queued=Queued(queued), next_key=writer.value("last_key") + 1),
             loose=[(row[0], row[1]) for row in writer.rows("all_loose")],
         )

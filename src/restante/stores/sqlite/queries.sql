@@ -142,6 +142,17 @@ UPDATE transactions SET sweep_at = c.column2 FROM (VALUES (?, ?)) AS c WHERE key
 -- name: secret
 SELECT secret FROM meta
 
+-- name: sealing
+SELECT sealing FROM meta
+
+-- name: mark_sealing
+-- Unless there is a mark already.
+UPDATE meta SET sealing = ? WHERE sealing IS NULL
+
+-- name: oldest
+-- Of the first key. Numbers are used within an hour of being taken, so none was accepted earlier than an hour before.
+SELECT created_at FROM transactions WHERE key = (SELECT min(key) FROM transactions)
+
 -- name: insert_meta
 INSERT INTO meta (secret, probes) VALUES (?, 0)
 
@@ -470,9 +481,6 @@ WHERE id < ? ORDER BY id DESC LIMIT ?
 -- name: revoke_access_key
 UPDATE access_keys SET revoked_at = coalesce(revoked_at, ?3) WHERE id = ?1 AND ?2 IN (tenant, '*')
 RETURNING id, digest, tenant, scopes, created_at, expires_at, revoked_at
-
--- name: request_headers
-SELECT headers FROM requests WHERE key = ?
 
 -- name: replace_request_headers
 UPDATE requests SET headers = ? WHERE key = ?

@@ -64,6 +64,7 @@ class Step(msgspec.Struct, array_like=True):
     feed: list[Row]
     finishes: bool
     holds: bool  # SENDING afterwards
+    headers: list[Row]  # of the request, from then on: bytes and key
 
 
 def entry_of(submission: Submission) -> Entry:
@@ -96,6 +97,7 @@ def step_of(change: Change) -> Step:
         feed_rows(change),
         status >= FINISHED > STATUS[before.status],
         after.phase is Phase.SENDING,
+        [(headers_bytes(change.request.headers), before.key)] if change.request else [],
     )
 
 

@@ -20,7 +20,7 @@ from ...core.model import (
 )
 from ...core.policy import Limits
 from ...core.status import Reading
-from ...ports import StoreHealth, Told
+from ...ports import NUMBERS_GOOD, StoreHealth, Told
 from .accepting import FRESH, REUSED
 from .apart import Apart, Child
 from .disk import Disk
@@ -88,6 +88,10 @@ class SQLiteStore(Posting, KeptKeys):
     @property
     def secret(self) -> bytes:
         return self._opened.secret
+
+    @property
+    def sealing(self) -> bytes | None:
+        return self._opened.sealing
 
     @property
     def queued(self) -> int:
@@ -195,6 +199,11 @@ class SQLiteStore(Posting, KeptKeys):
         for body in await self._write.do("purge", (sweeps, keys)):
             await self.drop_chunks(*body)
 
+    async def mark_sealing(self, mark: bytes) -> bytes:
+        there: bytes = await self._write.do("mark", mark)
+        self._opened.sealing = there
+        return there
+
     async def ping(self) -> None:
         await self._write.do("probe", None)
 
@@ -235,6 +244,10 @@ class SQLiteStore(Posting, KeptKeys):
     async def next_lapse(self, until: int) -> int | None:
         moment: int | None = await self._turn.do("next_lapse", (until,))
         return moment
+
+    async def keeps_from_before(self, moment: int) -> bool:
+        oldest: int | None = await self._turn.do("oldest", ())
+        return oldest is not None and oldest - NUMBERS_GOOD < moment
 
     async def find(self, query: Query) -> list[Transaction]:
         found: list[Transaction] = await self._search.do("find", query)

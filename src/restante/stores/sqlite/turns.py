@@ -32,7 +32,7 @@ Lines = dict[str, list[int]]
 
 
 class Turns:
-    """Answers claim, next_due, paused, lapsed and next_lapse, one after the other."""
+    """Answers claim, next_due, paused, oldest, lapsed and next_lapse, one after the other."""
 
     def __init__(self, database: Database, memory: Memory) -> None:
         self._database = database
@@ -61,6 +61,8 @@ class Turns:
             case "paused":
                 (names,) = read_rows(f"[{self._database.value('paused')}]")
                 return frozenset(names)
+            case "oldest":
+                return self._database.value("oldest")
             case "next_lapse":
                 return self._database.value("next_lapse", what)
             case _:

@@ -42,8 +42,8 @@ class Writer:
             "purge": (tuple[removing.Sweeps, removing.Keys], self._alone(removing.purge)),
             "add_keys": (list[Row], self._alone(keyring.add)),
             "revoke_keys": (keyring.Revoking, self._alone(keyring.revoke)),
-            "drop_credentials": (list[int], self._alone(keyring.drop_credentials)),
             "sweep_keys": (tuple[int, int], self._alone(keyring.sweep)),
+            "mark": (bytes, self._alone(self._mark)),
             "probe": (None, self._alone(self._probe)),
             "pause": (tuple[str, str], self._alone(self._pause)),
             "chunk": (tuple[int, int, int, bytes], self._alone(self._write_chunk)),
@@ -169,6 +169,12 @@ class Writer:
     def _pause(database: Database, what: tuple[str, str]) -> None:
         name, upstream = what
         database.run(name, (upstream,))
+
+    @staticmethod
+    def _mark(database: Database, mark: bytes) -> bytes:
+        database.run("mark_sealing", (mark,))
+        there: bytes = database.value("sealing")
+        return there
 
     def _probe(self, database: Database, what: None) -> None:
         database.run("probe")

@@ -1,0 +1,33 @@
+"""What a store promises to whoever seals what is kept in it, from outside. Part of `Store`."""
+
+from typing import Protocol
+
+from ..core.endpoint import Endpoint
+
+
+class Sealable(Protocol):
+    @property
+    def sealing(self) -> bytes | None:
+        """The mark of whoever seals what is kept here; None: it is in clear. As it was when this was opened,
+        or as `mark_sealing` left it."""
+        ...
+
+    async def mark_sealing(self, mark: bytes) -> bytes:
+        """Leaves the mark, unless there is one; the one that is there then."""
+        ...
+
+    async def keeps_from_before(self, moment: int) -> bool:
+        """Whether a transaction is kept that was accepted before `moment`; where it was up to an hour after,
+        that may be said as well."""
+        ...
+
+
+class Resealing(Protocol):
+    """A store, or a way to it beside the server that has it, in which secrets come under another key."""
+
+    @property
+    def sealing(self) -> bytes | None: ...
+
+    async def endpoints(self) -> list[Endpoint]: ...
+
+    async def keep_endpoint(self, endpoint: Endpoint, *, most: int) -> bool: ...

@@ -1,0 +1,2 @@
+-- Left by whoever seals what is kept here, so that nobody reads or writes it without the keys. NULL: it is in clear.
+ALTER TABLE restante.meta ADD COLUMN sealing bytea;
