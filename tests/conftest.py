@@ -2,10 +2,44 @@
 
 import gc
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from .postgres import Server
+
+TESTS = Path(__file__).parent
+
+APART = (
+    "e2e/",
+    "cli/test_demo.py",
+    "cli/test_migrate.py",
+    "cli/test_serve.py",
+    "cli/test_transactions.py",
+    "sealing/",
+)
+"""Here servers are started as a user does."""
+
+QUICK = {
+    "e2e/test_kill.py",
+    "e2e/test_seed_000.py",
+    "e2e/test_seed_004.py",
+    "stores/postgres/test_feed.py",
+    "stores/test_accept.py",
+}
+"""These are for `make check` all the same."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs a database server, what starts one of ours, and what is kept in other ways than in SQLite by
+    this process, is for `make check-slow`, but for a few."""
+    for item in items:
+        place = item.path.relative_to(TESTS).as_posix()
+        way = item.name.partition("[")[2].partition("-")[0].rstrip("]")
+        other = way in ("postgres", "apart", "sealed") or "postgres" in getattr(item, "fixturenames", ())
+        if place not in QUICK and (place.startswith(APART) or other):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 
 def rows(all_of_them: Iterable[Any], *, quick: Callable[[Any], bool]) -> list[Any]:
-    """For `parametrize`. At least one is `quick`, so that no law is without a test in `make check`."""
+    """For `parametrize`. At least one is `quick`."""
     every = list(all_of_them)
     assert any(quick(row) for row in every)
     return [row if quick(row) else _slow(row) for row in every]
