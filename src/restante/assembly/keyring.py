@@ -6,19 +6,16 @@ returns.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 from ..core.access import EVERYBODY, read_wish
 from ..core.clock import SECOND
 from ..core.errors import BadRequest, SettingError
-from ..core.policy import Limits
 from ..dialects import keys as spelling
 from ..outbound import SystemChance, SystemClock
-from ..ports.keyring import Keyring
 from ..service.keys import FRESH, Keys
-from .store import SQLITE, open_store
+from .beside import opened_beside
 
 PAGE = 100
 
@@ -33,7 +30,7 @@ def create(url: str, *, tenant: str, scopes: list[str], expires: str | None) -> 
         raise SettingError(error.field, error.message.removeprefix(f"{error.field} ")) from None
 
     async def work() -> Document:
-        async with _opened(url) as store:
+        async with opened_beside(url, make=True) as store:
             keys = Keys(store=store, clock=SystemClock(), chance=SystemChance())
             key, shown = await keys.make(tenant=wish.tenant, scopes=wish.scopes, span=wish.span)
         return {**spelling.one(key, now=key.created_at), "key": shown}
@@ -45,7 +42,7 @@ def pages(url: str, *, tenant: str | None) -> Iterator[list[Document]]:
     """All of a tenant's, or of all, newest first."""
 
     async def work(after: str | None) -> list[Document]:
-        async with _opened(url) as store:
+        async with opened_beside(url, make=True) as store:
             found = await store.list_keys(tenant or EVERYBODY, after=after, limit=PAGE)
         return [spelling.one(key, now=SystemClock().now()) for key in found]
 
@@ -62,7 +59,7 @@ def revoke(url: str, id: str) -> Document | None:
 
     async def work() -> Document | None:
         now = SystemClock().now()
-        async with _opened(url) as store:
+        async with opened_beside(url, make=True) as store:
             (key,) = await store.revoke_keys([id], tenant=EVERYBODY, now=now)
             if key is None:
                 return None
@@ -70,28 +67,3 @@ def revoke(url: str, id: str) -> Document | None:
         return spelling.one(key, now=now)
 
     return asyncio.run(work())
-
-
-@asynccontextmanager
-async def _opened(url: str) -> AsyncIterator[Keyring]:
-    """The keys of the store at `url`, which is made, or brought up to this version, if need be."""
-    if not url.startswith(SQLITE):
-        store = await open_store(url, limits=Limits())
-        try:
-            yield store
-        finally:
-            await store.close()
-        return
-    from ..stores.sqlite.keyring import FileKeys
-
-    path = url.removeprefix(SQLITE)
-    beside = FileKeys.open(path)
-    if beside is None:
-        await (await open_store(url, limits=Limits())).close()
-        beside = FileKeys.open(path)
-    if beside is None:
-        raise SettingError("store", "it cannot be brought up to this version")
-    try:
-        yield beside
-    finally:
-        await beside.close()

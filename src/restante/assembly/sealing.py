@@ -4,17 +4,14 @@ The store has a mark that only the right folder can read. So a server with anoth
 with one line, and neither reads nor writes anything.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from ..config import Settings
 from ..core.errors import SettingError
-from ..core.policy import Limits
 from ..outbound import SystemClock
 from ..ports import Clock, Store
-from ..ports.sealing import Resealing
 from ..sealing import KeyFolder, Mark, Masters, Ring, check_endpoint, seal_endpoints, sealed
-from .store import SQLITE, open_store
+from .beside import opened_beside
 
 Told = Callable[[str, int, int], None]
 """What is being done, how far it is, and how far it goes."""
@@ -58,7 +55,7 @@ async def rotate(settings: Settings, *, told: Told = lambda what, done, count: N
     masters = Masters(settings.sealing.masters)
     folder = KeyFolder(settings.sealing.folder, masters)
     folder.check()
-    async with _beside(settings.store) as store:
+    async with opened_beside(settings.store, make=False) as store:
         if store.sealing is None:
             raise SettingError(
                 "store", "nothing in it is sealed; a server does that when it starts with these keys"
@@ -71,24 +68,3 @@ async def rotate(settings: Settings, *, told: Told = lambda what, done, count: N
             store, masters, told=lambda done, count: told("endpoints", done, count)
         )
     return keys, endpoints
-
-
-@asynccontextmanager
-async def _beside(url: str) -> AsyncIterator[Resealing]:
-    """The store at `url`, whether or not a server has it."""
-    if not url.startswith(SQLITE):
-        store = await open_store(url, limits=Limits())
-        try:
-            yield store
-        finally:
-            await store.close()
-        return
-    from ..stores.sqlite.keyring import FileKeys
-
-    beside = FileKeys.open(url.removeprefix(SQLITE))
-    if beside is None:
-        raise SettingError("store", "there is no such file, or it is of another version: restante migrate")
-    try:
-        yield beside
-    finally:
-        await beside.close()
