@@ -8,12 +8,13 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from restante.core.errors import RestanteError, SettingError, StoreUnavailable
 from restante.core.policy import Limits
 from restante.stores.sqlite import SQLiteStore
-from restante.stores.sqlite.apart import Apart
+from restante.stores.sqlite.apart import AHEAD, ENOUGH, Apart, Inbox, framed
 
 from ... import forked
 from ..samples import a_submission, accepted, now_is
@@ -107,3 +108,31 @@ async def test_what_is_larger_than_any_buffer_comes_over_whole(apart: SQLiteStor
     await asyncio.gather(*[apart.write_chunk(7, 0, place, piece) for place, piece in enumerate(pieces)])
     for place, piece in enumerate(pieces):
         assert await apart.read_chunk(7, 0, place) == piece
+
+
+async def test_groups_are_sent_ahead_and_each_gets_its_own_answers(apart: SQLiteStore) -> None:
+    submissions = [await a_submission(apart) for _ in range(3 * ENOUGH)]
+    before = apart.commits
+    first = [asyncio.ensure_future(apart.accept([each])) for each in submissions[: 2 * ENOUGH]]
+    await asyncio.sleep(0)
+    assert apart.commits - before == 2 and not any(each.done() for each in first)
+    answers = await asyncio.gather(*first, *(apart.accept([each]) for each in submissions[2 * ENOUGH :]))
+    assert [one.transaction.id for (one,) in answers] == [each.transaction.id for each in submissions]
+    assert None not in await apart.look([each.transaction.id for each in submissions])
+
+
+async def test_no_more_than_so_many_groups_are_sent_ahead(apart: SQLiteStore) -> None:
+    submissions = [await a_submission(apart) for _ in range((AHEAD + 2) * ENOUGH)]
+    before = apart.commits
+    waiting = [asyncio.ensure_future(apart.accept([each])) for each in submissions]
+    await asyncio.sleep(0)
+    assert apart.commits - before == AHEAD
+    await asyncio.gather(*waiting)
+
+
+def test_messages_are_taken_apart_wherever_they_were_cut() -> None:
+    stream = b"".join(framed(text) for text in ("a", "b" * 300, ""))
+    for cut in range(len(stream) + 1):
+        inbox = Inbox()
+        messages = inbox.add(stream[:cut]) + inbox.add(stream[cut:])
+        assert [msgspec.msgpack.decode(message) for message in messages] == ["a", "b" * 300, ""]

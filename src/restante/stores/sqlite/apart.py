@@ -1,6 +1,7 @@
 """The writer in a process of its own (child.py): a second core, and an interpreter nobody else asks for.
 
-A group goes over as one message, its answers come back as one, and both sides run at once. What goes over
+A group goes over as one message, its answers come back as one, and both sides run at once: some groups are
+sent ahead, so that the child need not wait for this process between two commits. What goes over
 is rows already, so that spelling it is all it costs. The lock on the file goes along: it is free again
 only when neither process is there any more.
 
@@ -16,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from typing import cast
 
@@ -24,8 +26,12 @@ import msgspec
 from ...core.errors import RestanteError, SettingError, StoreUnavailable
 from .worker import Group
 
-ENOUGH = 32
+ENOUGH = 16
 """Jobs that are sent without waiting for more: this process goes on while the child writes them."""
+
+AHEAD = 4
+"""Groups that are sent before the first of them is answered. What the child finds when it has made a commit
+goes into the next one."""
 
 START_SECONDS = 30.0
 
@@ -75,6 +81,28 @@ def framed(message: object) -> bytes:
     return len(encoded).to_bytes(LENGTH, "big") + encoded
 
 
+class Inbox:
+    """Makes messages of what comes over."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def add(self, data: bytes) -> list[bytes]:
+        """The messages that are complete with these bytes."""
+        received = self._bytes
+        received += data
+        messages = []
+        begin = 0
+        while len(received) >= begin + LENGTH:
+            end = begin + LENGTH + int.from_bytes(received[begin : begin + LENGTH], "big")
+            if len(received) < end:
+                break
+            messages.append(bytes(received[begin + LENGTH : end]))
+            begin = end
+        del received[:begin]
+        return messages
+
+
 class Child:
     """A process that was started, and does not know yet what for."""
 
@@ -109,13 +137,13 @@ class Apart(asyncio.Protocol):
     """Made by `start`. `broken` is called where the child has ended by itself."""
 
     enough: int | None = ENOUGH
+    ahead: int = AHEAD
 
     def __init__(self, child: Child, broken: Callable[[], None]) -> None:
         self._child = child
         self._broken = broken
-        self._received = bytearray()
-        self._group: Group = []
-        self._done: Callable[[Group], None] | None = None
+        self._inbox = Inbox()
+        self._given: deque[tuple[Group, Callable[[Group], None]]] = deque()
         self._closing = False
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
@@ -146,7 +174,7 @@ class Apart(asyncio.Protocol):
         return apart
 
     def give(self, group: Group, done: Callable[[Group], None]) -> None:
-        self._group, self._done = group, done
+        self._given.append((group, done))
         self._transport.write(framed([(job.kind, job.what) for job in group]))
 
     async def close(self) -> None:
@@ -161,21 +189,14 @@ class Apart(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        received = self._received
-        received += data
-        if len(received) < LENGTH:
-            return
-        length = LENGTH + int.from_bytes(received[:LENGTH], "big")
-        if len(received) < length:  # a group at a time: nothing is behind it
-            return
-        answers = _decode(received[LENGTH:length])
-        received.clear()
-        for said in answers.said:
-            log.log(said.level, "%s", said.text)
-        if self._done is None:
-            self._ready.set_result(None)
-        else:
-            self._answered(answers, self._done)
+        for message in self._inbox.add(data):
+            answers = _decode(message)
+            for said in answers.said:
+                log.log(said.level, "%s", said.text)
+            if self._ready.done():
+                self._answered(answers)
+            else:
+                self._ready.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended.set_result(None)
@@ -187,8 +208,8 @@ class Apart(asyncio.Protocol):
         log.critical("the store's writing process has ended; this one ends too, and may be started again")
         self._broken()
 
-    def _answered(self, answers: Answers, done: Callable[[Group], None]) -> None:
-        group = self._group
+    def _answered(self, answers: Answers) -> None:
+        group, done = self._given.popleft()
         for job, value in zip(group, answers.values, strict=True):
             job.value = value
         for place, failure in answers.failures.items():
@@ -199,5 +220,4 @@ class Apart(asyncio.Protocol):
             else:
                 error = RestanteError(failure.message)
             group[place].error = error
-        self._group = []
         done(group)

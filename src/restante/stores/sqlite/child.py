@@ -1,7 +1,7 @@
 """The writing process (apart.py): `python -m restante.stores.sqlite.child DESCRIPTOR`.
 
-It reads a group, makes the commit, answers, and reads on; at the end of what it is sent it ends. Signals
-that end a server are that server's business.
+It reads what groups there are, makes one commit of them, answers, and reads on; at the end of what it is
+sent it ends. Signals that end a server are that server's business.
 """
 
 import gc
@@ -9,17 +9,21 @@ import logging
 import signal
 import socket
 import sys
+from itertools import chain
 
 import msgspec
 
 from ...core.errors import StoreUnavailable
-from .apart import LENGTH, Answers, Failure, Opening, Said, framed
+from .apart import LENGTH, Answers, Failure, Inbox, Opening, Said, framed
 from .database import Database
 from .disk import Disk
 from .opening import WRITER_CACHE_KIB
 from .turnstile import OPEN
-from .worker import Job
+from .worker import Group, Job
 from .writer import Writer
+
+READ = 64 * 1024
+"""Bytes that are read at a time. The allocator has more only from the kernel, and gives it back each time."""
 
 _jobs = msgspec.msgpack.Decoder(list[tuple[str, msgspec.Raw]])
 
@@ -59,35 +63,41 @@ def main() -> None:
 
 
 def serve(link: socket.socket, writer: Writer, sayings: Sayings) -> None:
-    """Until nothing more comes."""
+    """Until nothing more comes. What has come together is one commit."""
     whats = {kind: msgspec.msgpack.Decoder(about) for kind, about in writer.kinds.items()}
-    while (message := _received(link)) is not None:
-        jobs = [Job(kind, whats[kind].decode(what), 0) for kind, what in _jobs.decode(message)]
-        writer.run(jobs, OPEN)
-        failures = {place: _failure(job.error) for place, job in enumerate(jobs) if job.error is not None}
+    inbox = Inbox()
+    while messages := _received(link, inbox):
+        groups = [
+            [Job(kind, whats[kind].decode(what), 0) for kind, what in _jobs.decode(message)]
+            for message in messages
+        ]
+        writer.run(list(chain.from_iterable(groups)), OPEN)
         try:
-            link.sendall(framed(Answers([job.value for job in jobs], failures, sayings.take())))
+            link.sendall(b"".join(framed(_answers(jobs, sayings)) for jobs in groups))
         except OSError:  # whoever asked is gone
             return
 
 
-def _received(link: socket.socket) -> bytearray | None:
-    head = _exactly(link, LENGTH)
-    return None if head is None else _exactly(link, int.from_bytes(head, "big"))
-
-
-def _exactly(link: socket.socket, size: int) -> bytearray | None:
-    data = bytearray(size)
-    rest = memoryview(data)
-    while rest:
+def _received(link: socket.socket, inbox: Inbox) -> list[bytes]:
+    """At least one message, and what has come with it; none at the end."""
+    messages: list[bytes] = []
+    data = b""
+    while not messages or len(data) == READ:
         try:
-            count = link.recv_into(rest)
+            data = link.recv(READ, socket.MSG_DONTWAIT if messages else 0)
+        except BlockingIOError:
+            break
         except OSError:
-            return None
-        if not count:
-            return None
-        rest = rest[count:]
-    return data
+            data = b""
+        if not data:
+            break
+        messages += inbox.add(data)
+    return messages
+
+
+def _answers(jobs: Group, sayings: Sayings) -> Answers:
+    failures = {place: _failure(job.error) for place, job in enumerate(jobs) if job.error is not None}
+    return Answers([job.value for job in jobs], failures, sayings.take())
 
 
 def _failure(error: BaseException) -> Failure:

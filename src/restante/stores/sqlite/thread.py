@@ -20,6 +20,7 @@ class Thread:
     enough: int | None = (
         None  # the thread and the loop would fight for the interpreter while a group comes in
     )
+    ahead: int = 1
 
     def __init__(self, name: str, run: Run) -> None:
         self._run = run

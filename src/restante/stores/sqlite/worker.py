@@ -63,8 +63,12 @@ class Hand(Protocol):
     enough: int | None
     """So many things make a group without waiting for more; None: it waits for all that come in together."""
 
+    ahead: int
+    """Groups that it takes before the first of them is done."""
+
     def give(self, group: Group, done: Callable[[Group], None]) -> None:
-        """Does it; `done` is called on the event loop, each job's value or error set."""
+        """Does it, after what was given before; `done` is called on the event loop, each job's value or error
+        set."""
         ...
 
     async def close(self) -> None: ...
@@ -83,7 +87,7 @@ class Worker:
         self._count = 0  # of things that wait or are being done, and of these those that wait
         self._waiting = 0
         self._bytes = 0
-        self._busy = False
+        self._given = 0  # groups that are not done
         self._gathering = False
         self._closing: asyncio.Future[None] | None = None
         self.groups = 0  # handed over so far
@@ -119,7 +123,7 @@ class Worker:
     async def close(self) -> None:
         """Does what is waiting, then ends the hand."""
         self._closing = self._loop.create_future()
-        if self._busy or self._gathering:
+        if self._given or self._gathering:
             await self._closing
         await self._hand.close()
 
@@ -132,7 +136,7 @@ class Worker:
         self._waiting += job.count
         self._bytes += job.weight
         (self._bulk if bulk else self._urgent).append(job)
-        if self._busy:
+        if self._given >= self._hand.ahead:
             return
         if not self._gathering:
             self._gathering = True
@@ -157,11 +161,11 @@ class Worker:
     def _go(self) -> None:
         self._gathering = False
         group = self._take()
-        self._busy = bool(group)
-        self.groups += self._busy
         if group:
+            self._given += 1
+            self.groups += 1
             self._hand.give(group, self._deliver)
-        elif self._closing is not None and not self._closing.done():
+        elif not self._given and self._closing is not None and not self._closing.done():
             self._closing.set_result(None)
 
     def _take(self) -> Group:
@@ -179,6 +183,7 @@ class Worker:
         return group
 
     def _deliver(self, group: Group) -> None:
+        self._given -= 1
         self._go()  # the next one is done while these are told
         for job in group:
             future = job.future
