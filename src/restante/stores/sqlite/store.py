@@ -102,7 +102,7 @@ class SQLiteStore(Posting, KeptKeys):
 
     @property
     def commits(self) -> int:
-        """Groups that were given to the writer so far: each is one commit, or shares it with what it came with."""
+        """Groups that were given to the writer so far: each is one commit, or shares one with others."""
         return self._write.groups
 
     async def reserve_numbers(self, count: int) -> range:
