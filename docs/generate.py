@@ -24,8 +24,10 @@ from restante.core.machine import TABLE, TERMINAL
 from restante.core.policy import Connections
 from restante.gateway import call, protocol
 from restante.gateway.access import NATIVE, ROOMS, Need
+from restante.gateway.metrics import GAUGES
 from restante.gateway.problems import Problem
 from restante.gateway.rooms import Room
+from restante.metrics.prometheus import FAMILIES
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -64,6 +66,20 @@ def _toml(value: object) -> str:
             return "[" + ", ".join(_toml(item) for item in value) + "]"
         case _:
             return str(value)
+
+
+def metrics() -> str:
+    """Every family, with its kind and labels."""
+    lines = ["| name | kind | labels | |", "|---|---|---|---|"]
+    for family in FAMILIES:
+        name, kind = (family.name, "histogram") if family.buckets else (f"{family.name}_total", "counter")
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{name}` | {kind} | {labels} | {family.about} |")
+    for name, about in GAUGES.items():
+        lines.append(
+            f"| `restante_{name}` | gauge | {'`upstream`' if 'upstream' in about else ''} | {about} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def commands() -> str:
@@ -211,6 +227,7 @@ def _kib(size: int) -> str:
 MADE: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
+    "metrics": metrics,
     "life": life,
     "moves": moves,
     "access": access,

@@ -14,6 +14,7 @@ from restante.core.model import Event, Transaction
 from restante.core.policy import Limits, Policy, Route, Upstream
 from restante.core.policy import Webhooks as Settings
 from restante.core.status import Dialect
+from restante.metrics import Metrics
 from restante.outbound import HTTPSender
 from restante.ports import Store
 from restante.runner import Runner, Sweeper
@@ -37,6 +38,7 @@ class World:
         self.sender = HTTPSender()
         self.runner = Runner(store=store, policy=policy, clock=clock, sender=self.sender)
         self.courier = ScriptedCourier()
+        self.metrics = Metrics()
         self.service = Service(
             store=store,
             policy=policy,
@@ -44,6 +46,7 @@ class World:
             chance=SeededChance(),
             bell=self.runner,
             courier=self.courier,
+            meter=self.metrics,
         )
         self.webhooks = Webhooks()
         self.sweeper = Sweeper(self.service)

@@ -17,6 +17,7 @@ from restante.core.policy import Upstream as Target
 from restante.core.status import Outcome, Reading
 from restante.gateway import Gateway, OpenAuth, make_server
 from restante.gateway.server import Server
+from restante.metrics import Metrics
 from restante.outbound import HTTPSender
 from restante.ports import Store
 from restante.ports.auth import Auth
@@ -65,6 +66,7 @@ class House:
         self.bell = NoBell()
         self.sender = HTTPSender()
         self.courier = ScriptedCourier()
+        self.metrics = Metrics()
         self.service = Service(
             store=store,
             policy=policy,
@@ -72,7 +74,9 @@ class House:
             chance=self.chance,
             bell=self.bell,
             courier=self.courier,
+            meter=self.metrics,
         )
+        store.count(self.metrics.committed)
         self.auth: Auth = OpenAuth()
         self.servers: list[Server] = []
         self.wires: list[Wire] = []
@@ -119,6 +123,7 @@ class House:
             sender=self.sender,
             clock=self.clock,
             chance=self.chance,
+            exposition=self.metrics,
             **where,
         )
         server = make_server(gateway, grace_seconds=1)

@@ -25,7 +25,7 @@ from .wire import Seen
 LIST = "/seller/v0/transactions"
 TICKETS = Route(method="POST", path="/tickets", dialect=Dialect.TRANSACTION, transactions=LIST)
 
-EVERYBODYS = {"upstreams", "store", "healthz", "readyz"}
+EVERYBODYS = {"upstreams", "store", "metrics", "healthz", "readyz"}
 """What is below `/-/` and no tenant's."""
 
 BY_TENANT = {"GET /-/transactions", "GET /-/keys", "GET /-/endpoints", "GET /-/events"}

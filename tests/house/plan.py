@@ -22,10 +22,11 @@ FLOORS: dict[str, frozenset[str]] = {
         "webhooks": "core ports service",
         "gateway": "core ports service dialects",
         "dashboard": "core ports service",
+        "metrics": "core ports",
         "client": "core",
         "demo": "",
         "assembly": "core ports config dialects stores outbound sealing service runner webhooks gateway "
-        "dashboard",
+        "dashboard metrics",
         "cli": "core config client assembly demo webhooks",
         "__main__": "cli",
         "": "",

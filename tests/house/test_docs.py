@@ -9,6 +9,8 @@ from types import ModuleType
 import pytest
 
 from restante.config import settings
+from restante.gateway.metrics import GAUGES
+from restante.metrics.prometheus import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
@@ -58,3 +60,14 @@ def test_the_examples_configurations_are_understood(file: Path) -> None:
 
 def test_the_readme_fits_a_screen_and_a_half() -> None:
     assert (ROOT / "README.md").read_text().count("\n") <= 90
+
+
+@pytest.mark.parametrize("file", ["operate/alerts.yml", "operate/grafana.json"])
+def test_what_watches_the_figures_asks_for_such_as_there_are(file: str) -> None:
+    there = {
+        f"{family.name}{end}"
+        for family in FAMILIES
+        for end in (("_bucket", "_count", "_sum") if family.buckets else ("_total",))
+    } | {f"restante_{name}" for name in GAUGES}
+    asked = set(re.findall(r"\brestante_\w+", (ROOT / "docs" / file).read_text()))
+    assert asked and asked <= there

@@ -359,3 +359,14 @@ async def test_sweeping_goes_on_until_nothing_is_left(tmp_path: Path) -> None:
             while await world.store.results([transaction.key]) != [None]:
                 pass
         await world.sweeper.stop()
+
+
+async def test_attempts_are_measured_by_what_came_of_them(tmp_path: Path) -> None:
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url) as world:
+        await world.ended(await world.submit())
+        upstream.answer = lambda call: None
+        await world.ended(await world.submit())
+        text, _ = world.metrics.write("", [])
+    for result in ("2xx", "interrupted"):
+        line = f'restante_upstream_seconds_count{{result="{result}",upstream="default"}} 1.0'
+        assert line in text.decode()

@@ -20,6 +20,7 @@ from ..core.clock import SECOND
 from ..core.errors import SettingError
 from ..gateway import Gateway, KeyAuth, OpenAuth, PassthroughAuth
 from ..gateway.server import Server, make_server
+from ..metrics import Metrics
 from ..outbound import HTTPCourier, HTTPSender, SystemChance, SystemClock
 from ..ports import Chance, Clock, Sender, Store
 from ..ports.auth import Auth
@@ -136,7 +137,17 @@ async def start(
     answers = settings.role in (Role.ALL, Role.GATEWAY)
     courier = courier or HTTPCourier(policy.webhooks)
     runner = Runner(store=store, policy=policy, clock=clock, sender=sender)
-    service = Service(store=store, policy=policy, clock=clock, chance=chance, bell=runner, courier=courier)
+    metrics = Metrics()
+    service = Service(
+        store=store,
+        policy=policy,
+        clock=clock,
+        chance=chance,
+        bell=runner,
+        courier=courier,
+        meter=metrics,
+    )
+    store.count(metrics.committed)
     service.pauses.know(paused)
     service.endpoints.know(endpoints)
     service.endpoints.new_key = new_key
@@ -152,6 +163,7 @@ async def start(
             sender=sender,
             clock=clock,
             chance=chance,
+            exposition=metrics,
             native=native,
             public=public,
         )

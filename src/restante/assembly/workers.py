@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..metrics.prometheus import SHARED
+
 log = logging.getLogger("restante.workers")
 
 READY_SECONDS = 60.0
@@ -171,7 +173,7 @@ class Place:
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,  # ends when we do, however that comes about
                 pass_fds=self._handles,
-                env={**os.environ, "NOTIFY_SOCKET": str(self._notices)},
+                env={**os.environ, "NOTIFY_SOCKET": str(self._notices), SHARED: str(self._notices.parent)},
             )
             heard = asyncio.ensure_future(loop.sock_recv(notices, 64))
             over = asyncio.ensure_future(child.wait())

@@ -58,6 +58,7 @@ NATIVE: dict[str, Need] = {
     "POST /-/upstreams/{id}/pause": INSTALLATION,
     "POST /-/upstreams/{id}/resume": INSTALLATION,
     "GET /-/store": INSTALLATION,
+    "GET /-/metrics": INSTALLATION,
     "GET /-/healthz": OPEN,
     "GET /-/readyz": OPEN,
     "GET /-/openapi.json": OPEN,

@@ -7,6 +7,7 @@ from ..core.errors import StoreUnavailable
 from ..core.policy import Policy
 from ..ports import Chance, Clock, Sender
 from ..ports.auth import Auth
+from ..ports.meter import Exposition
 from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
@@ -15,7 +16,7 @@ from .direct import Together
 from .failing import failure
 from .native import native
 from .prefer import submit_prefer
-from .problems import NotServed, log
+from .problems import NotServed, log, reason_of
 from .proxy import through
 from .reply import Reply
 from .rooms import Place, Room, Rooms
@@ -38,6 +39,8 @@ HANDLERS: dict[Room, Handler] = {
 }
 """Each gives the answer back, or None where it has sent it itself."""
 
+SUBMITS = frozenset({Room.TASK, Room.SUBMIT, Room.PREFER})
+
 
 SHUTTING_DOWN = StoreUnavailable("The gateway is shutting down.", retry_after_seconds=5)
 
@@ -57,11 +60,18 @@ class Gateway:
         sender: Sender,
         clock: Clock,
         chance: Chance,
+        exposition: Exposition | None = None,
         native: bool = True,
         public: bool = True,
     ) -> None:
         self._desk = Desk(
-            service=service, policy=policy, auth=auth, sender=sender, clock=clock, chance=chance
+            service=service,
+            policy=policy,
+            auth=auth,
+            sender=sender,
+            clock=clock,
+            chance=chance,
+            exposition=exposition,
         )
         self._guards_plain = auth.guards_plain
         self._rooms = Rooms(policy, native=native, public=public)
@@ -72,6 +82,7 @@ class Gateway:
             await _decline(scope, send)
             return
         call = Call(scope, receive, send)
+        place: Place | None = None
         try:
             if call.method == "CONNECT":  # a tunnel is not a request that could be stored or sent on
                 raise NotServed("CONNECT is not served.")
@@ -93,10 +104,15 @@ class Gateway:
             if call.started:
                 log.error("an answer broke off", exc_info=error)
                 raise BrokenOff("an answer broke off") from None
-            reply = failure(error, path=call.path, word=call.word)
+            reply = self._refused(error, call, place)
         if reply is not None:
             reply.headers.append(self._desk.date())
             await call.answer(reply.code, reply.headers, reply.body)
+
+    def _refused(self, error: Exception, call: Call, place: Place | None) -> Reply:
+        if place is not None and place.room in SUBMITS:
+            self._desk.service.meter.refused(reason_of(error))
+        return failure(error, path=call.path, word=call.word)
 
 
 async def _decline(scope: Scope, send: Send) -> None:

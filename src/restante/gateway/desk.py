@@ -9,6 +9,7 @@ from ..core.clock import SECOND
 from ..core.policy import Limits, Policy
 from ..ports import Chance, Clock, Sender
 from ..ports.auth import Auth
+from ..ports.meter import Exposition
 from ..service import Service
 from .call import Call
 from .manual import Manual
@@ -20,7 +21,15 @@ class Desk:
     """One per gateway."""
 
     def __init__(
-        self, *, service: Service, policy: Policy, auth: Auth, sender: Sender, clock: Clock, chance: Chance
+        self,
+        *,
+        service: Service,
+        policy: Policy,
+        auth: Auth,
+        sender: Sender,
+        clock: Clock,
+        chance: Chance,
+        exposition: Exposition | None = None,
     ) -> None:
         self.service = service
         self.policy = policy
@@ -29,6 +38,7 @@ class Desk:
         self.sender = sender
         self.clock = clock
         self.chance = chance
+        self.exposition = exposition
         self.origins = Origins(policy)
         self.pages = Pages(policy)
         self.manual = Manual(policy)

@@ -20,7 +20,7 @@ from .call import Ends, Fields
 from .cycle import DirectCycle
 from .desk import Desk
 from .failing import failure
-from .problems import log
+from .problems import log, reason_of
 from .reply import Reply
 from .rooms import MAX_REMEMBERED, PLACES, TASK_METHODS, Place, Room, Rooms
 from .submit import task_reply, transaction_reply
@@ -79,6 +79,7 @@ class Direct(DirectCycle):
     def reply(self, accepted: Accepted | BaseException, desk: Desk) -> Reply:
         """What is to be said of it, but the date."""
         if isinstance(accepted, BaseException):
+            desk.service.meter.refused(reason_of(accepted))
             return failure(accepted, path=self.place.rest)
         if self.place.room is Room.TASK:
             return task_reply(desk, accepted, self.origin, self.method)

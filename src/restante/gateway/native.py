@@ -11,7 +11,7 @@ from ..core.model import Query
 from ..dialects import native as spelling
 from ..dialects.task import wait_seconds
 from ..ports import EVENTS
-from . import actions, deliveries, describing, endpoints, feed, health, keys, upstreams
+from . import actions, deliveries, describing, endpoints, feed, health, keys, metrics, upstreams
 from .access import admit, need_below
 from .call import Call
 from .desk import Desk
@@ -146,6 +146,7 @@ TABLE: tuple[tuple[tuple[str, ...], dict[str, Handler]], ...] = (
     (("upstreams", "{id}", "pause"), {"POST": upstreams.pause}),
     (("upstreams", "{id}", "resume"), {"POST": upstreams.resume}),
     (("store",), {"GET": health.show}),
+    (("metrics",), {"GET": metrics.show}),
     (("healthz",), {"GET": healthz}),
     (("readyz",), {"GET": readyz}),
     (("openapi.json",), {"GET": describing.openapi}),

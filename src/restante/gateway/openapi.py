@@ -178,6 +178,7 @@ CALLS: dict[str, Described] = {
     ),
     "POST /-/upstreams/{id}/resume": Described(summary="Goes on with it.", answers={200: named("Upstream")}),
     "GET /-/store": Described(summary="How the store is.", answers={200: named("Store")}),
+    "GET /-/metrics": Described(summary="Figures, for Prometheus.", answers={}, verbatim=True),
     "GET /-/healthz": Described(summary="The process lives.", answers={200: OK}),
     "GET /-/readyz": Described(summary="Requests would be accepted.", answers={200: OK}),
     "GET /-/openapi.json": Described(summary="This document.", answers={200: of.OBJECT}),

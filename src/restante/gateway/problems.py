@@ -133,8 +133,14 @@ class Problem(msgspec.Struct, frozen=True):
     @property
     def type(self) -> str:
         """Names the kind of problem, once and for all."""
-        return self.type_prefix + re.sub(r"[^a-z]+", "-", self.title.lower())
+        return self.type_prefix + _slug(self.title)
 
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z]+", "-", title.lower())
+
+
+INTERNAL = "Internal error"
 
 OTHERS: tuple[tuple[type[RestanteError], int, str], ...] = (
     (NoAnswerInTime, 504, "Gateway timeout"),
@@ -161,7 +167,14 @@ def problem_of(error: BaseException) -> Problem:
             detail = str(error)
             return Problem(status, title, detail[:1].upper() + detail[1:])
     log.error("an unforeseen error", exc_info=error)
-    return Problem(500, "Internal error", WENT_WRONG)
+    return Problem(500, INTERNAL, WENT_WRONG)
+
+
+def reason_of(error: BaseException) -> str:
+    """In a word, for who counts: the end of the problem's type."""
+    if isinstance(error, Refused):
+        return _slug(error.title)
+    return next((_slug(title) for kind, _, title in OTHERS if isinstance(error, kind)), _slug(INTERNAL))
 
 
 def as_message(problem: Problem, *, status: str) -> Reply:

@@ -270,6 +270,10 @@ class Store(Outbox, Keyring, Forgetting, Sealable, Protocol):
         much as they are long."""
         ...
 
+    def count(self, committed: Callable[[int], None]) -> None:
+        """From now on, `committed` is told of each commit of submissions or changes how many it was of."""
+        ...
+
     def listen(
         self,
         *,

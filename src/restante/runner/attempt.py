@@ -30,7 +30,7 @@ from ..core.model import Change, Claim, Headers, Request, Result, Transaction
 from ..core.outcome import harmless, repeatable
 from ..core.policy import ANY_ROUTE, Policy, Route, Upstream
 from ..core.schedule import retry_after
-from ..core.status import Phase
+from ..core.status import Outcome, Phase
 from ..core.token import events_token
 from ..ports import Answer, Chance, Clock, Line, Sender
 from ..service import Service
@@ -178,6 +178,7 @@ class Attempts:
         self, marked: Transaction, request: Request, route: Route, upstream: Upstream, line: Line
     ) -> None:
         attempt = marked.attempt
+        began = self._clock.now()
         try:
             try:
                 answer = await self._send(marked, request, upstream, line)
@@ -189,8 +190,10 @@ class Attempts:
             finally:
                 answer.close()
         except UpstreamError as error:
+            self._measure(marked, _trouble(error), began)
             await self._unanswered(marked, error, route, upstream, request)
             return
+        self._measure(marked, f"{result.status // 100}xx", began)
         asked = retry_after(first(result.headers, b"retry-after"), self._clock.now())
 
         def decide(current: Transaction) -> Change:
@@ -209,6 +212,9 @@ class Attempts:
         settled = await self._settle(marked, decide, request)
         if result.body.inline is None and (settled is None or settled.result_status is None):
             await self._store.drop_chunks(marked.key, attempt)
+
+    def _measure(self, marked: Transaction, result: str, began: int) -> None:
+        self._service.meter.attempted(marked.upstream, result, self._clock.now() - began)
 
     async def _send(self, marked: Transaction, request: Request, upstream: Upstream, line: Line) -> Answer:
         left = max(marked.deadline - self._clock.now(), SECOND // 1000)
@@ -290,7 +296,7 @@ class Attempts:
         request: Request | None,
     ) -> None:
         """No connection, so no mark either: the attempt begins and ends in one commit."""
-
+        self._service.meter.attempted(transaction.upstream, Outcome.UNREACHABLE, 0)
         attempt = transaction.attempt + 1
 
         def decide(current: Transaction) -> Change:
@@ -301,6 +307,7 @@ class Attempts:
 
     async def _interrupted(self, transaction: Transaction, route: Route, upstream: Upstream) -> None:
         """The attempt was under way when its process ended, or its lease lapsed."""
+        self._service.meter.lease_lost(transaction.upstream)
         error = UpstreamError("the attempt was interrupted while the request was being executed", sent=True)
         await self._unanswered(transaction, error, route, upstream)
 
@@ -368,11 +375,20 @@ class Attempts:
             # Ended by its deadline or somebody else's by now; or its mark was never written: run it again.
             level = logging.INFO if refused.status in TERMINAL else logging.WARNING
             log.log(level, "attempt of %s settled nothing: %s", transaction.id, refused)
+            if refused.status not in TERMINAL:
+                self._service.meter.lease_lost(transaction.upstream)
             await self._let_go(transaction, 0)
             return None
         if settled.due_at is not None:
             self._service.bell.ring(settled.upstream, settled.due_at)
         return settled
+
+
+def _trouble(error: UpstreamError) -> str:
+    """Why there is no complete answer, in a word."""
+    if isinstance(error, NoAnswerInTime):
+        return Outcome.TIMED_OUT
+    return Outcome.INTERRUPTED if error.sent else Outcome.UNREACHABLE
 
 
 def _logged(writing: "asyncio.Future[bool]") -> None:

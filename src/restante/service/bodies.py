@@ -115,3 +115,12 @@ async def take_request(
         digest=digest.update,
     )
     return Intake(key, body, digest.digest())
+
+
+async def chained(content: bytes, rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+    """`content`, then the rest, if there is any."""
+    if content:
+        yield content
+    if rest is not None:
+        async for piece in rest:
+            yield piece

@@ -32,13 +32,15 @@ from ..core.policy import Policy
 from ..core.retention import has_result
 from ..ports import EVENTS, NUMBERS_GOOD, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from ..ports.courier import Courier
-from .bodies import Intake, read_body, take_request
+from ..ports.meter import UNMETERED, Meter
+from .bodies import Intake, chained, read_body, take_request
 from .credentials import without_credentials
 from .draft import Draft, submission_of
 from .endpoints import Endpoints
 from .feed import Feed
 from .health import Health
 from .keys import Keys
+from .metering import count, measure
 from .outage import Outage
 from .pauses import Pauses
 from .quotas import Quotas
@@ -61,7 +63,15 @@ class Service:
     """The operations. `bell` tells the runner; `accepting` is False while the process drains."""
 
     def __init__(
-        self, *, store: Store, policy: Policy, clock: Clock, chance: Chance, bell: Bell, courier: Courier
+        self,
+        *,
+        store: Store,
+        policy: Policy,
+        clock: Clock,
+        chance: Chance,
+        bell: Bell,
+        courier: Courier,
+        meter: Meter = UNMETERED,
     ) -> None:
         self.store = store
         self.policy = policy
@@ -69,6 +79,7 @@ class Service:
         self.chance = chance
         self.bell = bell
         self.courier = courier
+        self.meter = meter
         self.accepting = True
         self.waiting = Waiting(clock)
         self.pauses = Pauses(store=store, bell=bell)
@@ -105,7 +116,7 @@ class Service:
                 raise self.body_too_large()
             return Intake.small(key, content)
         return await take_request(
-            self.store, key, _chain(content, rest), limits=limits, too_large=self.body_too_large
+            self.store, key, chained(content, rest), limits=limits, too_large=self.body_too_large
         )
 
     async def drop_body(self, intake: Intake) -> None:
@@ -165,6 +176,7 @@ class Service:
         def done(answers: list[Accepted | BaseException]) -> None:
             for draft, submission, answer in zip(started, submissions, answers, strict=True):
                 self._ended(draft, submission, answer)
+            count(self.meter, started, answers)
             for place, error in refused:
                 answers.insert(place, error)
             told(answers)
@@ -347,6 +359,7 @@ class Service:
         if applied:
             if self.quotas.any:
                 self.quotas.changed(change)
+            measure(self.meter, change, self.policy)
             self._tell(change)
         return applied
 
@@ -381,11 +394,3 @@ class Service:
             return changes.expire(current, now=now, route=route)
 
         return await self.change(transaction, decide)
-
-
-async def _chain(content: bytes, rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
-    if content:
-        yield content
-    if rest is not None:
-        async for piece in rest:
-            yield piece

@@ -25,6 +25,9 @@ log = logging.getLogger("restante.webhooks")
 ANSWER_BYTES = 1024
 """Of an answer so much is kept."""
 
+OUTCOMES = {core.State.DELIVERED: "delivered", core.State.WAITING: "missed", core.State.DEAD: "dead"}
+"""What came of an attempt, by how the delivery stands after it."""
+
 USER_AGENT = (b"user-agent", b"Restante-Webhooks")
 JSON = (b"content-type", b"application/json")
 
@@ -55,6 +58,7 @@ class Carrying:
             answer=receipt.answer[:ANSWER_BYTES],
         )
         progress = self._judged(errand, receipt, attempt)
+        self._service.meter.delivered(OUTCOMES[progress.after.state], attempt.duration)
         await self._settle(progress)
         await self._note(endpoint, progress, gone=receipt.code == GONE)
         return receipt.carried is Carried.ANSWERED and not _overloaded(receipt.code)

@@ -29,6 +29,7 @@ class Accepting:
         self._database = database
         self._remember = remember
         self.commits = 0
+        self.committed: Callable[[int], None] = lambda count: None
 
     async def run(self, jobs: list[Job]) -> None:
         """Each job's value becomes its answers. All are written together; where that is refused, one by
@@ -77,6 +78,7 @@ class Accepting:
 
         async def write(some: Sequence[Entry]) -> set[int]:
             self.commits += 1
+            self.committed(len(some))
             values = columns([entry.row for entry in some], ENTRY_WIDTH)
             keys = [entry.key for entry in some]
             told = [delivery for entry in some for delivery in entry.deliveries]

@@ -37,6 +37,7 @@ class Changing:
         self._database = database
         self._remember = remember
         self.commits = 0
+        self.committed: Callable[[int], None] = lambda count: None
 
     async def run(self, jobs: list[Job]) -> None:
         """Each job's value becomes the list of what was applied."""
@@ -85,6 +86,7 @@ class Changing:
     async def _apply(self, steps: Sequence[Step]) -> dict[int, bool]:
         """By key: True where it was applied, False where it is somebody else's, nothing where it was late."""
         self.commits += 1
+        self.committed(len(steps))
         keys = [step.key for step in steps]
         arguments = (
             *columns([step.row for step in steps], STEP_WIDTH),

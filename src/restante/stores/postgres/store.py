@@ -140,6 +140,9 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
         """Commits of submissions and changes made so far."""
         return self._accepting.commits + self._changing.commits
 
+    def count(self, committed: Callable[[int], None]) -> None:
+        self._accepting.committed = self._changing.committed = committed
+
     def listen(
         self,
         *,

@@ -105,6 +105,9 @@ class SQLiteStore(Posting, KeptKeys):
         """Groups that were given to the writer so far: each is one commit, or shares one with others."""
         return self._write.groups
 
+    def count(self, committed: Callable[[int], None]) -> None:
+        self._write.meter = committed
+
     async def reserve_numbers(self, count: int) -> range:
         return self._memory.reserve(count)
 

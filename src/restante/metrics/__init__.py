@@ -1,0 +1,3 @@
+"""What happens, for Prometheus."""
+
+from .prometheus import Metrics as Metrics

@@ -1,0 +1,230 @@
+"""What happens, counted in Prometheus's words and units, by its client library.
+
+Labels are names of the configuration (routes, upstreams), words of ours and classes of codes: so there are no
+more series than somebody has written down. No tenant is one: what one tenant does is no other's business,
+and there may be any number. Several processes on one address (`--workers`) count into files that the library
+keeps, so that whichever of them is asked answers for all.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from .. import __version__
+from ..core.clock import SECOND
+from ..core.machine import TERMINAL
+from ..core.model import Change, Transaction
+from ..core.policy import Route
+from ..core.status import EventKind
+from ..ports.meter import Gauge
+
+SPANS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+    30,
+    60,
+    300,
+    1800,
+    7200,
+    86400,
+)
+"""Seconds: from what a fast upstream takes to the longest retention by default."""
+
+GROUPS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""The library's variable: where processes that are asked for as one count together."""
+
+
+ROUTES = 1024
+"""Routes whose count is at hand."""
+
+
+class Family(NamedTuple):
+    """Series of one name. With `buckets` (upper bounds) a histogram, else a counter, named with `_total`."""
+
+    name: str
+    about: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+ACCEPTED = Family("restante_accepted", "Submissions that were accepted.", ("route", "upstream"))
+REPLAYED = Family("restante_replayed", "Submissions answered as an earlier, equal one was.")
+REFUSED = Family("restante_refused", "Submissions that were refused, by the reason.", ("reason",))
+FINISHED = Family("restante_finished", "Transactions that ended.", ("route", "upstream", "status", "outcome"))
+DELAYED = Family("restante_delayed", "Attempts that another one will follow.", ("upstream",))
+QUEUE = Family(
+    "restante_queue_seconds", "From when a transaction was due to its first attempt.", ("upstream",), SPANS
+)
+UPSTREAM = Family(
+    "restante_upstream_seconds",
+    "An attempt at an upstream, from its first byte to the answer's last, by what came of it.",
+    ("upstream", "result"),
+    SPANS,
+)
+TOTAL = Family(
+    "restante_total_seconds", "From a transaction's accept to its end.", ("route", "upstream"), SPANS
+)
+LOST = Family(
+    "restante_leases_lost", "Attempts that were lost, with their process or to another one.", ("upstream",)
+)
+WEBHOOKS = Family(
+    "restante_webhook_seconds", "An attempt at a webhook, by what came of it.", ("outcome",), SPANS
+)
+COMMITS = Family("restante_commit_writes", "Writes that shared a commit of the store.", (), GROUPS)
+
+FAMILIES = (ACCEPTED, REPLAYED, REFUSED, FINISHED, DELAYED, QUEUE, UPSTREAM, TOTAL, LOST, WEBHOOKS, COMMITS)
+"""All that is counted."""
+
+
+class Metrics:
+    """A `Meter` and an `Exposition`."""
+
+    def __init__(self) -> None:
+        self._own = own = CollectorRegistry()
+        accepted = _counter(ACCEPTED, own)
+        self._accepted_on = lru_cache(ROUTES)(
+            lambda method, path, upstream: accepted.labels(f"{method} {path}", upstream)
+        )
+        self._replayed = _counter(REPLAYED, own)
+        self._refused = _counter(REFUSED, own)
+        self._finished = _counter(FINISHED, own)
+        self._delayed = _counter(DELAYED, own)
+        self._queue = _histogram(QUEUE, own)
+        self._attempts = _histogram(UPSTREAM, own)
+        self._total = _histogram(TOTAL, own)
+        self._lost = _counter(LOST, own)
+        self._webhooks = _histogram(WEBHOOKS, own)
+        self._commits = _histogram(COMMITS, own)
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        PlatformCollector(registry=self._process)
+        GCCollector(registry=self._process)
+
+    # -- Meter
+
+    def accepted(self, route: Route, count: int) -> None:
+        self._accepted_on(route.method, route.path, route.upstream).inc(count)
+
+    def replayed(self) -> None:
+        self._replayed.inc()
+
+    def refused(self, reason: str) -> None:
+        self._refused.labels(reason).inc()
+
+    def changed(self, change: Change, route: Route) -> None:
+        before, after = change.before, change.after
+        if after.attempt == 1 and not before.attempt:
+            self._queue.labels(after.upstream).observe(_seconds(_begun(change) - _due(before)))
+        if after.status in TERMINAL:
+            name = name_of(route)
+            outcome = "" if after.outcome is None else after.outcome.value
+            self._finished.labels(name, after.upstream, after.status.value, outcome).inc()
+            self._total.labels(name, after.upstream).observe(_seconds(after.updated_at - after.created_at))
+        elif any(event.kind is EventKind.DELAY for event in change.events):
+            self._delayed.labels(after.upstream).inc()
+
+    def attempted(self, upstream: str, result: str, span: int) -> None:
+        self._attempts.labels(upstream, result).observe(_seconds(span))
+
+    def lease_lost(self, upstream: str) -> None:
+        self._lost.labels(upstream).inc()
+
+    def delivered(self, outcome: str, span: int) -> None:
+        self._webhooks.labels(outcome).observe(_seconds(span))
+
+    def committed(self, writes: int) -> None:
+        self._commits.observe(writes)
+
+    # -- Exposition
+
+    def write(self, accept: str, gauges: Sequence[Gauge]) -> tuple[bytes, str]:
+        """In a registry made for the purpose: what is read now is nobody else's to see."""
+        registry = CollectorRegistry()
+        registry.register(_Read(gauges))
+        if os.environ.get(SHARED):
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        else:
+            registry.register(_All(self._own, self._process))
+        encode, kind = choose_encoder(accept)
+        return encode(registry), kind
+
+
+class _All:
+    """What other registries have."""
+
+    def __init__(self, *registries: CollectorRegistry) -> None:
+        self._registries = registries
+
+    def collect(self) -> list[Metric]:
+        return [metric for registry in self._registries for metric in registry.collect()]
+
+
+class _Read:
+    """Numbers that were read just now."""
+
+    def __init__(self, gauges: Sequence[Gauge]) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> list[Metric]:
+        families: list[Metric] = []
+        for gauge in self._gauges:
+            labels = ["upstream"] if any(gauge.values) else []
+            family = GaugeMetricFamily(f"restante_{gauge.name}", gauge.about, labels=labels)
+            for upstream, value in gauge.values.items():
+                family.add_metric([upstream] if labels else [], value)
+            families.append(family)
+        version = GaugeMetricFamily("restante_build_info", "The version that runs.", labels=["version"])
+        version.add_metric([__version__], 1)
+        return [*families, version]
+
+
+def _counter(family: Family, registry: CollectorRegistry) -> Counter:
+    return Counter(family.name, family.about, family.labels, registry=registry)
+
+
+def _histogram(family: Family, registry: CollectorRegistry) -> Histogram:
+    return Histogram(family.name, family.about, family.labels, registry=registry, buckets=family.buckets)
+
+
+def name_of(route: Route) -> str:
+    """As the configuration spells it in `match`."""
+    return f"{route.method} {route.path}"
+
+
+def _begun(change: Change) -> int:
+    """When the first attempt began: an attempt that reached nobody begins and ends in one change."""
+    return change.events[0].created_at if change.events else change.after.updated_at
+
+
+def _due(transaction: Transaction) -> int:
+    return transaction.created_at if transaction.due_at is None else transaction.due_at
+
+
+def _seconds(span: int) -> float:
+    return max(span, 0) / SECOND
