@@ -372,3 +372,15 @@ async def test_a_deadline_longer_than_the_retention_is_refused(house: House) -> 
     seen = await house.ask("POST", "/async/x", {"Restante-Deadline": "25h"})
     assert (seen.code, seen.json["field"]) == (400, "Restante-Deadline")
     assert house.store.queued == 0
+
+
+async def test_callers_are_told_what_the_route_has_lately_taken(house: House) -> None:
+    first = await house.submit()
+    house.clock._now += 20 * SECOND
+    await house.end(first)
+    seen = await house.ask("POST", "/async/payments", None, b"{}")
+    assert seen.header("retry-after") == "20"
+    house.clock._now += 5 * SECOND
+    for url in (seen.json["status_url"], seen.json["response_url"]):
+        asked = await house.ask("GET", url.removeprefix(f"http://127.0.0.1:{house.port}"))
+        assert (asked.json["status"], asked.header("retry-after")) == ("processing", "15")

@@ -19,6 +19,9 @@ WENT_WRONG = "We're sorry, but something went wrong"
 UNKNOWN_WORD = "unknown"
 MAX_WAIT_SECONDS = 3600
 
+SLOWER = 4
+"""What takes longer than usual is asked for again after this part of what it has taken."""
+
 BROKEN_CODES = {
     Outcome.UNREACHABLE: 502,
     Outcome.INTERRUPTED: 502,
@@ -77,21 +80,31 @@ def accepted(origin: str, id: str) -> bytes:
     ).encode()
 
 
-def wait_seconds(transaction: Transaction, now: int) -> int:
-    """When asking again may help: in a second, or when what waits for its turn has it."""
-    if transaction.phase is not Phase.WAITING or transaction.due_at is None:
-        return 1
-    return min(max(1, -(-(transaction.due_at - now) // SECOND)), MAX_WAIT_SECONDS)
+def wait_seconds(transaction: Transaction, now: int, *, usual: int = 0) -> int:
+    """When asking again may help: when it will have ended, if it takes from its turn what its route `usual`ly
+    does (microseconds; 0: that is not known). What takes longer is asked for ever less often, up to that.
+    """
+    if transaction.phase is Phase.WAITING and transaction.due_at is not None and transaction.due_at > now:
+        left = transaction.due_at - now + usual
+    else:
+        taken = now - transaction.created_at
+        left = usual - taken if taken < usual else min(taken // SLOWER, usual)
+    return min(max(1, -(-left // SECOND)), MAX_WAIT_SECONDS)
 
 
-def of_status(transaction: Transaction | None, id: str, *, now: int, origin: str) -> Spelled:
-    """What GET status_url answers. `id` is the one that was asked for."""
+def of_status(transaction: Transaction | None, id: str, *, now: int, origin: str, usual: int = 0) -> Spelled:
+    """What GET status_url answers. `id` is the one that was asked for; `usual`: see `wait_seconds`."""
     column = situation(transaction, now)
     if transaction is None or column is Situation.UNKNOWN:
         return unknown(id)
     match column:
         case Situation.RUNNING:
-            return Spelled(200, transaction.status, {"status": "processing", "request_id": id})
+            return Spelled(
+                200,
+                transaction.status,
+                {"status": "processing", "request_id": id},
+                wait_seconds=wait_seconds(transaction, now, usual=usual),
+            )
         case Situation.ANSWERED:
             return Spelled(
                 200,
@@ -104,8 +117,8 @@ def of_status(transaction: Transaction | None, id: str, *, now: int, origin: str
             return cancelled(id)
 
 
-def of_result(transaction: Transaction | None, id: str, *, now: int, origin: str) -> Spelled:
-    """What GET response_url answers."""
+def of_result(transaction: Transaction | None, id: str, *, now: int, origin: str, usual: int = 0) -> Spelled:
+    """What GET response_url answers. `usual`: see `wait_seconds`."""
     column = situation(transaction, now)
     if transaction is None or column is Situation.UNKNOWN:
         return unknown(id)
@@ -120,7 +133,7 @@ def of_result(transaction: Transaction | None, id: str, *, now: int, origin: str
                     "status_url": status_url(origin, id),
                     "response_url": response_url(origin, id),
                 },
-                wait_seconds=wait_seconds(transaction, now),
+                wait_seconds=wait_seconds(transaction, now, usual=usual),
             )
         case Situation.ANSWERED:
             code = transaction.result_status or 0

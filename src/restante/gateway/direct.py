@@ -82,8 +82,8 @@ class Direct(DirectCycle):
             desk.service.meter.refused(reason_of(accepted))
             return failure(accepted, path=self.place.rest)
         if self.place.room is Room.TASK:
-            return task_reply(desk, accepted, self.origin, self.method)
-        return transaction_reply(self.place, accepted, self.method)
+            return task_reply(desk, self.place, accepted, self.origin, self.method)
+        return transaction_reply(desk, self.place, accepted, self.method)
 
 
 class Together:

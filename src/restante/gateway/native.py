@@ -16,7 +16,7 @@ from .access import admit, need_below
 from .call import Call
 from .desk import Desk
 from .handover import give
-from .poll import after_of, number_of
+from .poll import after_of, number_of, usual
 from .problems import MethodNotAllowed, NoResult, NotFinished
 from .reply import INERT, Reply, document, word
 from .rooms import Place
@@ -92,7 +92,7 @@ async def result(desk: Desk, call: Call, id: str) -> None:
     """The stored answer, verbatim. Reading it here never consumes it, and a browser runs nothing of it."""
     transaction = await _look(desk, call, id)
     if transaction.status not in TERMINAL:
-        wait = wait_seconds(transaction, desk.clock.now())
+        wait = wait_seconds(transaction, desk.clock.now(), usual=usual(desk, transaction))
         raise NotFinished("The transaction is still running.", retry_after_seconds=wait)
     kept = await desk.service.result(transaction)
     if kept is None:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from ..core.clock import SECOND
 from ..core.errors import BadRequest
+from ..core.machine import TERMINAL
 from ..core.model import Transaction
 from ..core.preferences import preferences
 from .attended import Attended
@@ -46,6 +47,13 @@ async def look(
     if found is not None:
         call.applied = applied(f"wait={wait}")
     return found
+
+
+def usual(desk: Desk, transaction: Transaction | None) -> int:
+    """What its route usually takes, where that is of interest: it has not ended. In microseconds."""
+    if transaction is None or transaction.status in TERMINAL:
+        return 0
+    return desk.service.pace.usual(transaction)
 
 
 def after_of(call: Call) -> int | None:

@@ -15,7 +15,7 @@ from .attended import Attended
 from .call import Call, Fields
 from .desk import Desk
 from .handover import give
-from .poll import applied
+from .poll import applied, usual
 from .problems import WENT_WRONG
 from .reply import REPLAYED, Reply, document, retry_after, text, word
 from .rooms import Place
@@ -56,7 +56,7 @@ def _later(desk: Desk, transaction: Transaction, origin: str) -> Reply:
     return document(
         native.one(transaction, now=now, paused=desk.service.pauses.names),
         text(b"location", prefer.transaction_url(origin, transaction.id)),
-        retry_after(wait_seconds(transaction, now)),
+        retry_after(wait_seconds(transaction, now, usual=usual(desk, transaction))),
         word(transaction.status),
         code=202,
     )

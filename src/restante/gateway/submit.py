@@ -4,6 +4,7 @@ This is the product's one hot path, so it is written to do each thing once: one 
 fields, no JSON but what a route's pointer asks for, the answer by formatting.
 """
 
+from ..core.clock import SECOND
 from ..core.envelope import open_envelope
 from ..core.model import Accepted, Transaction
 from ..core.policy import ANY_ROUTE
@@ -24,27 +25,30 @@ SOON = (b"retry-after", b"1")
 async def submit_task(desk: Desk, call: Call, place: Place) -> Reply:
     """`/async/<path>` (seed 000): the dialect is `task`, whatever the route says."""
     accepted, origin = await accept(desk, call, place, Dialect.TASK)
-    return task_reply(desk, accepted, origin, call.method)
+    return task_reply(desk, place, accepted, origin, call.method)
 
 
-def task_reply(desk: Desk, accepted: Accepted, origin: str, method: str) -> Reply:
+def task_reply(desk: Desk, place: Place, accepted: Accepted, origin: str, method: str) -> Reply:
     """The answer to a task's accept."""
     id = accepted.transaction.id
     location = task.status_url(origin, id)
-    return _reply(accepted, method, desk.policy.accept_status, location, task.accepted(origin, id))
+    usual = desk.service.pace.of(place.route or ANY_ROUTE)
+    return _reply(accepted, method, desk.policy.accept_status, location, task.accepted(origin, id), usual)
 
 
 async def submit_transaction(desk: Desk, call: Call, place: Place) -> Reply:
     """The plain path of a route with dialect `transaction` (seed 004)."""
     accepted, _ = await accept(desk, call, place, Dialect.TRANSACTION)
-    return transaction_reply(place, accepted, call.method)
+    return transaction_reply(desk, place, accepted, call.method)
 
 
-def transaction_reply(place: Place, accepted: Accepted, method: str) -> Reply:
+def transaction_reply(desk: Desk, place: Place, accepted: Accepted, method: str) -> Reply:
     """The answer to a transaction's accept."""
     id = accepted.transaction.id
-    transactions = (place.route or ANY_ROUTE).transactions or ""
-    return _reply(accepted, method, 202, f"{transactions}/{id}", transaction.accepted(transactions, id))
+    route = place.route or ANY_ROUTE
+    transactions = route.transactions or ""
+    body = transaction.accepted(transactions, id)
+    return _reply(accepted, method, 202, f"{transactions}/{id}", body, desk.service.pace.of(route))
 
 
 async def accept(
@@ -90,14 +94,13 @@ async def accept(
     return accepted, origin
 
 
-def _reply(accepted: Accepted, method: str, code: int, location: str, body: bytes) -> Reply:
+def _reply(accepted: Accepted, method: str, code: int, location: str, body: bytes, usual: int) -> Reply:
     transaction = accepted.transaction
-    soon = transaction.due_at == transaction.created_at
     headers = [
         JSON,
         (b"content-length", b"%d" % len(body)),
         (b"location", location.encode("latin-1")),
-        SOON if soon else _wait(transaction),
+        _wait(transaction, usual),
         PENDING,
     ]
     if method in READS:
@@ -107,8 +110,8 @@ def _reply(accepted: Accepted, method: str, code: int, location: str, body: byte
     return Reply(code, headers, body)
 
 
-def _wait(transaction: Transaction) -> tuple[bytes, bytes]:
-    """Retry-After: a second, or the delay that was asked for."""
-    if transaction.attempt or transaction.due_at == transaction.created_at:
+def _wait(transaction: Transaction, usual: int) -> tuple[bytes, bytes]:
+    """Retry-After: what its route usually takes, behind the delay that was asked for; at least a second."""
+    if usual <= SECOND and (transaction.attempt or transaction.due_at == transaction.created_at):
         return SOON
-    return retry_after(task.wait_seconds(transaction, transaction.created_at))
+    return retry_after(task.wait_seconds(transaction, transaction.created_at, usual=usual))

@@ -5,7 +5,7 @@ from ..dialects.task import Situation, Spelled
 from .call import Call
 from .desk import Desk
 from .handover import give, give_once
-from .poll import look
+from .poll import look, usual
 from .problems import MethodNotAllowed
 from .reply import Reply, document, retry_after, word
 from .rooms import Place
@@ -23,7 +23,7 @@ async def task_status(desk: Desk, call: Call, place: Place) -> Reply:
         call.word = transaction.status
         found = await desk.service.cancel(tenant, id)
         return _reply(task.unknown(id) if found is None else task.cancelled(id))
-    return _reply(task.of_status(transaction, id, now=now, origin=origin))
+    return _reply(task.of_status(transaction, id, now=now, origin=origin, usual=usual(desk, transaction)))
 
 
 async def task_result(desk: Desk, call: Call, place: Place) -> Reply | None:
@@ -34,7 +34,9 @@ async def task_result(desk: Desk, call: Call, place: Place) -> Reply | None:
     tenant = await desk.tenant(call)
     origin = desk.origin(call)
     transaction = await look(desk, call, tenant, id)
-    spelled = task.of_result(transaction, id, now=desk.clock.now(), origin=origin)
+    spelled = task.of_result(
+        transaction, id, now=desk.clock.now(), origin=origin, usual=usual(desk, transaction)
+    )
     if transaction is None:
         return _reply(spelled)
     once = spelled.once and call.method != "HEAD"

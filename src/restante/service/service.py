@@ -42,6 +42,7 @@ from .health import Health
 from .keys import Keys
 from .metering import count, measure
 from .outage import Outage
+from .pace import Pace
 from .pauses import Pauses
 from .quotas import Quotas
 from .reminder import Reminder
@@ -88,6 +89,7 @@ class Service:
         self.health = Health(store=store, clock=clock, more=self.endpoints.measures)
         self.feed = Feed(store=store, clock=clock)
         self.quotas = Quotas(store=store, policy=policy, clock=clock)
+        self.pace = Pace(policy)
         self.outage = Outage(clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
         self._numbers: list[int] = []
@@ -360,6 +362,8 @@ class Service:
             if self.quotas.any:
                 self.quotas.changed(change)
             measure(self.meter, change, self.policy)
+            if change.after.status in TERMINAL:
+                self.pace.ended(change.after)
             self._tell(change)
         return applied
 

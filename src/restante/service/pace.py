@@ -1,0 +1,42 @@
+"""What the routes have lately taken, so that callers are told when it is worth their while to ask.
+
+Kept by route, in memory, of what ended in this process: after a start, and where others do the work, nothing
+is known, and callers are told what they would be of the fastest.
+"""
+
+from collections import deque
+from statistics import median_high
+
+from ..core.model import Transaction
+from ..core.policy import Policy, Route
+from ..core.status import Outcome
+
+REMEMBERED = 15
+"""Spans by which a route is judged. The one in the middle is taken: delays that were asked for, and what was
+broken off, are few."""
+
+
+class Pace:
+    """Spans in microseconds, from accept to end."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._spans: dict[int, deque[int]] = {}  # by the route's identity: there are no others than these
+        self._usual: dict[int, int] = {}
+
+    def ended(self, transaction: Transaction) -> None:
+        """It has, just now."""
+        if transaction.outcome is not Outcome.ANSWERED:
+            return
+        route = self._policy.route(transaction.method, transaction.path)
+        spans = self._spans.setdefault(id(route), deque(maxlen=REMEMBERED))
+        spans.append(max(transaction.updated_at - transaction.created_at, 0))
+        self._usual[id(route)] = median_high(spans)
+
+    def of(self, route: Route) -> int:
+        """What it usually takes; 0: that is not known."""
+        return self._usual.get(id(route), 0)
+
+    def usual(self, transaction: Transaction) -> int:
+        """The same, of the transaction's route."""
+        return self._usual.get(id(self._policy.route(transaction.method, transaction.path)), 0)
