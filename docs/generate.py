@@ -27,7 +27,7 @@ from restante.gateway.access import NATIVE, ROOMS, Need
 from restante.gateway.metrics import GAUGES
 from restante.gateway.problems import Problem
 from restante.gateway.rooms import Room
-from restante.metrics.prometheus import FAMILIES
+from restante.telemetry.prometheus import FAMILIES
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -14,12 +14,12 @@ from restante.core.model import Event, Transaction
 from restante.core.policy import Limits, Policy, Route, Upstream
 from restante.core.policy import Webhooks as Settings
 from restante.core.status import Dialect
-from restante.metrics import Metrics
 from restante.outbound import HTTPSender
 from restante.ports import Store
 from restante.runner import Runner, Sweeper
 from restante.service import Draft, Service
 from restante.service.callbacks import callbacks_of
+from restante.telemetry import Metrics
 from restante.webhooks.webhooks import Webhooks
 
 from .couriers import ScriptedCourier
@@ -46,7 +46,7 @@ class World:
             chance=SeededChance(),
             bell=self.runner,
             courier=self.courier,
-            meter=self.metrics,
+            telemetry=self.metrics,
         )
         self.webhooks = Webhooks()
         self.sweeper = Sweeper(self.service)
@@ -142,6 +142,7 @@ async def a_world(
     database: str | None = None,
     webhooks: Settings = Settings(),
     send: bool = True,
+    traced: bool = False,
     **upstream: Any,
 ) -> AsyncIterator[World]:
     """A world in front of the upstream at `url`, its store in `folder` or in a PostgreSQL."""
@@ -153,6 +154,7 @@ async def a_world(
         limits=limits,
         webhooks=webhooks,
         events_url=events_url,
+        traced=traced,
     )
     store = await open_store(database or f"sqlite:///{folder}/restante.db", limits=limits)
     world = World(store=wrap(store), policy=policy, clock=clock or FakeClock())

@@ -16,6 +16,7 @@ from restante.core.policy import Retry, Route, Upstream
 from restante.core.retention import expired, gone
 from restante.core.schedule import LONGEST_ASKED, next_attempt, retry_after
 from restante.core.status import Dialect, Reading, Status
+from restante.core.trace import TRACEPARENT
 
 from .samples import NOW, SECRET, a_transaction, an_upstream
 
@@ -229,13 +230,16 @@ def test_all_attempts_are_in_one_trace_each_with_a_parent_of_its_own() -> None:
         ((), a_transaction().id.replace("-", "").encode()),
         (((b"traceparent", b"00-junk"),), a_transaction().id.replace("-", "").encode()),
     ):
-        seen = dict(attempt_headers(kept, an_upstream(), a_transaction(), attempt=1, span=b"\1" * 8))
-        assert seen[b"traceparent"] == b"00-%b-0101010101010101-01" % trace
+        seen = dict(attempt_headers(kept, an_upstream(), a_transaction(), attempt=1))
+        again = dict(attempt_headers(kept, an_upstream(), a_transaction(), attempt=2))
+        first, second = seen[b"traceparent"].split(b"-"), again[b"traceparent"].split(b"-")
+        assert first[1] == second[1] == trace and first[2] != second[2]
+        assert TRACEPARENT.fullmatch(seen[b"traceparent"])
 
 
 def test_the_callers_idempotency_key_is_the_upstreams() -> None:
     def keys(kept: tuple[tuple[bytes, bytes], ...]) -> list[bytes]:
-        headers = attempt_headers(kept, an_upstream(), a_transaction(), attempt=2, span=bytes(8))
+        headers = attempt_headers(kept, an_upstream(), a_transaction(), attempt=2)
         return [value for name, value in headers if name.lower() == b"idempotency-key"]
 
     assert keys(((b"idempotency-key", b"mine"),)) == [b"mine"]
@@ -245,9 +249,9 @@ def test_the_callers_idempotency_key_is_the_upstreams() -> None:
 def test_an_answer_we_have_to_read_is_asked_for_unencoded() -> None:
     transaction = a_transaction(dialect=Dialect.TRANSACTION)
     kept = ((b"accept-encoding", b"gzip"),)
-    seen = attempt_headers(kept, an_upstream(), transaction, attempt=1, span=bytes(8))
+    seen = attempt_headers(kept, an_upstream(), transaction, attempt=1)
     assert [v for n, v in seen if n.lower() == b"accept-encoding"] == [b"identity"]
-    seen = attempt_headers(kept, an_upstream(), a_transaction(), attempt=1, span=bytes(8))
+    seen = attempt_headers(kept, an_upstream(), a_transaction(), attempt=1)
     assert [v for n, v in seen if n.lower() == b"accept-encoding"] == [b"gzip"]
 
 

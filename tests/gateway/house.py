@@ -17,12 +17,12 @@ from restante.core.policy import Upstream as Target
 from restante.core.status import Outcome, Reading
 from restante.gateway import Gateway, OpenAuth, make_server
 from restante.gateway.server import Server
-from restante.metrics import Metrics
 from restante.outbound import HTTPSender
 from restante.ports import Store
 from restante.ports.auth import Auth
 from restante.service import Service
 from restante.stores.sqlite import SQLiteStore
+from restante.telemetry import Metrics
 
 from ..couriers import ScriptedCourier
 from ..fakes import FakeClock, SeededChance
@@ -74,7 +74,7 @@ class House:
             chance=self.chance,
             bell=self.bell,
             courier=self.courier,
-            meter=self.metrics,
+            telemetry=self.metrics,
         )
         store.count(self.metrics.committed)
         self.auth: Auth = OpenAuth()

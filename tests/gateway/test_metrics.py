@@ -11,7 +11,7 @@ from restante.core.status import Dialect, Outcome
 from restante.gateway import KeyAuth
 from restante.gateway.metrics import GAUGES
 from restante.gateway.problems import problem_of, reason_of
-from restante.metrics.prometheus import FAMILIES, Family
+from restante.telemetry.prometheus import FAMILIES, Family
 
 from .conftest import MakeHouse
 from .house import House

@@ -22,11 +22,11 @@ FLOORS: dict[str, frozenset[str]] = {
         "webhooks": "core ports service",
         "gateway": "core ports service dialects",
         "dashboard": "core ports service",
-        "metrics": "core ports",
+        "telemetry": "core ports",
         "client": "core",
         "demo": "",
         "assembly": "core ports config dialects stores outbound sealing service runner webhooks gateway "
-        "dashboard metrics",
+        "dashboard telemetry",
         "cli": "core config client assembly demo webhooks",
         "__main__": "cli",
         "": "",

@@ -10,7 +10,7 @@ import pytest
 
 from restante.config import settings
 from restante.gateway.metrics import GAUGES
-from restante.metrics.prometheus import FAMILIES
+from restante.telemetry.prometheus import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,7 +21,6 @@ from ..core.clock import SECOND
 from ..core.errors import SettingError
 from ..gateway import Gateway, KeyAuth, OpenAuth, PassthroughAuth
 from ..gateway.server import Server, make_server
-from ..metrics import Metrics
 from ..outbound import HTTPCourier, HTTPSender, SystemChance, SystemClock
 from ..ports import Chance, Clock, Sender, Store
 from ..ports.auth import Auth
@@ -29,11 +29,15 @@ from ..runner import Runner, Sweeper
 from ..service import Service
 from ..service.keys import Keys
 from ..service.news import News
+from ..telemetry import Lines, Metrics, Several
 from ..webhooks.keys import new_private_key, public_key_of
 from ..webhooks.webhooks import Webhooks
 from .handles import max_connections, raise_limit
 from .sealing import seal_store
 from .store import open_served, open_store
+
+if TYPE_CHECKING:
+    from ..telemetry.traces import Traces
 
 log = logging.getLogger("restante")
 
@@ -53,6 +57,7 @@ class Running:
     def __init__(
         self,
         *,
+        traces: "Sequence[Traces]",
         store: Store,
         service: Service,
         runner: Runner,
@@ -63,6 +68,7 @@ class Running:
         servers: list[tuple[Server, socket.socket]],
         one_of_several: bool,
     ) -> None:
+        self._traces = traces
         self._store = store
         self._service = service
         self._runner = runner
@@ -103,6 +109,8 @@ class Running:
         await self._service.quotas.stop()
         await self._sender.close()
         await self._courier.close()
+        for traces in self._traces:
+            await traces.stop()
         await self._store.close()
 
 
@@ -138,6 +146,7 @@ async def start(
     courier = courier or HTTPCourier(policy.webhooks)
     runner = Runner(store=store, policy=policy, clock=clock, sender=sender)
     metrics = Metrics()
+    traces = [] if settings.traces is None else [_traces(settings.traces, store, clock)]
     service = Service(
         store=store,
         policy=policy,
@@ -145,7 +154,7 @@ async def start(
         chance=chance,
         bell=runner,
         courier=courier,
-        meter=metrics,
+        telemetry=Several(metrics, *([Lines()] if settings.log_transactions else []), *traces),
     )
     store.count(metrics.committed)
     service.pauses.know(paused)
@@ -203,6 +212,7 @@ async def start(
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
     return Running(
+        traces=traces,
         store=store,
         service=service,
         runner=runner,
@@ -224,6 +234,15 @@ def auth_of(mode: str, keys: Keys) -> Auth:
             return PassthroughAuth(keys)
         case _:
             return OpenAuth()
+
+
+def _traces(url: str, store: Store, clock: Clock) -> "Traces":
+    """Raises `SettingError` where OpenTelemetry's SDK is not installed."""
+    try:
+        from ..telemetry.traces import tracing_to
+    except ImportError:
+        raise SettingError("traces", "needs OpenTelemetry: pip install 'restante[otel]'") from None
+    return tracing_to(url, store.requests, clock=clock)
 
 
 def new_key() -> tuple[str, str]:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..metrics.prometheus import SHARED
+from ..telemetry.prometheus import SHARED
 
 log = logging.getLogger("restante.workers")
 

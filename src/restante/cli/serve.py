@@ -32,7 +32,7 @@ def serve(context: click.Context, /, inherit: str | None, **flags: Any) -> None:
     Each flag is also a variable of the environment (RESTANTE_LISTEN) and a setting of the file."""
     sources = gather(flags, os.environ, Path.cwd())
     settings = sources.read()
-    set_up_logs(settings.log_level)
+    set_up_logs(settings.log_level, settings.log_format)
     if inherit is not None:
         run(
             settings, listeners=[socket.socket(fileno=int(handle)) for handle in inherit.split(",") if handle]

@@ -25,6 +25,7 @@ from .kinds import FLAG, RATE, SIZE, choice, code, span, spell_duration, whole
 from .routes import MASK, read_routes
 from .sealing import Sealing, read_sealing
 from .table import Section, Setting, Table
+from .telemetry import LOG_FORMAT, LOG_TRANSACTIONS, TRACES
 from .upstreams import read_upstreams
 from .webhooks import read_webhooks
 
@@ -48,6 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     insecure: bool = False
     log_level: str = "info"
+    log_format: str = "text"
+    log_transactions: bool = False
+    traces: str | None = None  # a collector's URL
     role: Role = Role.ALL
     workers: int = 1
     sealing: Sealing | None = None  # None: everything is kept in clear
@@ -227,6 +231,9 @@ TOP = Section(
         GRACE,
         INSECURE,
         LOG_LEVEL,
+        LOG_FORMAT,
+        LOG_TRANSACTIONS,
+        TRACES,
         ROLE,
         WORKERS,
     ),
@@ -250,6 +257,9 @@ def settings(raw: Mapping[str, object]) -> Settings:
         hosts=table.get(HOST_NAMES),
         insecure=table.get(INSECURE) or auth.get(INSECURE),
         log_level=table.get(LOG_LEVEL),
+        log_format=table.get(LOG_FORMAT),
+        log_transactions=table.get(LOG_TRANSACTIONS),
+        traces=table.find(TRACES),
         role=Role(table.get(ROLE)),
         workers=table.get(WORKERS),
         sealing=read_sealing(table.raw.get("sealing")),
@@ -284,6 +294,7 @@ def _policy(table: Table) -> Policy:
         trusted_proxies=table.get(TRUSTED_PROXIES),
         cors_origins=table.get(CORS_ORIGINS),
         mask=table.get(MASK),
+        traced=table.find(TRACES) is not None,
     )
     upstreams = read_upstreams(table.raw.get("upstream"), table.raw.get("upstreams"))
     routes = read_routes(table.raw.get("routes", []), upstreams, strict=top.strict)

@@ -1,17 +1,12 @@
 """What the upstream sees of a caller's request (contract, *What the upstream sees*)."""
 
-import re
 from functools import lru_cache
 
 from .headers import first
 from .model import Headers, Transaction
 from .policy import Upstream
 from .status import Dialect
-
-TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
-"""W3C Trace Context, version 00: trace id and flags are kept, the parent is made anew."""
-
-SPAN_BYTES = 8
+from .trace import attempt_span, trace_of, traceparent
 
 
 def target(upstream: Upstream, path: str, query: str) -> str:
@@ -40,14 +35,11 @@ def attempt_headers(
     transaction: Transaction,
     *,
     attempt: int,
-    span: bytes,
     events: Headers = (),
 ) -> Headers:
-    """The header fields of an attempt: as above, with the transaction's id, the attempt and the trace.
-
-    `span` is SPAN_BYTES of chance. Where the caller began no trace, the transaction's id is one, so
-    that all attempts are in the same trace. Where the answer is to be read by us (dialect
-    transaction), it is asked for unencoded. `events` tells where and how to report.
+    """The header fields of an attempt: as above, with the transaction's id, the attempt and the trace, of
+    which it is a span. Where the answer is to be read by us (dialect transaction), it is asked for
+    unencoded. `events` tells where and how to report.
     """
     ours = [(b"Restante-Transaction", transaction.id.encode()), (b"Restante-Attempt", b"%d" % attempt)]
     ours += events
@@ -57,13 +49,10 @@ def attempt_headers(
     if transaction.dialect is Dialect.TRANSACTION:
         dropped.add(b"accept-encoding")
         ours.append((b"Accept-Encoding", b"identity"))
-    trace = TRACEPARENT.fullmatch(first(kept, b"traceparent") or b"")
-    if trace is not None:
-        trace_id, flags = trace[1], trace[2]
-    else:
-        trace_id, flags = transaction.id.replace("-", "").encode(), b"01"
+    trace = trace_of(transaction.id, kept)
+    if trace.parent is None:
         dropped.add(b"tracestate")
-    ours.append((b"traceparent", b"00-%b-%b-%b" % (trace_id, span.hex().encode(), flags)))
+    ours.append((b"traceparent", traceparent(trace, attempt_span(transaction.id, attempt))))
     rest = tuple(pair for pair in kept if pair[0] not in dropped)
     return forward_headers(rest, upstream, extra=tuple(ours))
 

@@ -168,6 +168,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()  # of pages that may read answers
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-* are believed
     mask: tuple[str, ...] = ()  # JSON pointers to what people are not shown, on every route
+    traced: bool = False  # spans are told of
 
     def route(self, method: str, path: str) -> Route | None:
         """The first route that matches; outside `strict`, what none matches is a task route."""

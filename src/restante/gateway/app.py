@@ -7,7 +7,7 @@ from ..core.errors import StoreUnavailable
 from ..core.policy import Policy
 from ..ports import Chance, Clock, Sender
 from ..ports.auth import Auth
-from ..ports.meter import Exposition
+from ..ports.telemetry import Exposition
 from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
@@ -111,7 +111,7 @@ class Gateway:
 
     def _refused(self, error: Exception, call: Call, place: Place | None) -> Reply:
         if place is not None and place.room in SUBMITS:
-            self._desk.service.meter.refused(reason_of(error))
+            self._desk.service.telemetry.refused(reason_of(error))
         return failure(error, path=call.path, word=call.word)
 
 

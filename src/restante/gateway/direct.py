@@ -79,7 +79,7 @@ class Direct(DirectCycle):
     def reply(self, accepted: Accepted | BaseException, desk: Desk) -> Reply:
         """What is to be said of it, but the date."""
         if isinstance(accepted, BaseException):
-            desk.service.meter.refused(reason_of(accepted))
+            desk.service.telemetry.refused(reason_of(accepted))
             return failure(accepted, path=self.place.rest)
         if self.place.room is Room.TASK:
             return task_reply(desk, self.place, accepted, self.origin, self.method)

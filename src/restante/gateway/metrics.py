@@ -3,7 +3,7 @@
 from ..core.clock import SECOND
 from ..core.errors import NoRoute
 from ..core.headers import first
-from ..ports.meter import Gauge
+from ..ports.telemetry import Gauge
 from .call import Call
 from .desk import Desk
 from .reply import NO_STORE, Reply, length

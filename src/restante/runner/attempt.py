@@ -23,7 +23,7 @@ from ..core.errors import (
     Unreadable,
     UpstreamError,
 )
-from ..core.forward import SPAN_BYTES, attempt_headers, events_headers, target
+from ..core.forward import attempt_headers, events_headers, target
 from ..core.headers import end_to_end, first
 from ..core.machine import TERMINAL
 from ..core.model import Change, Claim, Headers, Request, Result, Transaction
@@ -114,10 +114,11 @@ class Attempts:
                 (request,) = await self._store.requests([transaction.key])
         except Unreadable:
             error = Unreachable("nothing was sent: the stored request cannot be read")
-            await self._not_reached(transaction, route, upstream, error, None)
+            await self._not_reached(transaction, route, upstream, error, None, began=self._clock.now())
             return
         if request is None:
             raise MoveRefused(transaction.status, "begin", "its request is gone")
+        began = self._clock.now()
         try:
             idle = None if repeatable(transaction, route) else MAX_IDLE_SECONDS
             line = await self._connect(transaction, upstream, max_idle_seconds=idle)
@@ -126,7 +127,7 @@ class Attempts:
             await self._let_go(transaction, SECOND)
             return
         except Unreachable as error:
-            await self._not_reached(transaction, route, upstream, error, request)
+            await self._not_reached(transaction, route, upstream, error, request, began=began)
             return
         try:
             marked = await self._mark(transaction, route)
@@ -190,10 +191,10 @@ class Attempts:
             finally:
                 answer.close()
         except UpstreamError as error:
-            self._measure(marked, _trouble(error), began)
+            self._measure(marked, attempt, _trouble(error), began)
             await self._unanswered(marked, error, route, upstream, request)
             return
-        self._measure(marked, f"{result.status // 100}xx", began)
+        self._measure(marked, attempt, f"{result.status // 100}xx", began)
         asked = retry_after(first(result.headers, b"retry-after"), self._clock.now())
 
         def decide(current: Transaction) -> Change:
@@ -213,8 +214,9 @@ class Attempts:
         if result.body.inline is None and (settled is None or settled.result_status is None):
             await self._store.drop_chunks(marked.key, attempt)
 
-    def _measure(self, marked: Transaction, result: str, began: int) -> None:
-        self._service.meter.attempted(marked.upstream, result, self._clock.now() - began)
+    def _measure(self, transaction: Transaction, attempt: int, result: str, began: int) -> None:
+        now = self._clock.now()
+        self._service.telemetry.attempted(transaction, attempt, result, began=began, ended=now)
 
     async def _send(self, marked: Transaction, request: Request, upstream: Upstream, line: Line) -> Answer:
         left = max(marked.deadline - self._clock.now(), SECOND // 1000)
@@ -223,7 +225,6 @@ class Attempts:
             upstream,
             marked,
             attempt=marked.attempt,
-            span=self._chance.bytes(SPAN_BYTES),
             events=self._events(marked),
         )
         body: bytes | AsyncIterator[bytes] = (
@@ -294,10 +295,12 @@ class Attempts:
         upstream: Upstream,
         error: Unreachable,
         request: Request | None,
+        *,
+        began: int,
     ) -> None:
         """No connection, so no mark either: the attempt begins and ends in one commit."""
-        self._service.meter.attempted(transaction.upstream, Outcome.UNREACHABLE, 0)
         attempt = transaction.attempt + 1
+        self._measure(transaction, attempt, Outcome.UNREACHABLE, began)
 
         def decide(current: Transaction) -> Change:
             begun = self._begin(current, attempt, route)
@@ -307,7 +310,7 @@ class Attempts:
 
     async def _interrupted(self, transaction: Transaction, route: Route, upstream: Upstream) -> None:
         """The attempt was under way when its process ended, or its lease lapsed."""
-        self._service.meter.lease_lost(transaction.upstream)
+        self._service.telemetry.lease_lost(transaction.upstream)
         error = UpstreamError("the attempt was interrupted while the request was being executed", sent=True)
         await self._unanswered(transaction, error, route, upstream)
 
@@ -376,7 +379,7 @@ class Attempts:
             level = logging.INFO if refused.status in TERMINAL else logging.WARNING
             log.log(level, "attempt of %s settled nothing: %s", transaction.id, refused)
             if refused.status not in TERMINAL:
-                self._service.meter.lease_lost(transaction.upstream)
+                self._service.telemetry.lease_lost(transaction.upstream)
             await self._let_go(transaction, 0)
             return None
         if settled.due_at is not None:

@@ -32,7 +32,7 @@ from ..core.policy import Policy
 from ..core.retention import has_result
 from ..ports import EVENTS, NUMBERS_GOOD, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from ..ports.courier import Courier
-from ..ports.meter import UNMETERED, Meter
+from ..ports.telemetry import SILENCE, Telemetry
 from .bodies import Intake, chained, read_body, take_request
 from .credentials import without_credentials
 from .draft import Draft, submission_of
@@ -40,12 +40,12 @@ from .endpoints import Endpoints
 from .feed import Feed
 from .health import Health
 from .keys import Keys
-from .metering import count, measure
 from .outage import Outage
 from .pace import Pace
 from .pauses import Pauses
 from .quotas import Quotas
 from .reminder import Reminder
+from .telling import tell_accepted, tell_changed
 from .waiting import Waiting
 
 log = logging.getLogger("restante.service")
@@ -72,7 +72,7 @@ class Service:
         chance: Chance,
         bell: Bell,
         courier: Courier,
-        meter: Meter = UNMETERED,
+        telemetry: Telemetry = SILENCE,
     ) -> None:
         self.store = store
         self.policy = policy
@@ -80,7 +80,7 @@ class Service:
         self.chance = chance
         self.bell = bell
         self.courier = courier
-        self.meter = meter
+        self.telemetry = telemetry
         self.accepting = True
         self.waiting = Waiting(clock)
         self.pauses = Pauses(store=store, bell=bell)
@@ -178,7 +178,7 @@ class Service:
         def done(answers: list[Accepted | BaseException]) -> None:
             for draft, submission, answer in zip(started, submissions, answers, strict=True):
                 self._ended(draft, submission, answer)
-            count(self.meter, started, answers)
+            tell_accepted(self.telemetry, started, answers)
             for place, error in refused:
                 answers.insert(place, error)
             told(answers)
@@ -361,7 +361,7 @@ class Service:
         if applied:
             if self.quotas.any:
                 self.quotas.changed(change)
-            measure(self.meter, change, self.policy)
+            tell_changed(self.telemetry, change, self.policy)
             if change.after.status in TERMINAL:
                 self.pace.ended(change.after)
             self._tell(change)

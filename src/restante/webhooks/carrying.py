@@ -5,6 +5,7 @@ the attempt is lent to this process; after that another one is made in any case.
 """
 
 import logging
+from contextlib import suppress
 
 from ..core import delivery as core
 from ..core.clock import SECOND
@@ -15,6 +16,7 @@ from ..core.model import Headers
 from ..core.outbox import Errand
 from ..core.payload import payload_of
 from ..core.schedule import retry_after
+from ..core.trace import trace_of, traceparent, webhook_span
 from ..ports.courier import Carried, Parcel, Receipt
 from ..service import Service
 from ..service.persistence import until_written
@@ -58,7 +60,7 @@ class Carrying:
             answer=receipt.answer[:ANSWER_BYTES],
         )
         progress = self._judged(errand, receipt, attempt)
-        self._service.meter.delivered(OUTCOMES[progress.after.state], attempt.duration)
+        self._service.telemetry.delivered(errand, attempt, OUTCOMES[progress.after.state])
         await self._settle(progress)
         await self._note(endpoint, progress, gone=receipt.code == GONE)
         return receipt.carried is Carried.ANSWERED and not _overloaded(receipt.code)
@@ -79,9 +81,21 @@ class Carrying:
         except (RestanteError, ValueError) as error:  # ours to mend: it is tried again by the schedule
             log.error("delivery %s cannot be signed: %s", delivery.id, type(error).__name__)
             return Receipt(Carried.REFUSED, "it could not be signed")
-        headers = (JSON, USER_AGENT, *signature)
+        headers = (JSON, USER_AGENT, *signature, *await self._trace(errand))
         parcel = Parcel(delivery.url or endpoint.url or "", headers, body)
         return await self._service.courier.carry(parcel, timeout_seconds=self._settings.timeout / SECOND)
+
+    async def _trace(self, errand: Errand) -> Headers:
+        """Who is told is a part of the transaction's trace, where there is one that anybody is told of."""
+        transaction = errand.transaction
+        if not self._service.policy.traced or transaction is None:
+            return ()
+        kept: Headers = ()
+        with suppress(RestanteError):  # then it is a trace of its own
+            (request,) = await self._service.store.requests([transaction.key])
+            kept = () if request is None else request.headers
+        span = webhook_span(errand.delivery.id, errand.delivery.attempt)
+        return ((b"traceparent", traceparent(trace_of(transaction.id, kept), span)),)
 
     async def _payload(self, errand: Errand, endpoint: Endpoint) -> bytes:
         event, transaction = errand.event, errand.transaction

@@ -106,7 +106,7 @@ class SQLiteStore(Posting, KeptKeys):
         return self._write.groups
 
     def count(self, committed: Callable[[int], None]) -> None:
-        self._write.meter = committed
+        self._write.committed = committed
 
     async def reserve_numbers(self, count: int) -> range:
         return self._memory.reserve(count)

@@ -91,7 +91,7 @@ class Worker:
         self._gathering = False
         self._closing: asyncio.Future[None] | None = None
         self.groups = 0  # handed over so far
-        self.meter: Callable[[int], None] = lambda count: None  # is told how many things a group is about
+        self.committed: Callable[[int], None] = lambda count: None  # is told how many things a group is about
 
     async def do(
         self,
@@ -165,7 +165,7 @@ class Worker:
         if group:
             self._given += 1
             self.groups += 1
-            self.meter(sum(job.count for job in group))
+            self.committed(sum(job.count for job in group))
             self._hand.give(group, self._deliver)
         elif not self._given and self._closing is not None and not self._closing.done():
             self._closing.set_result(None)

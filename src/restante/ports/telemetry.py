@@ -1,19 +1,21 @@
-"""Who counts what happens, so that others may watch it. What is told here changes nothing."""
+"""Who is told what happens, so that people may watch it: it changes nothing."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
-from ..core.model import Change
+from ..core.delivery import Attempt
+from ..core.model import Change, Transaction
+from ..core.outbox import Errand
 from ..core.policy import Route
 
 
-class Meter(Protocol):
+class Telemetry(Protocol):
     """Takes what has happened. Never waits, never raises."""
 
-    def accepted(self, route: Route, count: int) -> None:
-        """So many submissions are on disk."""
+    def accepted(self, route: Route, transactions: Sequence[Transaction]) -> None:
+        """These, all of the route, are on disk."""
         ...
 
     def replayed(self) -> None:
@@ -28,17 +30,20 @@ class Meter(Protocol):
         """It is on disk."""
         ...
 
-    def attempted(self, upstream: str, result: str, span: int) -> None:
-        """An attempt at an upstream, from its first byte to the last of the answer, took `span` microseconds.
-        `result` is the answer's class ("2xx"), or why there is none."""
+    def attempted(
+        self, transaction: Transaction, attempt: int, result: str, *, began: int, ended: int
+    ) -> None:
+        """An attempt at its upstream is over: between its first byte and the last of the answer, or between
+        asking for a connection and being refused one. `result` is the answer's class ("2xx"), or the outcome
+        that stands for none."""
         ...
 
     def lease_lost(self, upstream: str) -> None:
         """An attempt was somebody else's by the time it was to be settled, or its process is gone."""
         ...
 
-    def delivered(self, outcome: str, span: int) -> None:
-        """An attempt at a webhook: "delivered", "missed" (it is tried again), "dead" (it is not)."""
+    def delivered(self, errand: Errand, attempt: Attempt, outcome: str) -> None:
+        """An attempt at a webhook is over: "delivered", "missed" (it is tried again), "dead" (it is not)."""
         ...
 
     def committed(self, writes: int) -> None:
@@ -46,10 +51,10 @@ class Meter(Protocol):
         ...
 
 
-class Unmetered:
-    """Counts nothing."""
+class Silence:
+    """Tells nobody."""
 
-    def accepted(self, route: Route, count: int) -> None: ...
+    def accepted(self, route: Route, transactions: Sequence[Transaction]) -> None: ...
 
     def replayed(self) -> None: ...
 
@@ -57,11 +62,13 @@ class Unmetered:
 
     def changed(self, change: Change, route: Route) -> None: ...
 
-    def attempted(self, upstream: str, result: str, span: int) -> None: ...
+    def attempted(
+        self, transaction: Transaction, attempt: int, result: str, *, began: int, ended: int
+    ) -> None: ...
 
     def lease_lost(self, upstream: str) -> None: ...
 
-    def delivered(self, outcome: str, span: int) -> None: ...
+    def delivered(self, errand: Errand, attempt: Attempt, outcome: str) -> None: ...
 
     def committed(self, writes: int) -> None: ...
 
@@ -82,4 +89,4 @@ class Exposition(Protocol):
         ...
 
 
-UNMETERED = Unmetered()
+SILENCE = Silence()

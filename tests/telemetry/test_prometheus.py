@@ -6,14 +6,16 @@ import sys
 from pathlib import Path
 
 from restante.core.policy import ANY_ROUTE
-from restante.metrics import Metrics
-from restante.metrics.prometheus import SHARED
+from restante.telemetry import Metrics
+from restante.telemetry.prometheus import SHARED
+
+from ..core.samples import a_transaction
 
 COUNTING = """
 from restante.core.policy import ANY_ROUTE
-from restante.metrics import Metrics
+from restante.telemetry import Metrics
 metrics = Metrics()
-metrics.accepted(ANY_ROUTE, {count})
+metrics.accepted(ANY_ROUTE, [None] * {count})
 print(metrics.write("", [])[0].decode())
 """
 
@@ -37,6 +39,6 @@ def test_processes_of_one_address_count_together(tmp_path: Path) -> None:
 
 def test_each_has_counts_of_its_own_otherwise() -> None:
     first, second = Metrics(), Metrics()
-    first.accepted(ANY_ROUTE, 2)
+    first.accepted(ANY_ROUTE, [a_transaction(), a_transaction()])
     assert b'restante_accepted_total{route="* /*",upstream="default"} 2.0' in first.write("", [])[0]
     assert b"restante_accepted_total{" not in second.write("", [])[0]

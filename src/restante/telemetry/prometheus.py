@@ -25,11 +25,13 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from .. import __version__
 from ..core.clock import SECOND
+from ..core.delivery import Attempt
 from ..core.machine import TERMINAL
 from ..core.model import Change, Transaction
+from ..core.outbox import Errand
 from ..core.policy import Route
 from ..core.status import EventKind
-from ..ports.meter import Gauge
+from ..ports.telemetry import Gauge
 
 SPANS = (
     0.001,
@@ -103,7 +105,7 @@ FAMILIES = (ACCEPTED, REPLAYED, REFUSED, FINISHED, DELAYED, QUEUE, UPSTREAM, TOT
 
 
 class Metrics:
-    """A `Meter` and an `Exposition`."""
+    """A `Telemetry` and an `Exposition`."""
 
     def __init__(self) -> None:
         self._own = own = CollectorRegistry()
@@ -126,10 +128,10 @@ class Metrics:
         PlatformCollector(registry=self._process)
         GCCollector(registry=self._process)
 
-    # -- Meter
+    # -- Telemetry
 
-    def accepted(self, route: Route, count: int) -> None:
-        self._accepted_on(route.method, route.path, route.upstream).inc(count)
+    def accepted(self, route: Route, transactions: Sequence[Transaction]) -> None:
+        self._accepted_on(route.method, route.path, route.upstream).inc(len(transactions))
 
     def replayed(self) -> None:
         self._replayed.inc()
@@ -149,14 +151,16 @@ class Metrics:
         elif any(event.kind is EventKind.DELAY for event in change.events):
             self._delayed.labels(after.upstream).inc()
 
-    def attempted(self, upstream: str, result: str, span: int) -> None:
-        self._attempts.labels(upstream, result).observe(_seconds(span))
+    def attempted(
+        self, transaction: Transaction, attempt: int, result: str, *, began: int, ended: int
+    ) -> None:
+        self._attempts.labels(transaction.upstream, result).observe(_seconds(ended - began))
 
     def lease_lost(self, upstream: str) -> None:
         self._lost.labels(upstream).inc()
 
-    def delivered(self, outcome: str, span: int) -> None:
-        self._webhooks.labels(outcome).observe(_seconds(span))
+    def delivered(self, errand: Errand, attempt: Attempt, outcome: str) -> None:
+        self._webhooks.labels(outcome).observe(_seconds(attempt.duration))
 
     def committed(self, writes: int) -> None:
         self._commits.observe(writes)

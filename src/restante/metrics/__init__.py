@@ -1,3 +1,0 @@
-"""What happens, for Prometheus."""
-
-from .prometheus import Metrics as Metrics
