@@ -197,7 +197,9 @@ class Service:
         if self.quotas.any:
             self.quotas.spend(draft.tenant)
         id = mint(draft.intake.key, self.chance.bytes(RANDOM_BYTES), self.store.secret)
-        submission = submission_of(draft, id=id, now=now, retention=self.policy.limits.retention)
+        submission = submission_of(
+            draft, id=id, now=now, retention=self.policy.limits.retention, hashing=self.store.hashing
+        )
         submission = self.endpoints.at_accept(submission)
         transaction = submission.transaction
         soon = transaction.due_at == transaction.created_at
