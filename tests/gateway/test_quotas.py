@@ -152,7 +152,7 @@ async def test_without_limits_nothing_is_counted(make_house: MakeHouse) -> None:
     house = await make_house()
     assert not house.service.quotas.any
     house.service.quotas.start()
-    assert house.service.quotas._task is None
+    assert house.service.quotas._rounds._task is None
 
 
 async def test_only_so_many_tenants_rates_are_kept(make_house: MakeHouse) -> None:
@@ -168,14 +168,14 @@ async def test_it_is_counted_again_and_again(make_house: MakeHouse) -> None:
     policy = msgspec.structs.replace(house.policy)
     quotas = Quotas(store=house.store, policy=policy, clock=house.clock)
     quotas.start()
-    assert quotas._task is not None
-    await quotas._task
+    assert quotas._rounds._task is not None
+    await quotas._rounds._task
     quotas.check("default", "default")
     await house.submit()  # by somebody else, as it were
     with pytest.raises(AssertionError):
         await wait_refused(quotas)
     await house.clock.advance(SECOND)
-    await quotas._task
+    await quotas._rounds._task
     await wait_refused(quotas)
     await quotas.stop()
 
