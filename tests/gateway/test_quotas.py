@@ -12,6 +12,7 @@ from restante.gateway import KeyAuth
 from restante.runner import Sweeper
 from restante.service.quotas import KEPT_SECONDS, TENANTS, WAITING_SECONDS, Quotas, Tally
 
+from ..world import eventually
 from .conftest import MakeHouse
 from .house import House
 from .wire import Seen
@@ -53,6 +54,37 @@ async def test_a_tenant_has_so_many_requests_a_second(make_house: MakeHouse) -> 
     assert [(await posted(house, one)).code for _ in range(2)] == [202, 429]
     await house.clock.advance(MINUTE)
     assert [(await posted(house, one)).code for _ in range(3)] == [202, 202, 429]
+
+
+async def test_so_many_calls_a_second_go_straight_through_to_an_upstream(make_house: MakeHouse) -> None:
+    house = await counted(make_house, through_rate=2.0)
+    who = await house.key()
+    assert [(await posted(house, who, "/plain")).code for _ in range(2)] == [200, 200]
+    for name in ("one", "two"):
+        seen = await posted(house, await house.key(name), "/plain")
+        assert "through_rate" in refused(seen, 503, after=1)
+    assert len(house.upstream.came) == 2
+    assert (await posted(house, who)).code == 202, "what is kept waits its turn"
+    assert (await posted(house, who, "/other/x")).code == 502, "another upstream has no limit"
+    await house.clock.advance(SECOND // 2)
+    assert [(await posted(house, who, "/plain")).code for _ in range(2)] == [200, 503]
+
+
+async def test_so_many_calls_are_under_way_to_an_upstream(make_house: MakeHouse) -> None:
+    house = await counted(make_house, through_concurrency=1)
+    who = await house.key()
+    whole = house.upstream.raw
+    house.upstream.raw = whole.removesuffix(b"k")  # and the rest never comes
+    wire = await house.wire()
+    wire.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nRestante-Key: %b\r\n\r\n" % who["Restante-Key"].encode())
+    await eventually(lambda: len(house.upstream.came) == 1)
+    assert "through_concurrency" in refused(await posted(house, who, "/plain"), 503, after=1)
+    assert len(house.upstream.came) == 1
+    wire.leave()
+    await eventually(lambda: not house.service.passing["default"].under_way)
+    house.upstream.raw = whole
+    for _ in range(2):
+        assert (await posted(house, who, "/plain")).code == 200
 
 
 async def test_secrets_cost_as_much_as_requests(make_house: MakeHouse) -> None:

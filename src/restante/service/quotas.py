@@ -111,7 +111,7 @@ class Quotas:
         if moment is not None:
             raise TooManyRequests(
                 "You ask more often than you may (rate_per_tenant).",
-                retry_after_seconds=max(-(-(moment - now - 1) // SECOND), 1),
+                retry_after_seconds=seconds_until(moment, now),
             )
 
     def check(self, tenant: str, upstream: str, size: int = 0) -> None:
@@ -206,6 +206,11 @@ class Quotas:
                 by_upstream[upstream] += size
         self._kept.counted(by_upstream)
         self._kept_of.counted(by_tenant)
+
+
+def seconds_until(moment: int, now: int) -> int:
+    """For `Retry-After`: whole ones, one at least."""
+    return max(-(-(moment - now - 1) // SECOND), 1)
 
 
 def rest_after(took: int) -> int:

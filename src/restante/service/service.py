@@ -43,6 +43,7 @@ from .keys import Keys
 from .metering import count, measure
 from .outage import Outage
 from .pace import Pace
+from .passing import Passing
 from .pauses import Pauses
 from .quotas import Quotas
 from .reminder import Reminder
@@ -90,6 +91,7 @@ class Service:
         self.feed = Feed(store=store, clock=clock)
         self.quotas = Quotas(store=store, policy=policy, clock=clock)
         self.pace = Pace(policy)
+        self.passing = {one.name: Passing(one, clock) for one in policy.upstreams.values()}
         self.outage = Outage(clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
         self._numbers: list[int] = []
