@@ -89,7 +89,9 @@ class Accepting:
             told = [delivery for entry in some for delivery in entry.deliveries]
             name = "accept" + TELLING if told else "accept"
             more = columns(told, DELIVERY_WIDTH) if told else ()
-            return {row[0] for row in await self._database.rows(name, *values, *more, keys=keys)}
+            rows = await self._database.rows(name, *values, *more, keys=keys)
+            self._database.condition.written()
+            return {row[0] for row in rows}
 
         async def settle() -> set[int]:
             ids = {entry.key: entry.submission.transaction.id for entry in entries}
