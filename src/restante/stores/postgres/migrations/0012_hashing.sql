@@ -15,6 +15,7 @@ BEGIN
     IF EXISTS (SELECT 1 FROM restante.nodes WHERE mark IS NULL OR NOT sealing) THEN
         RETURN;
     END IF;
+    LOCK TABLE restante.idempotency IN SHARE MODE;  -- of those who were killed, something may still be under way
     UPDATE restante.meta
     SET least = 12, sealing = coalesce(mark, sealing), former_until = (SELECT coalesce(max(expires_at), 0) FROM restante.idempotency)
     WHERE CASE WHEN mark IS NULL THEN least < 12 ELSE sealing IS NULL END;
