@@ -49,7 +49,7 @@ async def through(desk: Desk, call: Call, place: Place) -> None:
         else:
             body = await call.whole_body() if size else b""
             attended.watch()
-        with desk.service.passing[upstream.name]:
+        with desk.passing[upstream.name]:
             answer = await _ask(desk, call, Outgoing(envelope, upstream, body, size))
             try:
                 await _relay(call, answer)

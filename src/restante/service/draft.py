@@ -8,7 +8,7 @@ from ..core.errors import BadRequest
 from ..core.idempotency import Hashing, idempotency_key, parse_key
 from ..core.model import IdempotencyKey, Request, Submission, Transaction
 from ..core.pointer import NOTHING, decode, pick
-from ..core.policy import SAFE_METHODS, Route
+from ..core.policy import SAFE_METHODS, Limits, Route
 from ..core.status import Dialect
 from .bodies import Intake
 
@@ -38,11 +38,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     retry_of: str | None = None  # the finished transaction that is done again
 
 
-def submission_of(draft: Draft, *, id: str, now: int, retention: int, hashing: Hashing) -> Submission:
+def submission_of(draft: Draft, *, id: str, now: int, limits: Limits, hashing: Hashing) -> Submission:
     """The transaction with its first event and its request. Raises `BadRequest` naming the field."""
     envelope = draft.envelope
     route = draft.route
-    deadline = retention
+    deadline = retention = limits.retention
     if envelope.delay or envelope.deadline is not None:
         deadline = _deadline(envelope, retention)
     transaction = Transaction(

@@ -43,7 +43,6 @@ from .keys import Keys
 from .metering import count, measure
 from .outage import Outage
 from .pace import Pace
-from .passing import Passing
 from .pauses import Pauses
 from .quotas import Quotas
 from .reminder import Reminder
@@ -91,7 +90,6 @@ class Service:
         self.feed = Feed(store=store, clock=clock)
         self.quotas = Quotas(store=store, policy=policy, clock=clock)
         self.pace = Pace(policy)
-        self.passing = {one.name: Passing(one, clock) for one in policy.upstreams.values()}
         self.outage = Outage(clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
         self._numbers: list[int] = []
@@ -200,12 +198,10 @@ class Service:
             self.quotas.spend(draft.tenant)
         id = mint(draft.intake.key, self.chance.bytes(RANDOM_BYTES), self.store.secret)
         submission = submission_of(
-            draft, id=id, now=now, retention=self.policy.limits.retention, hashing=self.store.hashing
+            draft, id=id, now=now, limits=self.policy.limits, hashing=self.store.hashing
         )
         submission = self.endpoints.at_accept(submission)
-        transaction = submission.transaction
-        soon = transaction.due_at == transaction.created_at
-        if soon and self.bell.reserve(transaction.upstream, draft.tenant):
+        if not draft.envelope.delay and self.bell.reserve(draft.route.upstream, draft.tenant):
             submission = msgspec.structs.replace(submission, claim=True)
         if self.quotas.any:
             self.quotas.enter(submission)

@@ -10,7 +10,7 @@ from ..core.errors import UpstreamBusy
 from ..core.policy import Upstream
 from ..core.rate import Rate
 from ..ports import Clock
-from .quotas import BURST, seconds_until
+from ..service.quotas import BURST, seconds_until
 
 BUSY_SECONDS = 1
 """What callers are told to wait while all places are taken."""
