@@ -9,12 +9,13 @@ import pytest
 from restante.core.clock import DAY, SECOND
 from restante.core.errors import SettingError
 from restante.core.idempotency import plain
-from restante.core.model import IdempotencyKey
+from restante.core.model import Accepted, IdempotencyKey
 from restante.core.policy import Limits
 from restante.stores.postgres import PostgresStore
 
 from ...postgres import Server
 from ...sealing.keys import sealing
+from ...sealing.test_store import PLAIN, submit_again
 from ..samples import NOW, accepted
 from .conftest import Opener, asked, killed
 from .test_upgrade import at_version
@@ -101,3 +102,19 @@ async def test_all_may_be_started_with_keys_at_once(opening: Opener, tmp_path: P
     sealed = await asyncio.gather(*[sealing(store, tmp_path / "keys") for store in stores])
     (hashing,) = {store.hashing for store in sealed}
     assert hashing.secret not in (None, stores[0].hashing.secret)
+
+
+async def test_equal_submits_are_one_across_the_change_whoever_they_come_to(
+    opening: Opener, tmp_path: Path
+) -> None:
+    bare = await opening()
+    first = await submit_again(bare)
+    assert isinstance(first, Accepted)
+    await bare.close()
+    stores = [await sealing(await opening(), tmp_path / "keys") for _ in range(2)]
+    again = await asyncio.gather(*[submit_again(store) for store in stores * 10])
+    assert again == [Accepted(first.transaction, replayed=True)] * 20
+    other = IdempotencyKey(b"o" * 32, PLAIN.fingerprint)
+    new = await asyncio.gather(*[submit_again(store, other) for store in stores * 10])
+    (fresh,) = [one for one in new if isinstance(one, Accepted) and not one.replayed]
+    assert new.count(Accepted(fresh.transaction, replayed=True)) == 19
