@@ -58,6 +58,8 @@ concurrency = 8
 concurrency_per_tenant = 3
 max_queued = 1000
 max_stored = "2GiB"
+through_concurrency = 256
+through_rate = "6/m"
 rate = "600/m"
 timeout = "90s"
 connect_timeout = "500ms"
@@ -129,6 +131,8 @@ def test_every_setting_arrives_where_it_is_acted_on() -> None:
         concurrency_per_tenant=3,
         max_queued=1000,
         max_stored=2 * 1024**3,
+        through_concurrency=256,
+        through_rate=0.1,
         rate=10.0,
         timeout=90 * SECOND,
         connect_timeout=500 * MILLISECOND,

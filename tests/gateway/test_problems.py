@@ -35,6 +35,7 @@ FAILURES: dict[str, tuple[Exception, int]] = {
     "KeyReused": (errors.KeyReused("Reused."), 422),
     "TooManyRequests": (errors.TooManyRequests("Too often.", retry_after_seconds=1), 429),
     "TooMuchStored": (errors.TooMuchStored("Too much.", retry_after_seconds=300), 429),
+    "UpstreamBusy": (errors.UpstreamBusy("Busy.", retry_after_seconds=1), 503),
     "StorageFull": (errors.StorageFull("Full.", retry_after_seconds=300), 503),
     "TooManyQueued": (errors.TooManyQueued("Too many.", retry_after_seconds=30), 429),
     "QueueFull": (errors.QueueFull("Full.", retry_after_seconds=30), 503),

@@ -1,5 +1,6 @@
 """Limits of a tenant and of an upstream: who is over one is told, and when to come again; others are not."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from restante.gateway import KeyAuth
 from restante.runner import Sweeper
 from restante.service.quotas import KEPT_SECONDS, TENANTS, WAITING_SECONDS, Quotas, Tally
 
+from ..world import eventually
 from .conftest import MakeHouse
 from .house import House
 from .wire import Seen
@@ -53,6 +55,38 @@ async def test_a_tenant_has_so_many_requests_a_second(make_house: MakeHouse) -> 
     assert [(await posted(house, one)).code for _ in range(2)] == [202, 429]
     await house.clock.advance(MINUTE)
     assert [(await posted(house, one)).code for _ in range(3)] == [202, 202, 429]
+
+
+async def test_so_many_calls_a_second_go_straight_through_to_an_upstream(make_house: MakeHouse) -> None:
+    house = await counted(make_house, through_rate=2.0)
+    who = await house.key()
+    assert [(await posted(house, who, "/plain")).code for _ in range(2)] == [200, 200]
+    for name in ("one", "two"):
+        seen = await posted(house, await house.key(name), "/plain")
+        assert "through_rate" in refused(seen, 503, after=1)
+    assert len(house.upstream.came) == 2
+    assert (await posted(house, who)).code == 202, "what is kept waits its turn"
+    assert (await posted(house, who, "/other/x")).code == 502, "another upstream has no limit"
+    await house.clock.advance(SECOND // 2)
+    assert [(await posted(house, who, "/plain")).code for _ in range(2)] == [200, 503]
+
+
+async def test_so_many_calls_are_under_way_to_an_upstream(make_house: MakeHouse) -> None:
+    house = await counted(make_house, through_concurrency=1)
+    who = await house.key()
+    whole = house.upstream.raw
+    house.upstream.raw = whole.removesuffix(b"k")  # and the rest never comes
+    wire = await house.wire()
+    wire.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nRestante-Key: %b\r\n\r\n" % who["Restante-Key"].encode())
+    await eventually(lambda: len(house.upstream.came) == 1)
+    assert "through_concurrency" in refused(await posted(house, who, "/plain"), 503, after=1)
+    assert len(house.upstream.came) == 1
+    house.upstream.raw = whole
+    wire.leave()
+    async with asyncio.timeout(10):
+        while (await posted(house, who, "/plain")).code == 503:
+            pass
+    assert (await posted(house, who, "/plain")).code == 200
 
 
 async def test_secrets_cost_as_much_as_requests(make_house: MakeHouse) -> None:
@@ -152,7 +186,7 @@ async def test_without_limits_nothing_is_counted(make_house: MakeHouse) -> None:
     house = await make_house()
     assert not house.service.quotas.any
     house.service.quotas.start()
-    assert house.service.quotas._task is None
+    assert house.service.quotas._rounds._task is None
 
 
 async def test_only_so_many_tenants_rates_are_kept(make_house: MakeHouse) -> None:
@@ -168,14 +202,14 @@ async def test_it_is_counted_again_and_again(make_house: MakeHouse) -> None:
     policy = msgspec.structs.replace(house.policy)
     quotas = Quotas(store=house.store, policy=policy, clock=house.clock)
     quotas.start()
-    assert quotas._task is not None
-    await quotas._task
+    assert quotas._rounds._task is not None
+    await quotas._rounds._task
     quotas.check("default", "default")
     await house.submit()  # by somebody else, as it were
     with pytest.raises(AssertionError):
         await wait_refused(quotas)
     await house.clock.advance(SECOND)
-    await quotas._task
+    await quotas._rounds._task
     await wait_refused(quotas)
     await quotas.stop()
 

@@ -1,13 +1,17 @@
 """A gateway whose store is sealed: callers see no difference; what was changed in the store is not served."""
 
+from hashlib import sha256
+
 import apsw
 import pytest
 
+from restante.core.idempotency import idempotency_key
 from restante.core.policy import Route
 from restante.core.status import Dialect
 
+from ..sealing.keys import sealing
 from .conftest import MakeHouse
-from .house import House
+from .house import NOON, House
 
 TICKETS = Route(method="POST", path="/tickets", dialect=Dialect.TRANSACTION, transactions="/seen")
 LARGE = b"0123456789" * 30_000
@@ -80,3 +84,27 @@ async def test_a_large_result_that_was_changed_is_broken_off(house: House) -> No
 async def test_the_same_idempotency_key_finds_the_first(house: House) -> None:
     first = await house.submit(Idempotency_Key="a")
     assert await house.submit(Idempotency_Key="a") == first
+
+
+async def test_it_does_so_across_the_first_start_with_keys_and_no_hash_is_plain(
+    make_house: MakeHouse,
+) -> None:
+    house = await make_house()
+    first = await house.submit(Idempotency_Key="a")
+    house.service.store = await sealing(house.store, house.folder / "keys", clock=house.clock)
+    assert await house.submit(Idempotency_Key="a") == first
+    other = await house.submit(Idempotency_Key="b")
+    assert await house.submit(Idempotency_Key="b") == other != first
+    known = idempotency_key(
+        "b",
+        tenant="default",
+        authorization=b"",
+        method="POST",
+        path="/payments",
+        query="",
+        body_digest=sha256(b"{}").digest(),
+    )
+    rows = apsw.Connection(str(house.folder / "restante.db")).execute("SELECT scope FROM idempotency")
+    kept = {row[0] for row in rows}
+    assert house.service.store.hashing.of(known, NOON).scope in kept
+    assert kept.isdisjoint([known.scope, house.store.hashing.of(known, NOON).scope])

@@ -63,6 +63,7 @@ async def filled(store: Store) -> Transaction:
 async def test_it_is_done_beside_a_server_and_the_old_key_opens_nothing_then(rotation: Rotation) -> None:
     store = await rotation.open(OLD)
     kept = await filled(store)
+    hashing = store.hashing
     await store.close()
     server = await rotation.open(NEW, OLD)
     assert await rotation.rotate(NEW, OLD) == (3, 3)
@@ -76,6 +77,7 @@ async def test_it_is_done_beside_a_server_and_the_old_key_opens_nothing_then(rot
     with pytest.raises(SettingError, match="which is not listed"):
         await rotation.open(OLD)
     store = await rotation.open(NEW)
+    assert store.hashing == hashing
     (request,) = await store.requests([kept.key])
     assert request is not None
     assert (request.body.inline or b"").count(MARKER) == 1

@@ -1,5 +1,6 @@
 """What is in a sealed store: nothing that can be read, changed or put elsewhere without its keys."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,9 +15,9 @@ from restante.assembly.sealing import seal_store
 from restante.core import change
 from restante.core.clock import DAY, HOUR
 from restante.core.endpoint import Endpoint
-from restante.core.errors import SettingError, StoreUnavailable, Unreadable
-from restante.core.idempotency import idempotency_key
-from restante.core.model import Accepted, Body, Request, Result, Transaction
+from restante.core.errors import KeyReused, SettingError, StoreUnavailable, Unreadable
+from restante.core.idempotency import Hashing, idempotency_key, plain
+from restante.core.model import Accepted, Body, IdempotencyKey, Request, Result, Transaction
 from restante.core.policy import Limits
 from restante.ports import REQUEST_CHUNKS, Store
 from restante.sealing import store as sealing_store
@@ -207,22 +208,58 @@ async def test_without_keys_all_of_it_is(file: File) -> None:
     assert MARKER in await file.bytes()
 
 
+PLAIN = idempotency_key(
+    "a", tenant="default", authorization=b"Basic x", method="POST", path="/", query="", body_digest=b""
+)
+
+
+async def submit_again(
+    store: Store, known: IdempotencyKey = PLAIN, *, hashing: Hashing | None = None, at: int = NOW
+) -> Accepted | KeyReused:
+    """The same request with the same key, as a service does it."""
+    submission = await a_submission(store, created_at=at, expires_at=at + DAY)
+    kept = (hashing or store.hashing).of(known, at)
+    (answer,) = await store.accept([msgspec.structs.replace(submission, idempotency=kept)])
+    return answer
+
+
 async def test_an_idempotency_key_is_kept_under_a_key_that_the_store_does_not_have(file: File) -> None:
     store = await file.open()
-    plain = idempotency_key(
-        "a", tenant="default", authorization=b"Basic x", method="POST", path="/", query="", body_digest=b""
-    )
-    submission = msgspec.structs.replace(await a_submission(store), idempotency=plain)
-    (first,) = await store.accept([submission])
+    first = await submit_again(store)
     assert isinstance(first, Accepted)
     store = await file.open()
-    again = msgspec.structs.replace(await a_submission(store), idempotency=plain)
-    (replayed,) = await store.accept([again])
-    assert isinstance(replayed, Accepted)
-    assert (replayed.replayed, replayed.transaction) == (True, first.transaction)
+    assert await submit_again(store) == Accepted(first.transaction, replayed=True)
+    bare = await file.bare()
+    kept = {one.scope for one in (PLAIN, bare.hashing.of(PLAIN, NOW))}
     on_disk = await file.bytes()
-    assert plain.scope not in on_disk
-    assert plain.fingerprint not in on_disk
+    assert not [scope for scope in kept if scope in on_disk]
+    assert PLAIN.fingerprint not in on_disk
+
+
+@pytest.mark.parametrize("before", ["keyed", "plain"])
+async def test_an_idempotency_key_from_before_is_found_as_long_as_it_would_have_been(
+    place: Opening, before: str
+) -> None:
+    store = await place.bare()
+    first = await submit_again(store, hashing=None if before == "keyed" else plain())
+    assert isinstance(first, Accepted)
+    store = await place.open()
+    submits = [submit_again(store) for _ in range(20)]
+    assert await asyncio.gather(*submits) == [Accepted(first.transaction, replayed=True)] * 20
+    other = IdempotencyKey(PLAIN.scope, b"g" * 32)
+    assert isinstance(await submit_again(store, other), KeyReused)
+    assert len(store.hashing.of(PLAIN, NOW + DAY - 1).former) == 2
+    assert store.hashing.of(PLAIN, NOW + DAY).former == ()
+    new = await submit_again(store, other, at=NOW + DAY)
+    assert isinstance(new, Accepted)
+    assert not new.replayed
+    store = await place.open()
+    assert isinstance(await submit_again(store, at=NOW + DAY + 1), KeyReused)
+
+
+async def test_nothing_is_looked_for_twice_where_there_was_nothing_before(place: Opening) -> None:
+    store = await place.open()
+    assert store.hashing.of(PLAIN, 0).former == ()
 
 
 def others(table: str, column: str, source: str = "", *, key: str = "{2}") -> str:
@@ -529,6 +566,7 @@ CLEAR = frozenset(
         "keeps_from_before",
         "sealing",
         "mark_sealing",
+        "hashing",
         "pause",
         "resume",
         "paused",

@@ -1,10 +1,13 @@
 """One key and one request: one transaction, however many submit it at once."""
 
 import asyncio
+from typing import Any
+
+import msgspec
 
 from restante.core.clock import DAY
 from restante.core.errors import KeyReused
-from restante.core.model import Accepted
+from restante.core.model import Accepted, IdempotencyKey, Submission
 from restante.core.status import Reading
 from restante.ports import Store
 
@@ -29,6 +32,34 @@ async def test_the_same_key_with_another_request_is_refused(store: Store) -> Non
     (answer,) = await store.accept([other])
     assert isinstance(answer, KeyReused)
     assert await now_is(store, other.transaction) is None
+
+
+async def test_what_was_kept_under_a_former_hash_is_the_first(opened: Opener) -> None:
+    store = await opened()
+    first = await accepted(store, key=b"a")
+    known = IdempotencyKey(b"a".ljust(32), b"f" * 32)
+
+    async def a_later(
+        scope: bytes, *, fingerprint: bytes = b"f" * 32, former: IdempotencyKey = known, **fields: Any
+    ) -> Submission:
+        hashed = IdempotencyKey(scope * 32, fingerprint, (IdempotencyKey(b"n" * 32, b"n" * 32), former))
+        return msgspec.structs.replace(await a_submission(store, **fields), idempotency=hashed)
+
+    again, other, fresh, same = [
+        await a_later(b"b", body=b"again"),
+        await a_later(b"b", former=IdempotencyKey(known.scope, b"g" * 32)),
+        await a_later(b"c", former=IdempotencyKey(b"d" * 32, b"f" * 32)),
+        await a_later(b"c", former=IdempotencyKey(b"d" * 32, b"f" * 32)),
+    ]
+    answers = await asyncio.gather(*[store.accept([one]) for one in (again, other, fresh, same)])
+    assert answers[0] == [Accepted(first, replayed=True)]
+    assert isinstance(answers[1][0], KeyReused)
+    assert answers[2:] == [[Accepted(fresh.transaction)], [Accepted(fresh.transaction, replayed=True)]]
+    together = await store.accept([again, await a_submission(store, key=b"e"), same])
+    assert [one.replayed for one in together if isinstance(one, Accepted)] == [True, False, True]
+    late = await a_later(b"b", created_at=NOW + DAY, expires_at=NOW + 2 * DAY)
+    assert await store.accept([late]) == [Accepted(late.transaction)]
+    assert store.queued == 4
 
 
 async def test_two_racing_first_submits_are_one_transaction(store: Store) -> None:

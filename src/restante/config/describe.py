@@ -85,6 +85,8 @@ def _upstream(upstream: Upstream) -> dict[str, object]:
         rate=spell_rate(upstream.rate) if upstream.rate else None,
         max_queued=upstream.max_queued,
         max_stored=_size(upstream.max_stored),
+        through_concurrency=upstream.through_concurrency,
+        through_rate=spell_rate(upstream.through_rate) if upstream.through_rate else None,
         timeout=spell_duration(upstream.timeout),
         connect_timeout=spell_duration(upstream.connect_timeout),
         retry=_retry(upstream.retry),

@@ -116,6 +116,17 @@ MAX_STORED = Setting(
     SIZE,
     "how much may be kept of requests for it and their answers; then 503 until some of it has expired",
 )
+THROUGH_CONCURRENCY = Setting(
+    "through_concurrency",
+    whole(1, 1_000_000),
+    "how many calls may go straight through to it at once; then 503. Each process counts for itself",
+)
+THROUGH_RATE = Setting(
+    "through_rate",
+    RATE,
+    "how many calls may go straight through to it per second (`/s`), minute (`/m`) or hour (`/h`), and a "
+    "second's worth at one moment; then 503. Each process counts for itself",
+)
 TIMEOUT = Setting(
     "timeout",
     span(1, "longer than 0"),
@@ -153,6 +164,8 @@ UPSTREAM = Section(
         RATE_LIMIT,
         MAX_QUEUED,
         MAX_STORED,
+        THROUGH_CONCURRENCY,
+        THROUGH_RATE,
         TIMEOUT,
         CONNECT_TIMEOUT,
         RETRY_TABLE,
@@ -220,6 +233,8 @@ def _upstream(name: str, raw: object, place: str) -> Upstream:
         rate=table.find(RATE_LIMIT),
         max_queued=table.find(MAX_QUEUED),
         max_stored=table.find(MAX_STORED),
+        through_concurrency=table.find(THROUGH_CONCURRENCY),
+        through_rate=table.find(THROUGH_RATE),
         timeout=table.get(TIMEOUT),
         connect_timeout=table.get(CONNECT_TIMEOUT),
         retry=_retry(table.raw.get(RETRY_TABLE.name, {}), table.at(RETRY_TABLE.name)),

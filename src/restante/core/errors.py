@@ -13,6 +13,7 @@
     │   ├── TooManyQueued        429  the tenant is over `max_queued_per_tenant`
     │   ├── TooMuchStored        429  the tenant is over `max_stored_per_tenant`
     │   ├── QueueFull            503  over `max_queued`, everybody's or an upstream's
+    │   ├── UpstreamBusy         503  over an upstream's `through_concurrency` or `through_rate`
     │   ├── StorageFull          503  over an upstream's `max_stored`
     │   ├── StoreUnavailable     503  disk full, too many waiting writes, shutting down
     │   ├── TooLate              409  no longer to be cancelled
@@ -160,6 +161,13 @@ class QueueFull(Refused):
 
     status = 503
     title = "Queue full"
+
+
+class UpstreamBusy(Refused):
+    """More goes straight through to the upstream than `through_concurrency` or `through_rate`."""
+
+    status = 503
+    title = "Upstream busy"
 
 
 class StorageFull(Refused):

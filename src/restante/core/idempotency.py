@@ -3,9 +3,16 @@
 Headers `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header; quoted or bare) and `RequestID`
 (seed 000's platform), on methods that are not safe. A key belongs to a tenant and to the caller's
 credentials: two shops may use the same key.
+
+What is kept of all that is a keyed hash (`Hashing`), so that what credentials are cannot be tried without
+the hash's key. A store whose hash has changed knows until when there may be keys that were hashed as before;
+until then each is looked for in all ways.
 """
 
+import hmac
 from hashlib import sha256
+
+import msgspec
 
 from .errors import BadRequest
 from .model import IdempotencyKey
@@ -30,10 +37,46 @@ def parse_key(raw: bytes, header: str) -> str:
 def idempotency_key(
     key: str, *, tenant: str, authorization: bytes, method: str, path: str, query: str, body_digest: bytes
 ) -> IdempotencyKey:
-    """`body_digest` is the SHA-256 of the body."""
+    """Before anything is kept of it: plain digests. `body_digest` is the SHA-256 of the body."""
     return IdempotencyKey(
         scope=_digest(tenant.encode(), authorization, key.encode()),
         fingerprint=_digest(method.encode(), path.encode(), query.encode(), body_digest),
+    )
+
+
+class Hashing(msgspec.Struct, frozen=True):
+    """How keys are kept: hashed under `secret`; without one, as plain digests. Those that were hashed under
+    one of `former` are all forgotten at the moment `until`."""
+
+    secret: bytes | None
+    former: tuple[bytes | None, ...] = ()
+    until: int = 0
+
+    def of(self, known: IdempotencyKey, now: int) -> IdempotencyKey:
+        """As it is kept, and as it may have been kept before."""
+        key = _hashed(known, self.secret)
+        if now >= self.until:
+            return key
+        former = tuple(_hashed(known, secret) for secret in self.former)
+        return IdempotencyKey(key.scope, key.fingerprint, former)
+
+    def followed_by(self, secret: bytes) -> "Hashing":
+        """That of one who hashes from now on under what is derived from `secret`."""
+        derived = hmac.digest(secret, b"restante idempotency keys", sha256)
+        return Hashing(derived, (self.secret, *self.former), self.until)
+
+
+def plain(*, until: int = 0) -> Hashing:
+    """As stores did before they had keys for it; what is from then is forgotten at the moment `until`."""
+    return Hashing(None, (), until)
+
+
+def _hashed(known: IdempotencyKey, secret: bytes | None) -> IdempotencyKey:
+    if secret is None:
+        return known
+    return IdempotencyKey(
+        hmac.digest(secret, b"scope" + known.scope, sha256),
+        hmac.digest(secret, b"fingerprint" + known.fingerprint, sha256),
     )
 
 

@@ -133,10 +133,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdempotencyKey(msgspec.Struct, frozen=True):
-    """`scope` is the digest of tenant, caller and key; `fingerprint` that of the request (32 bytes each)."""
+    """`scope` is the digest of tenant, caller and key; `fingerprint` that of the request (32 bytes each).
+    `former`: how the same may have been kept before; nobody keeps it so any more."""
 
     scope: bytes
     fingerprint: bytes
+    former: "tuple[IdempotencyKey, ...]" = ()
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):

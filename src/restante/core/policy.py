@@ -40,6 +40,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     rate: float | None = None
     max_queued: int | None = None
     max_stored: int | None = None  # bytes
+    through_concurrency: int | None = None
+    through_rate: float | None = None  # calls per second
     timeout: int = 60 * SECOND
     connect_timeout: int = 10 * SECOND
     retry: Retry = Retry()

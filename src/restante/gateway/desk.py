@@ -15,6 +15,7 @@ from .call import Call
 from .manual import Manual
 from .origin import Origins
 from .pages import Pages
+from .passing import Passing
 
 
 class Desk:
@@ -42,6 +43,7 @@ class Desk:
         self.origins = Origins(policy)
         self.pages = Pages(policy)
         self.manual = Manual(policy)
+        self.passing = {upstream.name: Passing(upstream, clock) for upstream in policy.upstreams.values()}
         self.streams = 0  # live event streams that are open
         self._second = -1
         self._date = (b"date", b"")

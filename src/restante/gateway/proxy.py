@@ -49,11 +49,12 @@ async def through(desk: Desk, call: Call, place: Place) -> None:
         else:
             body = await call.whole_body() if size else b""
             attended.watch()
-        answer = await _ask(desk, call, Outgoing(envelope, upstream, body, size))
-        try:
-            await _relay(call, answer)
-        finally:
-            answer.close()
+        with desk.passing[upstream.name]:
+            answer = await _ask(desk, call, Outgoing(envelope, upstream, body, size))
+            try:
+                await _relay(call, answer)
+            finally:
+                answer.close()
 
 
 async def _ask(desk: Desk, call: Call, outgoing: Outgoing) -> Answer:

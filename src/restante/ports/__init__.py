@@ -120,8 +120,8 @@ class Store(Outbox, Keyring, Forgetting, Sealable, Protocol):
     async def accept(self, submissions: Sequence[Submission]) -> list[Accepted | KeyReused]:
         """Writes each: transaction, first event, request, idempotency key, deliveries, all in one commit.
 
-        Where the idempotency scope is known (and its transaction is not past `expires_at` at the
-        submission's `created_at`): with the same fingerprint nothing is written and the answer is the
+        Where the idempotency scope, or a former one, is known (and its transaction is not past `expires_at`
+        at the submission's `created_at`): with the same fingerprint nothing is written and the answer is the
         first transaction, `replayed`, its `reading` set back to UNREAD; with another
         fingerprint the answer is a `KeyReused`.
         With `claim`, the transaction is held by this process as if `claim()` had returned it.

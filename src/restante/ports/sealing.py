@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from ..core.endpoint import Endpoint
+from ..core.idempotency import Hashing
 
 
 class Sealable(Protocol):
@@ -12,8 +13,14 @@ class Sealable(Protocol):
         or as `mark_sealing` left it."""
         ...
 
-    async def mark_sealing(self, mark: bytes) -> bytes:
-        """Leaves the mark, unless there is one; the one that is there then."""
+    async def mark_sealing(self, mark: bytes) -> None:
+        """Leaves the mark, unless there is one. Raises `SettingError` while others are at work without it."""
+        ...
+
+    @property
+    def hashing(self) -> Hashing:
+        """How idempotency keys are kept here. Whoever marks the store has another one that follows it; until
+        the last that was kept before is forgotten, they are looked for in both ways."""
         ...
 
     async def keeps_from_before(self, moment: int) -> bool:

@@ -10,12 +10,10 @@ the row that refers to the body, so that it is forgotten with them; until that r
 only.
 """
 
-import hmac
 import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -29,7 +27,6 @@ from ..core.model import (
     Change,
     Claim,
     Event,
-    IdempotencyKey,
     Ration,
     Request,
     Result,
@@ -62,7 +59,8 @@ class SealedStore:
         self._store = store
         self._ring = ring
         self._masters = masters
-        self._scopes = hmac.digest(ring.identity[0], b"restante idempotency keys", sha256)
+        # Hashed under what the store has not: whoever has that alone cannot try any credentials.
+        self.hashing = store.hashing.followed_by(ring.identity[0])
         # Asked for with every submission.
         self.key, self.secret, self.queued_of = store.key, store.secret, store.queued_of
         self._away = False  # the folder, when it was looked at last
@@ -118,14 +116,13 @@ class SealedStore:
         key = transaction.key
         named = self._ring.for_results(transaction.expires_at)
         pieces = None if request.body.inline is not None else self._pieces_of((key, REQUEST_CHUNKS))
-        event, known = submission.event, submission.idempotency
+        event = submission.event
         if event.data:
             event = contents.seal_event(key, event, self._ring.for_history(transaction.created_at))
         return msgspec.structs.replace(
             submission,
             event=event,
             request=contents.seal_request(key, request, named, pieces),
-            idempotency=None if known is None else self._keyed(known),
         )
 
     def _settled(self, submission: Submission, answer: Accepted | BaseException) -> None:
@@ -147,13 +144,6 @@ class SealedStore:
             named = self._ring.for_history(after.created_at)
             events = tuple(contents.seal_event(key, event, named) for event in events)
         return msgspec.structs.replace(change, events=events, result=result, request=request)
-
-    def _keyed(self, known: IdempotencyKey) -> IdempotencyKey:
-        """The digests hold what callers' credentials are; whoever has the store alone cannot try any."""
-        return IdempotencyKey(
-            hmac.digest(self._scopes, b"scope" + known.scope, sha256),
-            hmac.digest(self._scopes, b"fingerprint" + known.fingerprint, sha256),
-        )
 
     # -- what is asked for
 

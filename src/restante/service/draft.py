@@ -5,10 +5,10 @@ import msgspec
 from ..core import change as changes
 from ..core.envelope import MAX_TRACKING_ID, Envelope
 from ..core.errors import BadRequest
-from ..core.idempotency import idempotency_key, parse_key
+from ..core.idempotency import Hashing, idempotency_key, parse_key
 from ..core.model import IdempotencyKey, Request, Submission, Transaction
 from ..core.pointer import NOTHING, decode, pick
-from ..core.policy import SAFE_METHODS, Route
+from ..core.policy import SAFE_METHODS, Limits, Route
 from ..core.status import Dialect
 from .bodies import Intake
 
@@ -38,11 +38,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     retry_of: str | None = None  # the finished transaction that is done again
 
 
-def submission_of(draft: Draft, *, id: str, now: int, retention: int) -> Submission:
+def submission_of(draft: Draft, *, id: str, now: int, limits: Limits, hashing: Hashing) -> Submission:
     """The transaction with its first event and its request. Raises `BadRequest` naming the field."""
     envelope = draft.envelope
     route = draft.route
-    deadline = retention
+    deadline = retention = limits.retention
     if envelope.delay or envelope.deadline is not None:
         deadline = _deadline(envelope, retention)
     transaction = Transaction(
@@ -70,7 +70,7 @@ def submission_of(draft: Draft, *, id: str, now: int, retention: int) -> Submiss
         transaction=transaction,
         event=changes.accepted(transaction, route),
         request=Request(envelope.kept, draft.intake.body),
-        idempotency=_idempotency(draft) if envelope.idempotency_key is not None else None,
+        idempotency=_idempotency(draft, hashing, now) if envelope.idempotency_key is not None else None,
     )
 
 
@@ -89,7 +89,7 @@ def _deadline(envelope: Envelope, retention: int) -> int:
     return deadline
 
 
-def _idempotency(draft: Draft) -> IdempotencyKey | None:
+def _idempotency(draft: Draft, hashing: Hashing, now: int) -> IdempotencyKey | None:
     envelope = draft.envelope
     path = draft.path
     if draft.retry_of is not None:  # the key is that of the retry call, which is a POST on its own path
@@ -98,7 +98,7 @@ def _idempotency(draft: Draft) -> IdempotencyKey | None:
         return None
     if envelope.idempotency_key is None:
         return None
-    return idempotency_key(
+    known = idempotency_key(
         parse_key(envelope.idempotency_key, envelope.idempotency_header),
         tenant=draft.tenant,
         authorization=envelope.authorization,
@@ -107,6 +107,7 @@ def _idempotency(draft: Draft) -> IdempotencyKey | None:
         query=draft.query,
         body_digest=draft.intake.digest,
     )
+    return hashing.of(known, now)
 
 
 def _tracking_id(draft: Draft) -> str | None:

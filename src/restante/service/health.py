@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable
 
 from ..core.clock import MINUTE
-from ..core.errors import RestanteError
-from ..ports import Clock, Measure, Store, StoreHealth, Timer
+from ..ports import Clock, Measure, Store, StoreHealth
+from .rounds import Rounds
 
 log = logging.getLogger("restante.store")
 
@@ -31,18 +31,8 @@ class Health:
         self._more = more
         self._alarming: frozenset[str] = frozenset()
         self._looking = asyncio.Lock()
-        self._timer: Timer | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._look_again())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        if self._timer is not None:
-            self._timer.cancel()
+        rounds = Rounds(self._look_after, "the store is looked after", clock=clock, rest=lambda took: EVERY)
+        self.start, self.stop = rounds.start, rounds.stop
 
     async def fresh(self) -> StoreHealth:
         """As seen within the last minute, however many ask. Raises `StoreUnavailable`."""
@@ -58,17 +48,11 @@ class Health:
         self._alarming = frozenset(measure.name for measure in health.measures if measure.alarming)
         return health
 
-    async def _look_again(self) -> None:
+    async def _look_after(self) -> None:
         try:
             await self._store.tidy(self._clock.now())
-        except RestanteError as error:
-            log.debug("the store is tidied later: %s", error)
-        try:
-            await self.fresh()
-        except RestanteError as error:
-            log.debug("the store was not looked at: %s", error)
         finally:
-            self._timer = self._clock.call_at(self._clock.now() + EVERY, self.start)
+            await self.fresh()
 
 
 def _sentence(measure: Measure) -> str:

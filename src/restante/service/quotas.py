@@ -6,20 +6,17 @@ store again and again, in a small part of the time, and kept up in between with 
 other processes do is seen with the next count. A rate is each process's own.
 """
 
-import asyncio
-import logging
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 
 from ..core.clock import SECOND
-from ..core.errors import QueueFull, RestanteError, StorageFull, TooManyQueued, TooManyRequests, TooMuchStored
+from ..core.errors import QueueFull, StorageFull, TooManyQueued, TooManyRequests, TooMuchStored
 from ..core.machine import TERMINAL
 from ..core.model import Change, Headers, Submission, Transaction
 from ..core.policy import Policy
 from ..core.rate import Rate
-from ..ports import Clock, Store, Timer
-
-log = logging.getLogger("restante.service")
+from ..ports import Clock, Store
+from .rounds import Rounds
 
 BURST = SECOND
 """So much of its rate a tenant may ask for at one moment."""
@@ -84,8 +81,7 @@ class Quotas:
         self._waiting = Tally()  # by upstream
         self._kept = Tally()  # bytes, by upstream
         self._kept_of = Tally()  # bytes, by tenant
-        self._task: asyncio.Task[None] | None = None
-        self._timer: Timer | None = None
+        self._rounds = Rounds(self.count, "what is kept is counted", clock=clock, rest=rest_after)
         self.any = self._rate is not None or self._counts_waiting or self._counts_kept
         """Whether there is anything to look after when something is accepted, or changes."""
 
@@ -115,7 +111,7 @@ class Quotas:
         if moment is not None:
             raise TooManyRequests(
                 "You ask more often than you may (rate_per_tenant).",
-                retry_after_seconds=max(-(-(moment - now - 1) // SECOND), 1),
+                retry_after_seconds=seconds_until(moment, now),
             )
 
     def check(self, tenant: str, upstream: str, size: int = 0) -> None:
@@ -183,14 +179,10 @@ class Quotas:
 
     def start(self) -> None:
         if self._counts_waiting or self._counts_kept:
-            self._task = asyncio.get_running_loop().create_task(self._count_again())
+            self._rounds.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        if self._timer is not None:
-            self._timer.cancel()
+        await self._rounds.stop()
 
     async def count(self) -> None:
         """Raises `StoreUnavailable`."""
@@ -215,16 +207,15 @@ class Quotas:
         self._kept.counted(by_upstream)
         self._kept_of.counted(by_tenant)
 
-    async def _count_again(self) -> None:
-        began = self._clock.now()
-        try:
-            await self.count()
-        except RestanteError as error:
-            log.debug("what is kept was not counted: %s", error)
-        finally:
-            now = self._clock.now()
-            rest = min(max((now - began) * COUNT_SHARE, LEAST_REST), LONGEST_REST)
-            self._timer = self._clock.call_at(now + rest, self.start)
+
+def seconds_until(moment: int, now: int) -> int:
+    """For `Retry-After`: whole ones, one at least."""
+    return max(-(-(moment - now - 1) // SECOND), 1)
+
+
+def rest_after(took: int) -> int:
+    """How long nothing is counted after a count that took so long."""
+    return min(max(took * COUNT_SHARE, LEAST_REST), LONGEST_REST)
 
 
 def size_of(headers: Headers, body: int) -> int:

@@ -197,11 +197,11 @@ class Service:
         if self.quotas.any:
             self.quotas.spend(draft.tenant)
         id = mint(draft.intake.key, self.chance.bytes(RANDOM_BYTES), self.store.secret)
-        submission = submission_of(draft, id=id, now=now, retention=self.policy.limits.retention)
+        submission = submission_of(
+            draft, id=id, now=now, limits=self.policy.limits, hashing=self.store.hashing
+        )
         submission = self.endpoints.at_accept(submission)
-        transaction = submission.transaction
-        soon = transaction.due_at == transaction.created_at
-        if soon and self.bell.reserve(transaction.upstream, draft.tenant):
+        if not draft.envelope.delay and self.bell.reserve(draft.route.upstream, draft.tenant):
             submission = msgspec.structs.replace(submission, claim=True)
         if self.quotas.any:
             self.quotas.enter(submission)

@@ -31,10 +31,7 @@ class Lookups:
     """The part of a store that answers them; `_read` does the jobs."""
 
     _read: Reader
-
-    @property
-    def secret(self) -> bytes:
-        raise NotImplementedError
+    secret: bytes
 
     def offer(self, submissions: Sequence[Submission], told: Told) -> None:
         raise NotImplementedError

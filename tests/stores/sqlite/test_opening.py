@@ -10,12 +10,16 @@ import apsw
 import pytest
 
 from restante.core.errors import SettingError
+from restante.core.idempotency import plain
 from restante.core.model import Query
 from restante.core.policy import Limits
 from restante.stores.sqlite import SQLiteStore
 from restante.stores.sqlite.migrate import APPLICATION, migrations
 
 from ..samples import accepted
+
+BEFORE_HASHING = 10
+"""The last version whose idempotency keys are plain hashes."""
 
 SCHEMA = Path(__file__).parents[3] / "src/restante/stores/sqlite/schema.sql"
 
@@ -140,6 +144,20 @@ async def test_a_file_of_the_first_version_is_brought_up_and_says_so(
     first, last = (record.getMessage() for record in caplog.records)
     assert first.endswith(f"from version 1 to {len(migrations())} (up to 0 transactions)")
     assert f"at version {len(migrations())} after" in last
+
+
+async def test_a_file_of_the_version_before_is_looked_into_for_plain_hashes(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.pragma("application_id", APPLICATION)
+    for script in migrations()[:BEFORE_HASHING]:
+        connection.execute(script)
+    connection.execute("INSERT INTO meta (secret, probes) VALUES (zeroblob(16), 0)")
+    connection.execute("INSERT INTO idempotency VALUES (x'00', 1, x'00', 77)")
+    connection.pragma("user_version", BEFORE_HASHING)
+    connection.close()
+    store = await SQLiteStore.open(str(path), limits=Limits())
+    assert store.hashing == plain(until=77).followed_by(bytes(16))
+    await store.close()
 
 
 async def test_a_new_file_is_made_without_a_word(path: Path, caplog: pytest.LogCaptureFixture) -> None:

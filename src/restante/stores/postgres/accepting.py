@@ -55,8 +55,13 @@ class Accepting:
 
     async def _accept(self, entries: list[Entry]) -> Answers:
         answers: Answers = {}
-        left = entries
+        moved = [entry for entry in entries if entry.former]
+        if moved:  # nobody writes these any more, so what is not there now is not there later
+            answers = await self._replay(moved, former=True)
+        left = [entry for entry in entries if entry.key not in answers]
         for _ in range(ROUNDS):
+            if not left:
+                return answers
             first = _firsts(left)
             written = await self._insert(first)
             for entry in first:
@@ -69,9 +74,9 @@ class Accepting:
             if left:
                 answers |= await self._replay(left)
                 left = [entry for entry in left if entry.key not in answers]
-            if not left:
-                return answers
-        raise unavailable()
+        if left:
+            raise unavailable()
+        return answers
 
     async def _insert(self, entries: Sequence[Entry]) -> set[int]:
         """The keys that were written."""
@@ -84,7 +89,9 @@ class Accepting:
             told = [delivery for entry in some for delivery in entry.deliveries]
             name = "accept" + TELLING if told else "accept"
             more = columns(told, DELIVERY_WIDTH) if told else ()
-            return {row[0] for row in await self._database.rows(name, *values, *more, keys=keys)}
+            rows = await self._database.rows(name, *values, *more, keys=keys)
+            self._database.condition.written()
+            return {row[0] for row in rows}
 
         async def settle() -> set[int]:
             ids = {entry.key: entry.submission.transaction.id for entry in entries}
@@ -98,18 +105,18 @@ class Accepting:
         except Lost:
             return await self._database.find_out(settle)
 
-    async def _replay(self, entries: Sequence[Entry]) -> Answers:
-        """The answers to those whose idempotency key is known. What is known no more gets none, and is
-        written after all."""
-        scopes = list({entry.scope for entry in entries})
+    async def _replay(self, entries: Sequence[Entry], *, former: bool = False) -> Answers:
+        """The answers to those whose idempotency key is known, or was by one of its former scopes. What is
+        known no more gets none, and is written after all."""
+        asked = [(entry, claim) for entry in entries for claim in (entry.former if former else entry.claims)]
+        scopes = list({claim.scope for _, claim in asked})
         rows = await self._database.rows("known_scopes", scopes, again=True)
         known = {row[0]: (row[1], row[2], row[3]) for row in rows}
         answers: Answers = {}
         replays: dict[int, int] = {}
-        for entry in entries:
-            claim = entry.submission.idempotency
-            first = known.get(entry.scope)
-            if claim is None or first is None or first[2] <= entry.submission.transaction.created_at:
+        for entry, claim in asked:
+            first = known.get(claim.scope)
+            if first is None or first[2] <= entry.submission.transaction.created_at:
                 continue
             if first[1] == claim.fingerprint:
                 replays[entry.key] = first[0]

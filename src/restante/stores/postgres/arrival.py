@@ -152,7 +152,7 @@ class PostgresArrival:
             await self._rows("pause", text(upstream))
         await self._rows("replace_secret", secret)
         if sealing is not None:
-            await self._rows("mark_sealing", sealing)
+            await self._rows("bring_sealing", sealing)
         await self._execute(QUERIES["restart_keys"].format(first=last_key + 1))
         try:
             await self._connection.execute("COMMIT", timeout=COMMIT_SECONDS)

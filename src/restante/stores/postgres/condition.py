@@ -60,7 +60,7 @@ class Condition:
             log.error("the database does not take what is to be written: %s", reason)
 
     def written(self) -> None:
-        """New work was written."""
+        """New work was written: whoever takes that takes all there is."""
         if self._reason is not None:
             self._reason = self._full_at = None
             log.warning("the database takes what is to be written again")

@@ -50,10 +50,7 @@ class Database:
         text = query(name, keys)
         for _ in range(TRIES):
             try:
-                found = await self.search(text, *arguments, again=again)
-                if name.startswith("accept"):  # whoever takes new work takes all there is
-                    self.condition.written()
-                return found
+                return await self.search(text, *arguments, again=again)
             except Homeless:
                 await self.make_room(keys)
         raise RestanteError("the store has no place for this")

@@ -2,7 +2,8 @@
 
 A number is never reused, a script that was released is never edited. A script only adds, and waits for no
 lock longer than a moment, so that it can run while the version before is at work; and a database that is
-newer than this program is used as it is. Of several that start at once one migrates, the others wait for it.
+newer than this program is used as it is, unless it names the `least` that a program must know of. Of several
+that start at once one migrates, the others wait for it.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import asyncpg
 
 from ...core.errors import SettingError
 from .pool import open_connection
+from .queries import QUERIES
 from .tls import tls_trouble
 from .url import Target
 
@@ -27,6 +29,9 @@ STEP_SECONDS = 6 * 3600.0
 
 TRIES = 5
 PAUSE_SECONDS = 0.2
+
+KEYED = 12
+"""The migration that a program must know of to work where idempotency keys are kept under keyed hashes."""
 
 LOCK = 0x52657374616E7465
 """Held by whoever migrates, until the step is over ("Restante")."""
@@ -87,6 +92,10 @@ async def migrate(target: Target) -> tuple[int, int]:
             before = version = await version_of(connection)
             scripts = migrations()
             if version > len(scripts):
+                if version >= KEYED and await connection.fetchval(QUERIES["least"]) > len(scripts):
+                    raise SettingError(
+                        "store", f"{target.shown}: a newer version of Restante is needed for it"
+                    )
                 log.warning("the database is of a newer version (%d) than this program", version)
             for number, script in enumerate(scripts[version:], start=version + 1):
                 await connection.execute(step(number, script, os.urandom(16)), timeout=STEP_SECONDS)

@@ -18,13 +18,14 @@ long one more seldom, and in between it is the last count and what this process 
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from ...core.clock import SECOND
 from ...core.errors import RestanteError
 from ..queued import Queued
 from .database import Database
 from .machine import has_ended, machine
+from .migrate import migrations
 from .rows import columns, read_text
 
 log = logging.getLogger("restante.stores")
@@ -54,13 +55,15 @@ _NUMBERS = 1 << 32
 
 
 class Nodes:
-    """`freed` is told of upstreams that have work again, `adopted` of bodies that are to be dropped."""
+    """`entered` is called when a new number was taken, before anything is done under it. `freed` is told of
+    upstreams that have work again, `adopted` of bodies that are to be dropped."""
 
     def __init__(
         self,
         database: Database,
         *,
         lease: int,
+        entered: Callable[[], Awaitable[None]],
         freed: Callable[[str], None],
         adopted: Callable[[tuple[int, int]], object],
     ) -> None:
@@ -70,6 +73,7 @@ class Nodes:
         self.others = 0  # other processes on this database, as of the last beat
         self._database = database
         self._lease = lease
+        self._entered = entered
         self._freed = freed
         self._adopted = adopted
         self._held: dict[int, int] = {}  # key, hold
@@ -193,8 +197,9 @@ class Nodes:
 
     async def _register(self) -> None:
         self.node = await self._database.value(
-            "register", self._lease, self._machine, os.getpid(), again=True
+            "register", self._lease, self._machine, os.getpid(), len(migrations()), again=True
         )
+        await self._entered()
 
     async def _neighbours(self) -> list[tuple[int, int]]:
         """Number and process of those on this machine."""

@@ -267,14 +267,23 @@ SELECT (SELECT count(*) FROM restante.nodes), keys.is_called OR keys.last_value 
 FROM restante.keys, restante.blocks
 
 -- name: replace_secret
-UPDATE restante.meta SET secret = $1
+-- What came with it was hashed as it says, or otherwise.
+UPDATE restante.meta SET secret = $1,
+    former_until = (SELECT coalesce(max(expires_at), 0) FROM restante.idempotency)
 
--- name: sealing
-SELECT sealing FROM restante.meta
+
+-- name: bring_sealing
+UPDATE restante.meta SET sealing = $1
 
 -- name: mark_sealing
--- Unless there is a mark already.
-UPDATE restante.meta SET sealing = $1 WHERE sealing IS NULL
+SELECT restante.rehash($1, $2)
+
+-- name: key_hashes
+-- Where that could not be done yet.
+SELECT restante.rehash(0, NULL) FROM restante.meta WHERE least < 12
+
+-- name: least
+SELECT least FROM restante.meta
 
 -- name: keeps_from_before
 SELECT EXISTS (SELECT 1 FROM restante.transactions WHERE created_at < $1)
@@ -283,8 +292,8 @@ SELECT EXISTS (SELECT 1 FROM restante.transactions WHERE created_at < $1)
 -- For a version that counts its keys. Unlike setval(), this is undone with its transaction.
 ALTER SEQUENCE restante.keys RESTART WITH {first}
 
--- name: secret
-SELECT secret FROM restante.meta
+-- name: meta
+SELECT secret, sealing, least, former_until FROM restante.meta
 
 -- name: reserve_numbers
 SELECT nextval('restante.blocks') * 1024
@@ -566,9 +575,9 @@ SELECT created_at FROM (
 
 -- name: register
 -- A process enters, with a number that none had before.
-INSERT INTO restante.nodes (node, lease_until, machine, process)
+INSERT INTO restante.nodes (node, lease_until, machine, process, version)
 VALUES (
-    nextval('restante.node_numbers')::integer, clock_timestamp() + $1::bigint * interval '1 microsecond', $2, $3
+    nextval('restante.node_numbers')::integer, clock_timestamp() + $1::bigint * interval '1 microsecond', $2, $3, $4
 )
 RETURNING node
 

@@ -15,7 +15,7 @@ import msgspec
 
 from ...core.delivery import Progress
 from ...core.feed import span_of
-from ...core.model import Change, Submission
+from ...core.model import Change, IdempotencyKey, Submission
 from ...core.status import Phase
 from ..codes import FINISHED, STATE, STATUS
 from ..spelling import Row as Row
@@ -58,6 +58,18 @@ class Entry(msgspec.Struct):
     def scope(self) -> bytes | None:
         claim = self.submission.idempotency
         return claim.scope if claim else None
+
+    @property
+    def claims(self) -> tuple[IdempotencyKey, ...]:
+        """Its idempotency key, if it has one."""
+        claim = self.submission.idempotency
+        return (claim,) if claim else ()
+
+    @property
+    def former(self) -> tuple[IdempotencyKey, ...]:
+        """As which that may be kept already."""
+        claim = self.submission.idempotency
+        return claim.former if claim else ()
 
 
 class Step(msgspec.Struct):

@@ -32,6 +32,7 @@ from .health import health_of
 from .keyring import KeptKeys
 from .keys import BLOCK, key_for
 from .lane import BULK_GROUP, ROW, Job, Lane
+from .meta import Meta
 from .migrate import lacking, migrate
 from .nodes import Nodes
 from .outbox import Outbox
@@ -60,13 +61,13 @@ DROP_BYTES = 256 * 1024
 """What dropping some pieces counts for."""
 
 
-class PostgresStore(Posting, Upstreams, KeptKeys):
+class PostgresStore(Posting, Upstreams, Meta, KeptKeys):
     """One process's way to the database that all of them share. Made by `open`, ended by `close`."""
 
     def __init__(self, pool: Pool, limits: Limits) -> None:
+        Meta.__init__(self)
         self._pool = pool
-        self._secret = b""
-        self._sealing: bytes | None = None
+        self._lease = limits.lease
         self._piece = limits.chunk
         self._closed = False
         self._searching = asyncio.Semaphore(SEARCHES)
@@ -77,6 +78,7 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
         nodes = self._nodes = Nodes(
             database,
             lease=limits.lease,
+            entered=self._learn,
             freed=self._freed,
             adopted=lambda body: None if self._closed else self._abandon(body),
         )
@@ -105,10 +107,8 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
         pool = Pool(target, size=CONNECTIONS)
         store = cls(pool, limits)
         try:
+            await store._database.rows("key_hashes", again=True)
             await store._nodes.enter()
-            # Not before: nobody moves a store, and its secret, into a database that a server has entered.
-            store._secret = await store._database.value("secret", again=True)
-            store._sealing = await store._database.value("sealing", again=True)
             await store._outbox.adopt()
         except BaseException as error:
             if store._nodes.node:
@@ -118,14 +118,6 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
                 raise await lacking(target, otherwise=str(error)) from error
             raise
         return store
-
-    @property
-    def secret(self) -> bytes:
-        return self._secret
-
-    @property
-    def sealing(self) -> bytes | None:
-        return self._sealing
 
     @property
     def queued(self) -> int:
@@ -248,12 +240,6 @@ class PostgresStore(Posting, Upstreams, KeptKeys):
         keys = [transaction.key for transaction in forget]
         for body in await self._bulk.do("purge", (sweeps, keys), size=DROP_BYTES):
             await self.drop_chunks(*body)
-
-    async def mark_sealing(self, mark: bytes) -> bytes:
-        await self._database.rows("mark_sealing", mark, again=True)
-        there: bytes = await self._database.value("sealing", again=True)
-        self._sealing = there
-        return there
 
     async def ping(self) -> None:
         if self._database.condition.full:  # a probe needs no room

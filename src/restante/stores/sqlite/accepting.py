@@ -28,9 +28,9 @@ def accept(database: Database, entries: list[Entry], answers: list[Answer]) -> b
     for entry in entries:
         if entry.claim is not None:
             scope, fingerprint, expires_at = entry.claim
-            first = known.get(scope)
-            if first is not None and first[2] > entry.created_at:
-                if first[1] == fingerprint:
+            first = _first(known, entry)
+            if first is not None:
+                if first[1]:
                     replays.append((len(answers), first[0]))
                 answers.append(REUSED)
                 continue
@@ -42,8 +42,19 @@ def accept(database: Database, entries: list[Entry], answers: list[Answer]) -> b
     return True
 
 
+def _first(known: Known, entry: Entry) -> tuple[int, bool] | None:
+    """The key of the first with this entry's idempotency key, and whether that is the same request."""
+    assert entry.claim is not None
+    for scope, fingerprint in (entry.claim[:2], *entry.former):
+        first = known.get(scope)
+        if first is not None and first[2] > entry.created_at:
+            return first[0], first[1] == fingerprint
+    return None
+
+
 def _known(database: Database, entries: list[Entry]) -> Known:
     scopes = {entry.claim[0].hex() for entry in entries if entry.claim is not None}
+    scopes.update(scope.hex() for entry in entries for scope, _ in entry.former)
     if not scopes:
         return {}
     text = "[" + ",".join(f'"{scope}"' for scope in scopes) + "]"

@@ -33,6 +33,7 @@ class OpenFile(msgspec.Struct, kw_only=True):
     databases: list[Database]  # the writer's first
     secret: bytes
     sealing: bytes | None
+    former_until: int
     memory: Memory
     loose: list[tuple[int, int]]  # bodies that nothing refers to: key, attempt
 
@@ -62,6 +63,7 @@ def open_file(path: str, *, vfs: str | None) -> OpenFile:
             databases=databases,
             secret=writer.value("secret"),
             sealing=writer.value("sealing"),
+            former_until=writer.value("former_until"),
             memory=Memory(queued=Queued(queued), next_key=writer.value("last_key") + 1),
             loose=[(row[0], row[1]) for row in writer.rows("all_loose")],
         )

@@ -146,8 +146,12 @@ SELECT secret FROM meta
 SELECT sealing FROM meta
 
 -- name: mark_sealing
--- Unless there is a mark already.
-UPDATE meta SET sealing = ? WHERE sealing IS NULL
+-- Unless there is a mark already. What is there was hashed otherwise.
+UPDATE meta SET sealing = ?, former_until = (SELECT ifnull(max(expires_at), 0) FROM idempotency)
+WHERE sealing IS NULL
+
+-- name: former_until
+SELECT former_until FROM meta
 
 -- name: oldest
 -- Of the first key. Numbers are used within an hour of being taken, so none was accepted earlier than an hour before.

@@ -28,6 +28,7 @@ class Entry(msgspec.Struct, array_like=True):
     request: Row
     deliveries: list[Row]
     claim: tuple[bytes, bytes, int] | None  # an idempotency key: scope, fingerprint, expires_at
+    former: list[tuple[bytes, bytes]]  # scopes and fingerprints under which it may be kept already
 
     @property
     def key(self) -> int:
@@ -78,6 +79,7 @@ def entry_of(submission: Submission) -> Entry:
         (t.key, headers_bytes(request.headers), body.size, body.inline, claim.scope if claim else None),
         [spelling.delivery(delivery) for delivery in submission.deliveries] if submission.deliveries else [],
         (claim.scope, claim.fingerprint, t.expires_at) if claim else None,
+        [(one.scope, one.fingerprint) for one in claim.former] if claim else [],
     )
 
 

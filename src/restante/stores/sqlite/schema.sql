@@ -109,7 +109,7 @@ CREATE TABLE loose (
 CREATE TABLE meta (
     secret BLOB NOT NULL,     -- this store's own 16 bytes, for ids
     probes INTEGER NOT NULL   -- counts the writes that only ask whether a write can be made
-, sealing BLOB) STRICT;
+, sealing BLOB, former_until INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX paths ON transactions (tenant, path, status, operation, dialect, created_at) WHERE status >= 2;
 

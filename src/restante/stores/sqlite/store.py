@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from ...core.errors import KeyReused, RestanteError, StoreUnavailable
+from ...core.idempotency import plain
 from ...core.model import (
     Accepted,
     Change,
@@ -52,6 +53,8 @@ class SQLiteStore(Posting, KeptKeys):
         self._abandoned: set[tuple[int, int]] = set()
         self._piece = limits.chunk
         self._reserve = limits.reserve
+        self.secret = opened.secret
+        self.hashing = plain(until=opened.former_until).followed_by(opened.secret)
         waiting = limits.max_waiting
         self._write = Worker(writer, max_waiting=waiting)
         self._read = Worker(Thread("restante-read", Reader(read).run), max_waiting=waiting)
@@ -84,10 +87,6 @@ class SQLiteStore(Posting, KeptKeys):
         for body in opened.loose:
             store._drop_later(body)
         return store
-
-    @property
-    def secret(self) -> bytes:
-        return self._opened.secret
 
     @property
     def sealing(self) -> bytes | None:
@@ -202,10 +201,9 @@ class SQLiteStore(Posting, KeptKeys):
         for body in await self._write.do("purge", (sweeps, keys)):
             await self.drop_chunks(*body)
 
-    async def mark_sealing(self, mark: bytes) -> bytes:
-        there: bytes = await self._write.do("mark", mark)
-        self._opened.sealing = there
-        return there
+    async def mark_sealing(self, mark: bytes) -> None:
+        self._opened.sealing, until = await self._write.do("mark", mark)
+        self.hashing = plain(until=until).followed_by(self.secret)
 
     async def ping(self) -> None:
         await self._write.do("probe", None)

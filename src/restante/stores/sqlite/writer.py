@@ -171,10 +171,9 @@ class Writer:
         database.run(name, (upstream,))
 
     @staticmethod
-    def _mark(database: Database, mark: bytes) -> bytes:
+    def _mark(database: Database, mark: bytes) -> tuple[bytes, int]:
         database.run("mark_sealing", (mark,))
-        there: bytes = database.value("sealing")
-        return there
+        return database.value("sealing"), database.value("former_until")
 
     def _probe(self, database: Database, what: None) -> None:
         database.run("probe")
