@@ -549,6 +549,7 @@ CLEAR = frozenset(
     [
         "queued",
         "queued_of",
+        "count",
         "reserve_numbers",
         "key",
         "look",
