@@ -1,7 +1,7 @@
 """What a benchmark found, as a file: every round's values, and what the docs are made from.
 
-One run of one benchmark is one JSON file, `bench/results/NAME.json`, which is committed. Nothing in it is computed
-from something else in it: medians and ratios are the report's (`bench/report.py`), which reads these files only.
+One run of one benchmark is one JSON file, `bench/results/NAME.json`, which is committed. Nothing in it is
+computed from something else in it: medians and ratios are made by the report (`bench/report.py`).
 """
 
 import os
