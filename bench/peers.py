@@ -41,8 +41,8 @@ UNITS = {"accept": "1/s", "life": "1/s", "latency p50": "ms", "latency p99": "ms
 ABOUT = (
     "Each does the same job: a request is accepted over HTTP, the upstream is called, its answer is kept."
     " API and worker are a process each where the peer has two; every peer is set up as its own documentation"
-    " advises (`bench/peers/`). Rounds are interleaved, each begins on empty stores. The servers have all cores,"
-    " the load and the upstream share one."
+    " advises (`bench/peers/`). Rounds are interleaved, each begins on empty stores. The servers have all"
+    " cores, the load and the upstream share one."
 )
 
 

@@ -204,7 +204,7 @@ async def wrk(script: Path, path: str, seconds: float) -> asyncio.subprocess.Pro
 
 async def spoken(process: asyncio.subprocess.Process, *, until: Path | None = None) -> str:
     """What it has printed. Where it would stay until its time is over, it is ended when a file is there."""
-    while until is not None and not until.exists() and process.returncode is None:
+    while until is not None and not until.exists() and process.returncode is None:  # noqa: ASYNC110
         await asyncio.sleep(LOOK_SECONDS)
     if until is not None and process.returncode is None:
         process.kill()
