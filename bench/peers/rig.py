@@ -24,6 +24,7 @@ from tests.postgres import Server
 from .roster import ADMIN, BENCH, HOST, NODE, REDIS, SERVER, SERVICE, UPSTREAM, Peer, Place
 
 START_SECONDS = 40.0
+END_SECONDS = 10.0
 LOAD_CORE = 1
 
 # As a server of one's own is by default, not as tests have it.
@@ -59,10 +60,17 @@ class Child:
         return self._process.poll() is None
 
     def end(self) -> None:
-        for number in family(self._process.pid):  # parents first: some start another for one that ended
+        """Returns when none of them is left, nor the ports they had."""
+        all_of_it = family(self._process.pid)
+        for number in all_of_it:  # parents first: some start another for one that ended
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
-        self._process.wait(10)
+        self._process.wait(END_SECONDS)
+        patience = time.monotonic() + END_SECONDS
+        while any(map(lives, all_of_it)):
+            if time.monotonic() > patience:
+                raise RuntimeError(f"{self._process.args} has not ended after {END_SECONDS:.0f} s")
+            time.sleep(0.01)
 
     def said(self) -> str:
         """The end of its log."""
@@ -77,6 +85,14 @@ def family(number: int) -> list[int]:
             for thread in Path(f"/proc/{one}/task").iterdir():
                 found += map(int, (thread / "children").read_text().split())
     return found
+
+
+def lives(number: int) -> bool:
+    """A zombie does not: only its parent has not looked yet."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -106,14 +122,23 @@ def listening(port: int, among: list[Child]) -> None:
 
 
 def free(*ports: int) -> None:
-    """Nothing else may listen where the peer is looked for."""
+    """Until nothing listens where the peer is looked for, nor is a connection of the one before left there."""
+    patience = time.monotonic() + END_SECONDS
     for port in ports:
-        with socket.socket() as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                one.bind((HOST, port))
-            except OSError as error:
-                raise RuntimeError(f"port {port} is in use: end what listens there") from error
+        while not can_bind(port):
+            if time.monotonic() > patience:
+                raise RuntimeError(f"port {port} is in use: end what listens there")
+            time.sleep(0.05)
+
+
+def can_bind(port: int) -> bool:
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def post(port: int, path: str, body: str) -> None:
