@@ -122,7 +122,7 @@ def listening(port: int, among: list[Child]) -> None:
 
 
 def free(*ports: int) -> None:
-    """Until nothing listens where the peer is looked for, nor is a connection of the one before left there."""
+    """Until nothing listens where the peer is looked for, and no connection of the one before is left."""
     patience = time.monotonic() + END_SECONDS
     for port in ports:
         while not can_bind(port):
