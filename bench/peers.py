@@ -15,6 +15,7 @@ fails, is named with the reason, and does not end the run.
 
 import argparse
 import asyncio
+import shutil
 import signal
 import statistics
 import sys
@@ -34,6 +35,7 @@ from peers.roster import PEERS, Peer
 from peers.setup import install, versions
 from record import Record, Row, Target, record, write, wrk_version
 
+KNOWN = {peer.name.lower() for peer in PEERS if not peer.ours}
 CACHE = Path.home() / ".cache" / "restante-bench"
 ENOUGH = 2
 """Failures of a peer, after which it is not started again: each may take a minute."""
@@ -101,8 +103,21 @@ def targets(all_measured: list[Measured]) -> list[Target]:
     return found
 
 
+def names(text: str) -> set[str]:
+    return set(filter(None, text.lower().split(",")))
+
+
 def medians(among: Iterable[Measured], what: str) -> list[float]:
     return [median for one in among if (median := one.median(what)) is not None]
+
+
+def missing(all_measured: list[Measured]) -> list[str]:
+    """Sentences: who has no figure, and why."""
+    return [
+        f"Not measured: {one.peer.name} ({one.peer.store}): {one.failures[0]}."
+        for one in all_measured
+        if not any(one.values.values())
+    ]
 
 
 def show(all_measured: list[Measured], one: Record) -> None:
@@ -125,6 +140,12 @@ def show(all_measured: list[Measured], one: Record) -> None:
         print(f"{target.name:<55} {target.sense} {target.asked:<6g} {target.reached:8.2f}  {met}")
 
 
+def reason(error: Exception) -> str:
+    """The last line of what it says: where a program's own words are quoted, that is where it ended."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1][:160]
+
+
 async def rounds(all_measured: list[Measured], chosen: argparse.Namespace, database: Database | None) -> None:
     for number in range(1, chosen.rounds + 1):
         for one in all_measured:
@@ -134,7 +155,7 @@ async def rounds(all_measured: list[Measured], chosen: argparse.Namespace, datab
             try:
                 await measure(one, chosen.cache, database, chosen.seconds)
             except Exception as error:  # said, kept in the record, and the next peer's turn
-                one.failures.append(f"failed in round {number}: {type(error).__name__}: {error}"[:300])
+                one.failures.append(f"failed in round {number}: {reason(error)}")
                 print(f"{label}: {traceback.format_exc(limit=-3)}", file=sys.stderr)
                 continue
             said = "  ".join(f"{what} {values[-1]:.1f}" for what, values in one.values.items())
@@ -145,11 +166,10 @@ async def main(chosen: argparse.Namespace) -> Record:
     this = asyncio.current_task()
     assert this is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # what runs is ended
-    wanted = set(chosen.only.split(",")) if chosen.only else None
     all_measured: list[Measured] = []
     used: dict[str, str] = {"wrk": wrk_version()}
     for peer in PEERS:
-        if wanted is not None and not peer.ours and peer.name not in wanted:
+        if chosen.only and not peer.ours and peer.name.lower() not in chosen.only:
             continue
         one = Measured(peer)
         all_measured.append(one)
@@ -157,7 +177,7 @@ async def main(chosen: argparse.Namespace) -> Record:
             install(peer, chosen.cache)
             used |= versions(peer)
         except RuntimeError as error:
-            one.failures.append(f"could not be set up: {error}")
+            one.failures.append(f"could not be set up: {reason(error)}")
     able = [one for one in all_measured if not one.failures]
     database = Database() if any(one.peer.store == "postgresql" for one in able) else None
     try:
@@ -170,7 +190,7 @@ async def main(chosen: argparse.Namespace) -> Record:
     made = record(
         "peers",
         "Restante beside its peers",
-        ABOUT,
+        " ".join([ABOUT, *missing(all_measured)]),
         [row for one in all_measured for row in one.rows()],
         rounds=chosen.rounds,
         targets=targets(all_measured),
@@ -184,10 +204,16 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--seconds", type=float, default=2, help="each measurement, about")
-    options.add_argument("--only", default="", help="names of peers; Restante is always measured")
+    options.add_argument(
+        "--only", type=names, default=set(), help="names of peers; Restante is always measured"
+    )
     options.add_argument("--cache", type=Path, default=CACHE, help="where the peers are installed")
     options.add_argument("--dry", action="store_true", help="keep no record")
     given = options.parse_args()
+    if not shutil.which("wrk"):
+        raise SystemExit("bench/peers.py needs wrk (apt-get install wrk)")
+    if unknown := given.only - KNOWN:
+        raise SystemExit(f"--only: no {', '.join(sorted(unknown))}; there are {', '.join(sorted(KNOWN))}")
     given.cache = given.cache.resolve()
     given.cache.mkdir(parents=True, exist_ok=True)
     made = uvloop.run(main(given))

@@ -238,7 +238,7 @@ async def running(peer: Peer, cache: Path, database: Database | None) -> AsyncIt
     """The peer, listening and registered, on stores that are empty."""
     free(SERVER, SERVICE, ADMIN, REDIS, NODE, UPSTREAM)
     url = await database.fresh() if database is not None else ""
-    folder = Path(tempfile.mkdtemp(prefix=f"peer-{peer.name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"peer-{peer.name.lower()}-"))
     place = Place(cache=cache, folder=folder, database=url)
     given = environment(peer, place)
     upstream = Upstream(folder)

@@ -136,7 +136,7 @@ def on_redis(name: str, processes: Callable[[Place], Commands]) -> list[Peer]:
             store=store,
             note=note,
             durable=durable,
-            environment=name,
+            environment=name.lower(),
             processes=processes,
         )
         for store, note, durable in (("redis", LOST, False), ("redis fsync", SAFE, True))
@@ -145,7 +145,7 @@ def on_redis(name: str, processes: Callable[[Place], Commands]) -> list[Peer]:
 
 PEERS = [
     Peer(
-        name="restante",
+        name="Restante",
         store=store,
         note=note,
         durable=True,
@@ -157,7 +157,7 @@ PEERS = [
     )
     for store, note in (("sqlite", SYNCED), ("postgresql", COMMITTED))
 ]
-PEERS += on_redis("celery", celery)
+PEERS += on_redis("Celery", celery)
 PEERS += on_redis("arq", arq)
 PEERS += on_redis("taskiq", taskiq)
 PEERS.append(
@@ -172,12 +172,12 @@ PEERS.append(
     )
 )
 PEERS += [
-    Peer(name="dbos", store=store, note=note, durable=True, environment="dbos", processes=dbos)
+    Peer(name="DBOS", store=store, note=note, durable=True, environment="dbos", processes=dbos)
     for store, note in (("sqlite", SYNCED), ("postgresql", COMMITTED))
 ]
 PEERS.append(
     Peer(
-        name="bentoml",
+        name="BentoML",
         store="sqlite",
         note="not durable: after a crash a task stays in_progress for ever",
         durable=False,
@@ -190,7 +190,7 @@ PEERS.append(
 )
 PEERS.append(
     Peer(
-        name="restate",
+        name="Restate",
         store="-",
         note="durable: its own log, fsync; a Rust server, a Python service",
         durable=True,

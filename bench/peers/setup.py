@@ -27,7 +27,7 @@ def install(peer: Peer, cache: Path) -> None:
     """
     if "redis" in peer.store and shutil.which("redis-server") is None:
         raise RuntimeError("redis-server is not on the PATH: apt-get install redis-server")
-    if peer.name == "restate":
+    if peer.environment == "restate":
         install_restate(cache / "restate-server")
     if peer.environment:
         install_python(cache / peer.environment, requirements(peer.environment))
@@ -63,7 +63,7 @@ def versions(peer: Peer) -> dict[str, str]:
             name, _, version = line.partition("==")
             if name.lower() in wanted:
                 found[name] = version
-    if peer.name == "restate":
+    if peer.environment == "restate":
         found["restate-server"] = RESTATE_SERVER.rpartition("@")[2]
     if "redis" in peer.store:
         said = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True)
