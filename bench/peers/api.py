@@ -1,33 +1,15 @@
-"""What the peers behind FastAPI have in common: the two calls, and the job.
+"""What the peers behind FastAPI have in common: the two calls.
 
-    POST /submit        202 {"id": …} once the peer has taken the job
-    GET  /result/<id>   200 and the upstream's answer once it is stored, 425 before
-
-The job is one call of the upstream with the body that was submitted, made with aiohttp's shared session (100
-connections) in an event loop, as FastAPI and each of the asynchronous peers advise for such work.
+POST /submit        202 {"id": …} once the peer has taken the job
+GET  /result/<id>   200 and the upstream's answer once it is stored, 425 before
 """
 
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
-import aiohttp
 from fastapi import FastAPI, Response
 
-Body = dict[str, Any]
-UPSTREAM = os.environ["PEER_UPSTREAM"] + "/echo"
-
-session: aiohttp.ClientSession | None = None
-
-
-async def call(body: Body) -> Body:
-    """The job."""
-    global session
-    if session is None:
-        session = aiohttp.ClientSession()
-    async with session.post(UPSTREAM, json=body) as answer:
-        return {"status": answer.status, "body": await answer.text()}
+from .job import Body
 
 
 def make_app(

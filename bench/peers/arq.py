@@ -16,7 +16,8 @@ from arq.connections import RedisSettings
 from arq.jobs import Job
 from fastapi import FastAPI
 
-from .api import Body, call, make_app
+from .api import make_app
+from .job import Body, call
 
 REDIS = RedisSettings.from_dsn(os.environ["PEER_REDIS"])
 pool: ArqRedis

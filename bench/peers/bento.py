@@ -5,22 +5,14 @@ server's event loop. It has uvloop and httptools and writes no line for each req
 task that was running when the server died stays `in_progress` for ever.
 """
 
-import os
-
-import aiohttp
 import bentoml
 
-UPSTREAM = os.environ["PEER_UPSTREAM"] + "/echo"
+from .job import Body, call
 
 
 @bentoml.service(workers=1, logging={"access": {"enabled": False}})
 class Peer:
-    def __init__(self) -> None:
-        self.session: aiohttp.ClientSession | None = None
-
     @bentoml.task
-    async def run(self, request: dict) -> dict:
-        if self.session is None:
-            self.session = aiohttp.ClientSession()
-        async with self.session.post(UPSTREAM, json={"request": request}) as answer:
-            return {"status": answer.status, "body": await answer.text()}
+    async def run(self, request: Body) -> Body:
+        """Its argument is the field of that name in what is submitted."""
+        return await call({"request": request})

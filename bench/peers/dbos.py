@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from dbos import DBOS, DBOSConfig
 from fastapi import FastAPI
 
-from .api import Body, call, make_app
+from .api import make_app
+from .job import Body, call
 
 CONFIG: DBOSConfig = {
     "name": "peers",

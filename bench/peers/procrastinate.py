@@ -17,7 +17,8 @@ import uvloop
 from fastapi import FastAPI
 from procrastinate import App, JobContext, PsycopgConnector
 
-from .api import Body, call, make_app
+from .api import make_app
+from .job import Body, call
 
 CONCURRENCY = 20
 CONNECTIONS = 20

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
 
-from .api import Body, call, make_app
+from .api import make_app
+from .job import Body, call
 
 REDIS = os.environ["PEER_REDIS"]
 DAY_SECONDS = 86_400
