@@ -3,14 +3,15 @@
 Each does the same job: takes a request over HTTP, calls the same upstream, and has the result readable by its
 id. In every round each of them is started on empty stores and measured in turn:
 
-    latency  one client, one at a time: submit → result in hand, p50 and p99
     life     submit → upstream → result readable, per second, from the first submit to the last result
+    latency  one client, one at a time: submit → result in hand, p50 and p99
     accept   durable accepts (where the peer has such): 64 connections, a body of 300 bytes, while the
              upstream is silent
 
 The peers are in `bench/peers/`. They are installed into environments of their own below `--cache` the first
 time. Needs `wrk` and `redis-server` on the PATH, and npm for Restate. A peer that cannot be set up, or that
-fails, is named with the reason, and does not end the run.
+fails, is named with the reason, and does not end the run. On a machine on which nothing else runs, all of it
+takes ten minutes; what was found is written to results/peers.json.
 """
 
 import argparse

@@ -16,10 +16,10 @@ HOST = "127.0.0.1"
 # Where everything listens while one peer is measured.
 SERVER, SERVICE, ADMIN, REDIS, NODE, UPSTREAM = 8641, 8642, 8643, 8644, 8645, 9641
 
-LOST = "not durable: Redis without fsync, a crash loses what was accepted and results"
-SAFE = "durable: appendfsync always"
-COMMITTED = "durable: committed to PostgreSQL"
-SYNCED = "durable: SQLite, fsync"
+LOST = "Redis by default: no fsync, what was accepted and results may be lost in a crash"
+SAFE = "Redis with appendfsync always: durable"
+COMMITTED = "PostgreSQL: durable"
+SYNCED = "SQLite: durable"
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,7 +179,7 @@ PEERS.append(
     Peer(
         name="BentoML",
         store="sqlite",
-        note="not durable: after a crash a task stays in_progress for ever",
+        note="SQLite: after a crash what was running stays in_progress for ever",
         durable=False,
         environment="bentoml",
         processes=bentoml,
@@ -192,7 +192,7 @@ PEERS.append(
     Peer(
         name="Restate",
         store="-",
-        note="durable: its own log, fsync; a Rust server, a Python service",
+        note="its own log: durable; the server is Rust, the service Python",
         durable=True,
         python=False,
         environment="restate",
