@@ -1,0 +1,156 @@
+"""What a benchmark found, as a file: every round's values, and what the docs are made from.
+
+One run of one benchmark is one JSON file, `bench/results/NAME.json`, which is committed. Nothing in it is
+computed from something else in it: medians and ratios are made by the report (`bench/report.py`).
+"""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+RESULTS = Path(__file__).parent / "results"
+
+# What every record names. A benchmark of other programs adds theirs.
+PACKAGES = ("restante", "uvicorn", "uvloop", "httptools", "apsw", "asyncpg", "msgspec")
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was measured, of one program on one store: a value of each round."""
+
+    name: str
+    """Who or which case: `restante`, `constant`, `1,000,000 finished`."""
+    store: str = "-"
+    """`sqlite`, `postgresql`; `-` where nothing is stored."""
+    what: str
+    """What was measured: `accept`, `life`, `latency p50`."""
+    unit: str
+    """`1/s`, `ms`, `KiB`, `MB/s`."""
+    values: list[float]
+    """One a round, in their order."""
+    note: str = ""
+    """A sentence that belongs to the row in a table; what went wrong, if something did."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for, and what was reached in this run."""
+
+    name: str
+    asked: float
+    sense: str
+    """`>=` or `<=`."""
+    reached: float
+
+    @property
+    def met(self) -> bool:
+        return self.reached >= self.asked if self.sense == ">=" else self.reached <= self.asked
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of one benchmark."""
+
+    bench: str
+    """The file's name without `.json`."""
+    title: str
+    about: str
+    """What was done, in a few sentences: Markdown."""
+    command: str
+    machine: dict[str, str | int]
+    versions: dict[str, str]
+    date: str
+    """YYYY-MM-DD."""
+    rounds: int
+    rows: list[Row]
+    targets: list[Target] = []
+
+
+def record(
+    bench: str,
+    title: str,
+    about: str,
+    rows: Iterable[Row],
+    *,
+    rounds: int,
+    targets: Iterable[Target] = (),
+    versions: dict[str, str] | None = None,
+) -> Record:
+    """The record of a run that has just been made on this machine, by this command."""
+    return Record(
+        bench=bench,
+        title=title,
+        about=about,
+        command=command(),
+        machine=machine(),
+        versions=packages(*PACKAGES) | (versions or {}),
+        date=time.strftime("%Y-%m-%d", time.gmtime()),
+        rounds=rounds,
+        rows=list(rows),
+        targets=list(targets),
+    )
+
+
+def write(one: Record, folder: Path = RESULTS) -> Path:
+    """Where it was put. A record of the same benchmark is replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{one.bench}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(one), indent=1) + b"\n")
+    return path
+
+
+def read(folder: Path = RESULTS) -> list[Record]:
+    """All that were written there, by name."""
+    return [msgspec.json.decode(path.read_bytes(), type=Record) for path in sorted(folder.glob("*.json"))]
+
+
+def packages(*names: str) -> dict[str, str]:
+    """The versions of those that are installed, and the interpreter's."""
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str | int]:
+    """Where this runs: never its name."""
+    return {
+        "cpu": cpu(),
+        "cores": os.cpu_count() or 1,
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "kernel": platform.release(),
+        "libc": "-".join(platform.libc_ver()),
+    }
+
+
+def cpu() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.machine()
+    return next(
+        (line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")),
+        platform.machine(),
+    )
+
+
+def command() -> str:
+    """How this run was started, as it can be started again in a checkout."""
+    here = Path(__file__).parents[1]
+    program = Path(sys.argv[0]).resolve()
+    name = str(program.relative_to(here)) if program.is_relative_to(here) else program.name
+    return shlex.join(["python", name, *sys.argv[1:]])
+
+
+def wrk_version() -> str:
+    """`wrk` says its version only where it is asked for what it does not know."""
+    said = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout
+    return said.split("[", 1)[0].removeprefix("wrk ").strip()
