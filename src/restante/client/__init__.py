@@ -5,11 +5,12 @@
     handle = Client("http://127.0.0.1:8600").submit("POST", "/payments", json={"amount": 700})
     answer = handle.result(timeout=60)
 
-No room of the server sees this one, and it sees none of them.
+No room of the server sees this one, and it sees none of them. asyncio comes with `AsyncClient` only.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .answer import Headers, Response
-from .asynchronous import AsyncClient, AsyncHandle
 from .client import Client, Handle
 from .errors import (
     AnswerLost,
@@ -31,6 +32,9 @@ from .errors import (
     Unreachable,
     WorkFailed,
 )
+
+if TYPE_CHECKING:
+    from .asynchronous import AsyncClient, AsyncHandle
 
 __all__ = [
     "AnswerLost",
@@ -58,3 +62,12 @@ __all__ = [
     "Unreachable",
     "WorkFailed",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    match name:
+        case "AsyncClient" | "AsyncHandle":
+            from . import asynchronous
+
+            return getattr(asynchronous, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,11 +1,11 @@
 """What both clients are, whatever carries their bytes: where the server is, and how patient they are."""
 
+import os
 import random
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .address import address, id_of
 from .answer import Response
@@ -13,6 +13,9 @@ from .errors import StillRunning
 from .flow import HOLD_SECONDS, Conversation
 from .questions import Flow
 from .submission import Dialect, Given, submission
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 TIMEOUT_SECONDS = 60.0
 """To connect, and for each read; for how long an answer is to be held back is added."""
@@ -31,7 +34,7 @@ PIECE = 64 * 1024
 
 def new_key() -> str:
     """An idempotency key that nobody has."""
-    return str(uuid.uuid4())
+    return os.urandom(16).hex()
 
 
 class Caller:
@@ -39,7 +42,8 @@ class Caller:
 
     `patience` is how many seconds what may pass is tried again (0: never), `timeout` how many any one read
     may take, `max_content` how many bytes an answer may have, `dialect` that of a submit which says none.
-    What goes wrong is told in errors.py; a URL that is none is a `ValueError`.
+    `tls` is for https with authorities or certificates of your own. What goes wrong is told in errors.py; a
+    URL that is none is a `ValueError`.
     """
 
     _sleep: Callable[[float], Any]
@@ -53,6 +57,7 @@ class Caller:
         timeout: float = TIMEOUT_SECONDS,
         max_content: int = MAX_CONTENT,
         dialect: Dialect = "task",
+        tls: "SSLContext | None" = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Any] | None = None,
         chance: Callable[[], float] = random.random,
@@ -68,13 +73,13 @@ class Caller:
         self._now = now
         self._new_key = new_key
         self._idle: deque[Any] = deque()
-        self._tls = None
         if sleep is not None:
             self._sleep = sleep
-        if self._address.secure:
+        if self._address.secure and tls is None:
             import ssl  # which takes longer to import than all the rest
 
-            self._tls = ssl.create_default_context()
+            tls = ssl.create_default_context()
+        self._tls = tls if self._address.secure else None
         self.conversation = Conversation(self._address.url, patience=patience, now=now, chance=chance)
 
     @property

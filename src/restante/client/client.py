@@ -6,7 +6,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -44,6 +43,8 @@ class Client(Caller):
 
     def as_ended(self, handles: Iterable["Handle"], *, timeout: float | None = None) -> Iterator["Handle"]:
         """The handles in the order in which they end. Raises `StillRunning` when `timeout` has passed."""
+        from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
         until = self.until(timeout)
         waiting = deque(handles)
         hold = self._turn(len(waiting), AT_ONCE)
