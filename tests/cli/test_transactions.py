@@ -191,7 +191,7 @@ def test_options_of_a_request(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ("POST /x --delay soon", "Restante-Delay"),
+        ("POST /x --delay soon", "delay: expected a duration"),
         ("POST /x --priority 1000", "Restante-Priority"),
         ("POST /x -H nothing", "not a header"),
         ("POST /x -H 'A b: c'", "not a header"),

@@ -74,7 +74,7 @@ async def test_a_request_is_stored_as_it_was_given(house: House, call: MakeCalle
         ("GET", "/status/1", {}, "Restante's own"),
         ("POST", "/x", {"json": 1, "content": b"1"}, "either"),
         ("POST", "/x", {"headers": {"A": "1\r\nB: 2"}}, "A"),
-        ("POST", "/x", {"headers": {"A:": "1"}}, "name of a header"),
+        ("POST", "/x", {"headers": {"A:": "1"}}, "header's name"),
         ("POST", "/x", {"headers": {"A": "č"}}, "Latin-1"),
         ("POST", "/x", {"headers": {"Content-Length": "1"}}, "made from the content"),
         ("POST", "/x", {"delay": "soon"}, "duration"),

@@ -33,8 +33,8 @@ def deliveries() -> None:
 def list_deliveries(endpoint: str, server: Server, as_json: bool, **filters: Any) -> None:
     """Prints deliveries to ENDPOINT, the newest first. With --json each is one line."""
     query = urlencode({name: value for name, value in filters.items() if value})
-    document = ask(server, "GET", f"{endpoint_path(endpoint, 'deliveries')}?{query}").document(
-        "deliveries", "next"
+    document = ask(
+        server, "GET", f"{endpoint_path(endpoint, 'deliveries')}?{query}", needs=("deliveries", "next")
     )
     if as_json:
         for one in document["deliveries"]:
@@ -51,7 +51,7 @@ def list_deliveries(endpoint: str, server: Server, as_json: bool, **filters: Any
 @json_option
 def show_delivery(id: str, server: Server, as_json: bool) -> None:
     """Prints the delivery ID, and of each attempt when it was, how long it took and what came back."""
-    document = ask(server, "GET", _path(id)).document("id", "log")
+    document = ask(server, "GET", _path(id), needs=("id", "log"))
     if as_json:
         say_json(document)
         return
@@ -67,7 +67,7 @@ def show_delivery(id: str, server: Server, as_json: bool) -> None:
 @json_option
 def replay(id: str, server: Server, as_json: bool) -> None:
     """Sends the delivery ID, which is over, once more, under the same id."""
-    document = ask(server, "POST", _path(id, "replay")).document("id", "state")
+    document = ask(server, "POST", _path(id, "replay"), needs=("id", "state"))
     if as_json:
         say_json(document)
     else:
@@ -84,7 +84,7 @@ def replay(id: str, server: Server, as_json: bool) -> None:
 def replay_all(endpoint: str, server: Server, as_json: bool, **filters: Any) -> None:
     """Sends all deliveries to ENDPOINT that fit once more, a thousand at most, and prints how many."""
     body = {name: value for name, value in filters.items() if value}
-    document = ask(server, "POST", endpoint_path(endpoint, "replay"), body).document("replayed", "more")
+    document = ask(server, "POST", endpoint_path(endpoint, "replay"), body, needs=("replayed", "more"))
     if as_json:
         say_json(document)
         return

@@ -7,11 +7,11 @@ from urllib.parse import quote
 import click
 
 from .printing import Document, grid, pairs, plain, printable, say, say_json
-from .remote import PROBLEM, UNKNOWN, Answer, Server, Trouble, id_argument, json_option, server_option
+from .remote import UNKNOWN, Server, Trouble, id_argument, json_option, server_option
 
 COMMANDLINE = click.core.ParameterSource.COMMANDLINE
-UNKNOWN_ENDPOINT = PROBLEM + "unknown-endpoint"
-UNKNOWN_DELIVERY = PROBLEM + "unknown-delivery"
+UNKNOWN_ENDPOINT = "unknown-endpoint"
+UNKNOWN_DELIVERY = "unknown-delivery"
 HEADS = ("id", "url", "active", "payload", "failing_since", "reason")
 CALLBACKS = "callbacks"
 
@@ -21,10 +21,12 @@ def endpoint_path(id: str, *more: str) -> str:
     return "/".join(("endpoints", quote(id, safe=""), *more))
 
 
-def ask(server: Server, method: str, path: str, body: object = None) -> Answer:
+def ask(
+    server: Server, method: str, path: str, body: object = None, *, needs: tuple[str, ...] = ()
+) -> Document:
     """`Server.ask` about an endpoint or a delivery; what is not known is said so that it helps."""
     try:
-        return server.ask(method, path, body=body)
+        return server.ask(method, path, needs=needs, body=body)
     except Trouble as trouble:
         if trouble.problem == UNKNOWN_ENDPOINT:
             message = f"{trouble.message} on {server.url}; restante endpoints lists them"
@@ -67,7 +69,7 @@ def endpoints(context: click.Context, server: Server, as_json: bool) -> None:
         if any(context.get_parameter_source(name) is COMMANDLINE for name in context.params):
             raise click.UsageError(f"flags go behind {context.invoked_subcommand}")
         return
-    document = server.ask("GET", "endpoints").document("endpoints")
+    document = server.ask("GET", "endpoints", needs=("endpoints",))
     if as_json:
         say_json(document)
     else:
@@ -89,7 +91,7 @@ def create(url: str, thin: bool, server: Server, as_json: bool, **given: Any) ->
     """Has events sent to URL, and prints the endpoint with its secret, which is shown this once."""
     body = {name: given[name] for name in ("signature", "username", "password") if given[name]}
     body |= {"url": url, **_filters(given), **({"payload": "thin"} if thin else {})}
-    _shown(ask(server, "POST", "endpoints", body).document("id", "url"), as_json=as_json)
+    _shown(ask(server, "POST", "endpoints", body, needs=("id", "url")), as_json=as_json)
 
 
 @endpoints.command("show", short_help="Show an endpoint.")
@@ -98,7 +100,7 @@ def create(url: str, thin: bool, server: Server, as_json: bool, **given: Any) ->
 @json_option
 def show_endpoint(id: str, server: Server, as_json: bool) -> None:
     """Prints the endpoint ID. `callbacks` is the one for what single requests name."""
-    _shown(ask(server, "GET", endpoint_path(id)).document("id", "url"), as_json=as_json)
+    _shown(ask(server, "GET", endpoint_path(id), needs=("id", "url")), as_json=as_json)
 
 
 @endpoints.command(short_help="Change an endpoint.")
@@ -128,7 +130,7 @@ def update(
         body["active"] = active
     if not body:
         raise click.UsageError("say what is to be changed")
-    _shown(ask(server, "PATCH", endpoint_path(id), body).document("id", "url"), as_json=as_json)
+    _shown(ask(server, "PATCH", endpoint_path(id), body, needs=("id", "url")), as_json=as_json)
 
 
 @endpoints.command(short_help="Give an endpoint a new secret.")
@@ -139,7 +141,7 @@ def update(
 def rotate(id: str, keep: str | None, server: Server, as_json: bool) -> None:
     """Prints a new secret for the endpoint ID; for a while the one before signs as well."""
     body = {"keep": keep} if keep else {}
-    _shown(ask(server, "POST", endpoint_path(id, "rotate"), body).document("id", "url"), as_json=as_json)
+    _shown(ask(server, "POST", endpoint_path(id, "rotate"), body, needs=("id", "url")), as_json=as_json)
 
 
 @endpoints.command(short_help="Show the secret of callbacks.")
@@ -147,7 +149,7 @@ def rotate(id: str, keep: str | None, server: Server, as_json: bool) -> None:
 @json_option
 def secret(server: Server, as_json: bool) -> None:
     """Prints the secret that is signed with what single requests ask for (Restante-Callback-Url)."""
-    document = ask(server, "GET", endpoint_path(CALLBACKS, "secret")).document("secret")
+    document = ask(server, "GET", endpoint_path(CALLBACKS, "secret"), needs=("secret",))
     if as_json:
         say_json(document)
     else:
@@ -160,7 +162,7 @@ def secret(server: Server, as_json: bool) -> None:
 @json_option
 def test_endpoint(id: str, server: Server, as_json: bool) -> None:
     """Sends a test to the endpoint ID now, and prints the delivery's id."""
-    document = ask(server, "POST", endpoint_path(id, "test")).document("id")
+    document = ask(server, "POST", endpoint_path(id, "test"), needs=("id",))
     if as_json:
         say_json(document)
     else:
@@ -172,7 +174,7 @@ def test_endpoint(id: str, server: Server, as_json: bool) -> None:
 @server_option
 def delete(id: str, server: Server) -> None:
     """Removes the endpoint ID. What waits for it is not sent any more."""
-    ask(server, "DELETE", endpoint_path(id)).close()
+    ask(server, "DELETE", endpoint_path(id))
 
 
 def _filters(given: Document) -> Document:

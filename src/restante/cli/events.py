@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 import click
 
+from ..client.flow import HOLD_SECONDS, POLL_SECONDS
 from .printing import Document, feed_line, plain, say, say_json
-from .remote import Away, Server, json_option, server_option
-from .watch import PAUSES_SECONDS, POLL_SECONDS, WAIT_SECONDS
+from .remote import Server, json_option, server_option
 
 
 @click.command(short_help="What went on with your transactions.")
@@ -38,24 +38,18 @@ def pages(server: Server, after: str | None, *, follow: bool) -> Iterator[Docume
 
     A server that was there and is not is tried again for a while. Raises `Trouble`.
     """
-    tries = answers = 0
+    held: tuple[tuple[str, str], ...] = ()
     while True:
         begun = time.monotonic()
         query = f"?{urlencode({'after': after})}" if after is not None else ""
-        held = [("Prefer", f"wait={WAIT_SECONDS}")] if follow and answers else []
-        try:
-            page = server.ask("GET", f"events{query}", held).document("events", "next")
-        except Away:
-            if not follow or not answers or tries == len(PAUSES_SECONDS):
-                raise
-            time.sleep(PAUSES_SECONDS[tries])
-            tries += 1
-            continue
-        tries, answers = 0, answers + 1
+        page = server.ask("GET", f"events{query}", needs=("events", "next"), headers=held)
         if page["next"] != after:
             after = page["next"]
             yield page
         elif not follow:
             return
-        elif answers > 1 and time.monotonic() - begun < POLL_SECONDS:  # it ends, and holds nothing back
+        elif held and time.monotonic() - begun < POLL_SECONDS:  # it ends, and holds nothing back
             time.sleep(POLL_SECONDS)
+        if follow:
+            held = (("Prefer", f"wait={HOLD_SECONDS}"),)
+            server.patient()

@@ -15,7 +15,6 @@ from ..config.settings import STORE_URL
 from .printing import Document, grid, pairs, say, say_json
 from .remote import (
     KEY_VARIABLE,
-    PROBLEM,
     UNKNOWN,
     VARIABLE,
     Server,
@@ -26,7 +25,7 @@ from .remote import (
 )
 from .sources import CONFIG, DEFAULT_FILE, gather, store_url
 
-UNKNOWN_KEY = PROBLEM + "unknown-key"
+UNKNOWN_KEY = "unknown-key"
 HEADS = ("id", "tenant", "scopes", "good", "created_at", "expires_at", "revoked_at")
 PAGE = 100
 
@@ -44,7 +43,7 @@ class Place:
 
             return keyring.create(self._store(), tenant=tenant, scopes=scopes, expires=expires)
         body: Document = {"tenant": tenant, "scopes": scopes, **({"expires": expires} if expires else {})}
-        return self._server.ask("POST", "keys", body=body).document("id", "key")
+        return self._server.ask("POST", "keys", body=body, needs=("id", "key"))
 
     def pages(self, tenant: str | None) -> Iterator[list[Document]]:
         if self._server is None:
@@ -56,7 +55,7 @@ class Place:
         while True:
             given = {"tenant": tenant, "limit": PAGE, "after": after}
             query = urlencode({name: value for name, value in given.items() if value is not None})
-            document = self._server.ask("GET", f"keys?{query}").document("keys", "next")
+            document = self._server.ask("GET", f"keys?{query}", needs=("keys", "next"))
             yield document["keys"]
             after = document["next"]
             if after is None:
@@ -71,7 +70,7 @@ class Place:
         else:
             try:
                 path = f"keys/{quote(id, safe='')}/revoke"
-                found = self._server.ask("POST", path).document("id", "revoked_at")
+                found = self._server.ask("POST", path, needs=("id", "revoked_at"))
             except Trouble as trouble:
                 if trouble.problem != UNKNOWN_KEY:
                     raise

@@ -22,7 +22,7 @@ PAGE = 100
 @raw_option
 def show(id: str, server: Server, as_json: bool) -> None:
     """Prints what is known of ID, and its events, the first one first."""
-    document = ask_about(server, "GET", id).document("id", "status", "events")
+    document = ask_about(server, "GET", id, needs=("id", "status", "events"))
     if as_json:
         say_json(document)
     else:
@@ -69,7 +69,7 @@ def _pages(server: Server, filters: Document, most: int | None) -> Iterator[tupl
     while True:
         size = PAGE if left is None else min(PAGE, left)
         query = urlencode({**filters, "limit": size, **({"after": after} if after else {})})
-        document = server.ask("GET", f"transactions?{query}").document("transactions", "next")
+        document = server.ask("GET", f"transactions?{query}", needs=("transactions", "next"))
         page, after = document["transactions"], document["next"]
         if left is not None:
             left -= len(page)
@@ -85,7 +85,7 @@ def _pages(server: Server, filters: Document, most: int | None) -> Iterator[tupl
 @json_option
 def cancel(id: str, server: Server, as_json: bool) -> None:
     """Cancels ID if it is not too late: before it is sent, or between two attempts. Again is no error."""
-    _tell(ask_about(server, "POST", id, "cancel").document("id", "status"), as_json=as_json)
+    _tell(ask_about(server, "POST", id, "cancel", needs=("id", "status")), as_json=as_json)
 
 
 @click.command(short_help="Run a finished transaction again, as a new one.")
@@ -94,7 +94,7 @@ def cancel(id: str, server: Server, as_json: bool) -> None:
 @json_option
 def retry(id: str, server: Server, as_json: bool) -> None:
     """Submits the request of ID, which is finished, once more, and prints the new transaction's id."""
-    document = ask_about(server, "POST", id, "retry").document("id")
+    document = ask_about(server, "POST", id, "retry", needs=("id",))
     if as_json:
         say_json(document)
     else:
@@ -116,7 +116,7 @@ def resolve(
     if completed is failed:
         raise click.UsageError("say --completed or --failed, one of them")
     body = {"status": "completed" if completed else "failed", "reason": reason, "by": by or _me()}
-    _tell(ask_about(server, "POST", id, "resolve", body=body).document("id", "status"), as_json=as_json)
+    _tell(ask_about(server, "POST", id, "resolve", body=body, needs=("id", "status")), as_json=as_json)
 
 
 def _tell(document: Document, *, as_json: bool) -> None:

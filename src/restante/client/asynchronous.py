@@ -93,7 +93,8 @@ class AsyncClient(Caller):
                     match step:
                         case Ask():
                             line = await self._line(line)
-                            got = await line.through(line.wire.ask(step), step.hold_seconds)
+                            got = answer = await line.through(line.wire.ask(step), step.hold_seconds)
+                            self._on_answer(answer)
                         case More():
                             assert line is not None
                             got = await line.through(line.wire.more(), 0)

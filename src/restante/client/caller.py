@@ -42,8 +42,8 @@ class Caller:
 
     `patience` is how many seconds what may pass is tried again (0: never), `timeout` how many any one read
     may take, `max_content` how many bytes an answer may have, `dialect` that of a submit which says none.
-    `tls` is for https with authorities or certificates of your own. What goes wrong is told in errors.py; a
-    URL that is none is a `ValueError`.
+    `tls` is for https with authorities or certificates of your own. `on_answer` is told of each answer, of a
+    stream's without its content. What goes wrong is told in errors.py; a URL that is none is a `ValueError`.
     """
 
     _sleep: Callable[[float], Any]
@@ -61,6 +61,7 @@ class Caller:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Any] | None = None,
         chance: Callable[[], float] = random.random,
+        on_answer: Callable[[Response], None] = lambda answer: None,
         new_key: Callable[[], str] = new_key,
     ) -> None:
         if key is not None and not (key.isascii() and key.isprintable() and key.strip()):
@@ -71,6 +72,7 @@ class Caller:
         self._max_content = max_content
         self._dialect = dialect
         self._now = now
+        self._on_answer = on_answer
         self._new_key = new_key
         self._idle: deque[Any] = deque()
         if sleep is not None:

@@ -99,7 +99,8 @@ class Client(Caller):
                     match step:
                         case Ask():
                             line = self._line(line)
-                            got = line.through(line.wire.ask(step), step.hold_seconds)
+                            got = answer = line.through(line.wire.ask(step), step.hold_seconds)
+                            self._on_answer(answer)
                         case More():
                             assert line is not None
                             got = line.through(line.wire.more(), 0)

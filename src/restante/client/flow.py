@@ -181,6 +181,15 @@ class Conversation(Questions):
             raise self.not_ours(answer)
         return answer
 
+    def stored(self, id: str) -> Flow[None]:
+        """Tells the head of the answer that is kept below `/-/`, then its content in pieces, however long."""
+        answer = yield Ask("GET", f"/-/{transaction(id)}/result", stream=True)
+        if answer.word:
+            raise self.refusal((yield from _whole(answer)), id)
+        yield Tell(answer)
+        while piece := (yield More()):
+            yield Tell(piece)
+
     def _handed_out(self, id: str) -> Flow[Response]:
         """At response_url. The server notices that we did not get it, and then it is readable again."""
         breaks = 0
@@ -250,10 +259,7 @@ class Conversation(Questions):
         if answer.status_code == 204:  # nothing will follow
             seen.ended = True
             return
-        content = bytearray()
-        while piece := (yield More()):
-            content += piece
-        answer = Response(answer.status_code, answer.headers, bytes(content), answer.reason)
+        answer = yield from _whole(answer)
         if problem_of(answer) == TOO_MANY_STREAMS:
             hold = HOLD_SECONDS if seen.last else 0
             held = (("Prefer", f"wait={hold}"),)
@@ -284,6 +290,14 @@ class _Seen:
                 self.last = event["sequence"]
                 self.ended = self.ended or event["status"] in TERMINAL
                 yield Tell(event)
+
+
+def _whole(head: Response) -> Flow[Response]:
+    """A streamed answer of Restante's own, which is never long."""
+    content = bytearray()
+    while piece := (yield More()):
+        content += piece
+    return Response(head.status_code, head.headers, bytes(content), head.reason)
 
 
 def told(flow: Flow[T]) -> Flow[None]:

@@ -100,8 +100,8 @@ def _options(given: Given) -> dict[str, str | None]:
     """What is asked of Restante itself."""
     delay, deadline, priority = given.get("delay"), given.get("deadline"), given.get("priority")
     return {
-        "Restante-Delay": None if delay is None else spelled(delay),
-        "Restante-Deadline": None if deadline is None else spelled(deadline),
+        "Restante-Delay": None if delay is None else spelled("delay", delay),
+        "Restante-Deadline": None if deadline is None else spelled("deadline", deadline),
         "Restante-Priority": None if priority is None else str(priority),
         "Restante-Callback-Url": given.get("callback_url"),
         "Restante-Tracking-Id": given.get("tracking_id"),
@@ -117,7 +117,7 @@ def checked(name: str, value: str) -> tuple[str, str]:
     """A header field; raises `ValueError` naming it."""
     value = value.strip()
     if not TOKEN.fullmatch(name):
-        raise ValueError(f"{name!r} is not the name of a header")
+        raise ValueError(f"{name!r} is not a header's name")
     if name.lower() in MADE:
         raise ValueError(f"{name} is made from the content and cannot be given")
     try:
@@ -129,15 +129,15 @@ def checked(name: str, value: str) -> tuple[str, str]:
     return name, value
 
 
-def spelled(span: Duration) -> str:
-    """A span as the server reads it. Numbers are seconds."""
+def spelled(name: str, span: Duration) -> str:
+    """A span as the server reads it; numbers are seconds. Raises `ValueError` with the option's name."""
     if isinstance(span, str):
         try:
             parse_duration(span)
         except ValueError:
-            raise ValueError(f"{span!r}: expected {FORM}") from None
+            raise ValueError(f"{name}: expected {FORM}") from None
         return span.strip()
     seconds = span.total_seconds() if isinstance(span, timedelta) else span
     if seconds < 0:
-        raise ValueError("a span of time is not negative")
+        raise ValueError(f"{name}: a span of time is not negative")
     return f"{round(seconds * 1000)}ms"
