@@ -2,12 +2,23 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import click
 
-from .printing import Document, grid, pairs, plain, printable, say, say_json
-from .remote import UNKNOWN, Server, Trouble, id_argument, json_option, server_option
+from .printing import Document, json_option, plain, printable, say, say_json
+from .remote import (
+    OPERATIONS,
+    STATUSES,
+    UNKNOWN,
+    Server,
+    Trouble,
+    id_argument,
+    server_option,
+    tenant_option,
+    words,
+)
+from .tables import grid, pairs
 
 COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 UNKNOWN_ENDPOINT = "unknown-endpoint"
@@ -46,12 +57,17 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Only of what began there; a * at the end matches the rest. May be repeated.",
         ),
         click.option(
-            "--operation", multiple=True, metavar="TEXT", help="Only of such, as create. May be repeated."
+            "--operation",
+            multiple=True,
+            metavar="OPERATION",
+            shell_complete=words(*OPERATIONS),
+            help="Only of such, as create. May be repeated.",
         ),
         click.option(
             "--status",
             multiple=True,
             metavar="STATUS",
+            shell_complete=words(*STATUSES, "all"),
             help="Only of such events, or all. Default: the ends. May be repeated.",
         ),
     ):
@@ -59,17 +75,19 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(invoke_without_command=True, short_help="Where webhooks go.")
+@click.group(invoke_without_command=True)
+@tenant_option
 @server_option
 @json_option
 @click.pass_context
-def endpoints(context: click.Context, server: Server, as_json: bool) -> None:
+def endpoints(context: click.Context, tenant: str | None, server: Server, as_json: bool) -> None:
     """Prints your endpoints: where each is, whether it is on, and since when nothing has arrived there."""
     if context.invoked_subcommand is not None:
         if any(context.get_parameter_source(name) is COMMANDLINE for name in context.params):
             raise click.UsageError(f"flags go behind {context.invoked_subcommand}")
         return
-    document = server.ask("GET", "endpoints", needs=("endpoints",))
+    query = f"?{urlencode({'tenant': tenant})}" if tenant else ""
+    document = server.ask("GET", f"endpoints{query}", needs=("endpoints",))
     if as_json:
         say_json(document)
     else:
@@ -172,9 +190,12 @@ def test_endpoint(id: str, server: Server, as_json: bool) -> None:
 @endpoints.command(short_help="Remove an endpoint.")
 @id_argument
 @server_option
-def delete(id: str, server: Server) -> None:
+@json_option
+def delete(id: str, server: Server, as_json: bool) -> None:
     """Removes the endpoint ID. What waits for it is not sent any more."""
     ask(server, "DELETE", endpoint_path(id))
+    if as_json:
+        say_json({"id": id})
 
 
 def _filters(given: Document) -> Document:

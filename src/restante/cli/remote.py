@@ -7,7 +7,9 @@ version, wherever it runs.
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 import msgspec
@@ -31,6 +33,13 @@ ENDED = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
 
 PATIENCE_SECONDS = 20.0
 """For how long a server that was there, and is not, is asked again by a command that follows something."""
+
+STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
+OPERATIONS = ("create", "update", "delete", "read")
+
+DEFAULT_LIMIT = 50
+PAGE = 100
+"""Rows that are asked for at once."""
 
 MASK = "Restante-Mask"
 _CODES = {
@@ -88,6 +97,29 @@ class Server:
                 f"{self.url} answered {answer.status_code} with something else; is it a Restante server?"
             )
         return document
+
+
+Pages = Iterator[tuple[list[Document], bool]]
+
+
+def pages(ask: Callable[[str], Document], name: str, filters: Document, most: int | None) -> Pages:
+    """A list's pages as they come, never more than `most` rows; whether the last one left some out.
+
+    `ask` is given the query, and answers with the rows under `name`.
+    """
+    left = most
+    after: str | None = None
+    given = {key: value for key, value in filters.items() if value}
+    while True:
+        size = PAGE if left is None else min(PAGE, left)
+        document = ask("?" + urlencode({**given, "limit": size, **({"after": after} if after else {})}))
+        page, after = document[name], document["next"]
+        if left is not None:
+            left -= len(page)
+        over = left is not None and left <= 0
+        yield page, bool(after) and over
+        if after is None or over:
+            return
 
 
 @contextmanager
@@ -158,8 +190,30 @@ def server_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return server(key(command))
 
 
-def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--json", "as_json", is_flag=True, help="For machines.")(command)
+def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--limit` and `--all`; the command is given `most`, None for all."""
+
+    @wraps(command)
+    def with_most(*arguments: Any, limit: int | None, everything: bool, **given: Any) -> Any:
+        if everything and limit is not None:
+            raise click.UsageError("--all and --limit do not go together")
+        return command(*arguments, most=None if everything else limit or DEFAULT_LIMIT, **given)
+
+    limit = click.option(
+        "--limit", type=click.IntRange(min=1), metavar="NUMBER", help=f"At most. Default: {DEFAULT_LIMIT}."
+    )
+    return limit(click.option("--all", "everything", is_flag=True, help="However many there are.")(with_most))
+
+
+def tenant_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--tenant", metavar="TENANT", help="Of this tenant only, with a key that reaches all."
+    )(command)
+
+
+def words(*some: str) -> Callable[..., list[str]]:
+    """What a shell completes a value with."""
+    return lambda context, parameter, begun: [one for one in some if one.startswith(begun)]
 
 
 def id_argument(command: Callable[..., Any]) -> Callable[..., Any]:

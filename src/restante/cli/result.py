@@ -34,9 +34,11 @@ NOT_ITS_OWN = frozenset({"transfer-encoding", "connection", MASK.lower()})
 """Fields that are not the upstream's answer's."""
 
 
-@click.command(short_help="Print the answer of a finished transaction.")
+@click.command()
 @id_argument
-@click.option("--output", "-o", metavar="FILE", help="Write it there: all of it or nothing.")
+@click.option(
+    "--output", "-o", type=click.Path(), metavar="FILE", help="Write it there: all of it or nothing."
+)
 @click.option("--include", "-i", is_flag=True, help="The status line and the headers too.")
 @server_option
 @click.option("--json", "as_json", is_flag=True, help="Status, headers and body as JSON, the body as Base64.")

@@ -8,13 +8,13 @@ import click
 import msgspec
 
 from .masks import raw_option
-from .printing import say, say_json
-from .remote import MISUSED, Server, Trouble, json_option, server_option, troubles
+from .printing import json_option, say, say_json
+from .remote import MISUSED, Server, Trouble, server_option, troubles
 from .result import give
-from .watch import follow
+from .watch import wait as wait_for
 
 
-@click.command(short_help="Send a request to be run in the background.")
+@click.command()
 @click.argument("method")
 @click.argument("path")
 @click.option("--data", "-d", metavar="TEXT", help="The body: text, @FILE, or - for standard input.")
@@ -62,7 +62,7 @@ def submit(
             say(handle.id)
         return 0
     say(handle.id, err=True)
-    ended = follow(server, handle.id, lambda event: None)
+    ended = wait_for(server, handle.id)
     return give(server, handle.id, ended, as_json=as_json)
 
 

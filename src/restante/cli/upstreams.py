@@ -4,15 +4,16 @@ from urllib.parse import quote
 
 import click
 
-from .printing import Document, grid, plain, say, say_json
-from .remote import UNKNOWN, Server, Trouble, json_option, server_option
+from .printing import Document, json_option, plain, say, say_json
+from .remote import UNKNOWN, Server, Trouble, server_option
+from .tables import grid
 
 COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 UNKNOWN_UPSTREAM = "unknown-upstream"
 HEADS = ("name", "url", "running", "queued", "paused")
 
 
-@click.group(invoke_without_command=True, short_help="List, pause and resume upstreams.")
+@click.group(invoke_without_command=True)
 @server_option
 @json_option
 @click.pass_context

@@ -6,26 +6,44 @@ import click
 
 from ..client.client import Handle
 from .masks import raw_option
-from .printing import Document, event_line, say, say_json
-from .remote import ENDED, Server, explaining, id_argument, json_option, server_option
+from .printing import Document, json_option, plain, say_json
+from .progress import Bar, progress_of
+from .remote import ENDED, Server, explaining, id_argument, server_option
+from .tables import event_line
 
 
-@click.command(short_help="Follow a transaction until it ends.")
+@click.command()
 @id_argument
 @server_option
 @json_option
 @raw_option
 def watch(id: str, server: Server, as_json: bool) -> int:
     """Prints the events of ID, those there are and those to come, until the last one. The exit code says how
-    it ended: 0 completed, 3 failed, 4 cancelled. With --json each event is one line."""
+    it ended: 0 completed, 3 failed, 4 cancelled. On a terminal a bar shows how far the work has come, where
+    it says so. With --json each event is one line."""
 
-    def tell(event: Document) -> None:
-        if as_json:
-            say_json(event, line=True)
-        else:
-            say(event_line(event))
+    with Bar(err=False) as bar:
 
-    return ENDED[follow(server, id, tell)]
+        def tell(event: Document) -> None:
+            if as_json:
+                say_json(event, line=True)
+            else:
+                bar.say(event_line(event))
+                _move(bar, event)
+
+        return ENDED[follow(server, id, tell)]
+
+
+def wait(server: Server, id: str) -> str:
+    """Until it has ended, with no more than a bar; the status."""
+    with Bar() as bar:
+        return follow(server, id, lambda event: _move(bar, event))
+
+
+def _move(bar: Bar, event: Document) -> None:
+    come = progress_of(event)
+    if come is not None:
+        bar.move(*come, plain(event["message"]))
 
 
 def follow(server: Server, id: str, tell: Callable[[Document], None]) -> str:
