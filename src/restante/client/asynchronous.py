@@ -13,7 +13,7 @@ from .errors import NotReached
 from .flow import told
 from .questions import Flow, T
 from .submission import Given
-from .wire import Bytes, Wire
+from .wire import HUNG_UP, Bytes, Wire
 
 AT_ONCE = 64
 """Transactions that are asked about at once by `as_ended`."""
@@ -121,7 +121,6 @@ class AsyncClient(Caller):
             if line.alive():
                 return line
             line.close()
-        wire = Wire(self._address.authority, self._address.base, self._key, self._max_content)
         try:
             async with asyncio.timeout(self._timeout):
                 streams = await asyncio.open_connection(
@@ -129,10 +128,10 @@ class AsyncClient(Caller):
                 )
         except OSError as error:
             raise NotReached(f"{self.url}: no answer: {why(error)}", sent=False) from None
-        return _Line(*streams, wire, self._timeout, self.url)
+        return _Line(streams, self._wire(), self._timeout)
 
     def _give_back(self, line: "_Line") -> None:
-        if line.broken or not line.wire.reusable() or len(self._idle) >= IDLE:
+        if not line.wire.reusable() or len(self._idle) >= IDLE:
             line.close()
         else:
             self._idle.append(line)
@@ -169,47 +168,35 @@ class _Line:
     """A connection, and what is known of the HTTP on it."""
 
     def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        wire: Wire,
-        timeout: float,
-        url: str,
+        self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], wire: Wire, timeout: float
     ) -> None:
         self.wire = wire
-        self.broken = False
-        self._reader = reader
-        self._writer = writer
+        self._reader, self._writer = streams
         self._timeout = timeout
-        self._url = url
         self._loop = asyncio.get_running_loop()
 
     async def through(self, talk: Bytes[T], hold_seconds: float) -> T:
         """Sends and receives as `talk` wants it. Raises `NotReached`."""
-        ended, self.broken = False, True
-        received = b""
+        received: bytes | None = None
         try:
-            sending = next(talk)
             while True:
                 async with asyncio.timeout(self._timeout + hold_seconds):
-                    if sending is None:
-                        received = await self._reader.read(PIECE)
-                    else:
-                        # A server that does not want to read all of it may have said why.
-                        try:
-                            self._writer.write(sending)
-                            await self._writer.drain()
-                        except (BrokenPipeError, ConnectionResetError):
-                            ended = True
-                sending = talk.send(received)
+                    received = await self._carry(talk.send(received))
         except StopIteration as end:
-            self.broken = ended
             value: T = end.value
             return value
-        except NotReached as error:
-            raise NotReached(f"{self._url}: {error.message}") from None
         except OSError as error:
-            raise NotReached(f"{self._url}: the answer broke off: {why(error)}") from None
+            raise self.wire.lost(why(error)) from None
+
+    async def _carry(self, sending: bytes | None) -> bytes | None:
+        if sending is None:
+            return await self._reader.read(PIECE)
+        self._writer.write(sending)
+        try:
+            await self._writer.drain()
+        except HUNG_UP:
+            self.wire.hung_up = True
+        return None
 
     def alive(self) -> bool:
         """Whether it is this loop's, and not at its end."""

@@ -13,6 +13,7 @@ from .errors import StillRunning
 from .flow import HOLD_SECONDS, Conversation
 from .questions import Flow
 from .submission import Dialect, Given, submission
+from .wire import Wire
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -95,6 +96,9 @@ class Caller:
     def _submission(self, method: str, path: str, given: Given) -> Flow[tuple[str, Response]]:
         made = submission(method, path, given, default=self._dialect, new_key=self._new_key)
         return self.conversation.submit(made.ask, key=made.key, repeat=made.repeat)
+
+    def _wire(self) -> Wire:
+        return Wire(self._address, self._key, self._max_content)
 
     def _id(self, text: str) -> str:
         return id_of(text, self._address)

@@ -16,7 +16,7 @@ from .errors import NotReached
 from .flow import told
 from .questions import Flow, T
 from .submission import Given
-from .wire import Bytes, Wire
+from .wire import HUNG_UP, Bytes, Wire
 
 AT_ONCE = 16
 """Transactions that are asked about at once by `as_ended`, each in a thread."""
@@ -129,8 +129,7 @@ class Client(Caller):
                 if line.alive():
                     return line
                 line.close()
-        wire = Wire(self._address.authority, self._address.base, self._key, self._max_content)
-        return _Line(self._connect(), wire, self._timeout, self.url)
+        return _Line(self._connect(), self._wire(), self._timeout)
 
     def _connect(self) -> socket.socket:
         try:
@@ -143,7 +142,7 @@ class Client(Caller):
             raise NotReached(f"{self.url}: no answer: {why(error)}", sent=False) from None
 
     def _give_back(self, line: "_Line") -> None:
-        if line.broken or not line.wire.reusable() or len(self._idle) >= IDLE:
+        if not line.wire.reusable() or len(self._idle) >= IDLE:
             line.close()
         else:
             self._idle.append(line)
@@ -182,39 +181,33 @@ class Handle(BaseHandle["Client"]):
 class _Line:
     """A connection, and what is known of the HTTP on it."""
 
-    def __init__(self, channel: socket.socket, wire: Wire, timeout: float, url: str) -> None:
+    def __init__(self, channel: socket.socket, wire: Wire, timeout: float) -> None:
         self.wire = wire
-        self.broken = False
         self._socket = channel
         self._timeout = timeout
-        self._url = url
         self._process = os.getpid()
 
     def through(self, talk: Bytes[T], hold_seconds: float) -> T:
         """Sends and receives as `talk` wants it. Raises `NotReached`."""
         self._socket.settimeout(self._timeout + hold_seconds)
-        ended, self.broken = False, True
-        received = b""
+        received: bytes | None = None
         try:
-            sending = next(talk)
             while True:
-                if sending is None:
-                    received = self._socket.recv(PIECE)
-                else:
-                    # A server that does not want to read all of it may have said why.
-                    try:
-                        self._socket.sendall(sending)
-                    except (BrokenPipeError, ConnectionResetError):
-                        ended = True
-                sending = talk.send(received)
+                received = self._carry(talk.send(received))
         except StopIteration as end:
-            self.broken = ended
             value: T = end.value
             return value
-        except NotReached as error:
-            raise NotReached(f"{self._url}: {error.message}") from None
         except OSError as error:
-            raise NotReached(f"{self._url}: the answer broke off: {why(error)}") from None
+            raise self.wire.lost(why(error)) from None
+
+    def _carry(self, sending: bytes | None) -> bytes | None:
+        if sending is None:
+            return self._socket.recv(PIECE)
+        try:
+            self._socket.sendall(sending)
+        except HUNG_UP:
+            self.wire.hung_up = True
+        return None
 
     def alive(self) -> bool:
         """Whether it is this process's, and nothing came that nobody asked for: its end, for one."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import h11
 
+from .address import Address
 from .answer import Ask, Headers, Response
 from .errors import NotReached, NotUnderstood
 
@@ -16,15 +17,19 @@ MAX_HEAD = 256 * 1024
 """Bytes of an answer's head."""
 
 T = TypeVar("T")
-Bytes = Generator[bytes | None, bytes, T]
+Bytes = Generator[bytes | None, bytes | None, T]
+
+HUNG_UP = (BrokenPipeError, ConnectionResetError)
+"""While sending. A server that does not want to read all of it may have said why, so it is read."""
 
 
 class Wire:
     """The state of one connection."""
 
-    def __init__(self, authority: str, base: str, key: str | None, max_content: int) -> None:
-        self._authority = authority
-        self._base = base
+    def __init__(self, address: Address, key: str | None, max_content: int) -> None:
+        self.hung_up = False
+        """Set by who sends: the server took no more of it, and may have said why."""
+        self._address = address
         self._key = key
         self._max_content = max_content
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
@@ -35,14 +40,14 @@ class Wire:
         event = yield from self._event()
         while isinstance(event, h11.InformationalResponse):
             event = yield from self._event()
-        if not isinstance(event, h11.Response):
-            raise NotReached("the connection was lost")
+        assert isinstance(event, h11.Response)
         pairs = [
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers.raw_items()
         ]
         head = Response(event.status_code, Headers(pairs), reason=event.reason.decode("latin-1"))
-        if ask.stream:
-            return head
+        return head if ask.stream else (yield from self._whole(head))
+
+    def _whole(self, head: Response) -> Bytes[Response]:
         content = bytearray()
         while piece := (yield from self.more()):
             content += piece
@@ -57,14 +62,18 @@ class Wire:
 
     def reusable(self) -> bool:
         """Whether another request may follow on this connection; it is ready for it then."""
-        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+        if self.hung_up or not self._http.our_state is self._http.their_state is h11.DONE:
             return False
         self._http.start_next_cycle()
         return True
 
+    def lost(self, why: str) -> NotReached:
+        """What is said of a connection that broke."""
+        return NotReached(f"{self._address.url}: the answer broke off: {why}")
+
     def _request(self, ask: Ask) -> bytes:
         given = {name.lower() for name, _ in ask.headers}
-        pairs = [] if "host" in given else [("Host", self._authority)]
+        pairs = [] if "host" in given else [("Host", self._address.authority)]
         if self._key is not None:
             pairs.append(("Restante-Key", self._key))
         pairs += ask.headers
@@ -73,7 +82,7 @@ class Wire:
         try:
             request = h11.Request(
                 method=ask.method.encode("ascii"),
-                target=(self._base + ask.target).encode("ascii"),
+                target=(self._address.base + ask.target).encode("ascii"),
                 headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in pairs],
             )
         except h11.LocalProtocolError:
@@ -89,9 +98,9 @@ class Wire:
             while True:
                 event = self._http.next_event()
                 if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
-                    raise NotReached("the connection was lost")
+                    raise self.lost("the connection was lost")
                 if event is not h11.NEED_DATA:
                     return event
-                self._http.receive_data((yield None))
+                self._http.receive_data((yield None) or b"")
         except h11.RemoteProtocolError:
-            raise NotReached("the answer broke off, or is not HTTP") from None
+            raise self.lost("the connection was lost, or it is not HTTP") from None
