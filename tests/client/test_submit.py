@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from restante import client
-from restante.client import Busy, KeyReused, NotAccepted, NotReached, NotUnderstood, errors
+from restante.client import Busy, KeyReused, NotAccepted, NotReached, NotUnderstood, Refused, errors
 from restante.core.errors import RestanteError
 from restante.core.model import Query
+from restante.core.policy import Limits
 
 from ..cli.cable import cut
 from ..cli.upstream import Answer, serving
+from ..gateway.conftest import MakeHouse
 from ..gateway.house import House
 from ..outbound.certificates import Authority
 from ..world import eventually
@@ -141,6 +143,15 @@ async def test_who_stays_busy_is_told_of_with_when_to_ask_again(call: MakeCaller
         await call(web.url).submit("POST", "/payments")
     assert (told.value.status, told.value.retry_after_seconds) == (503, 70)
     assert len(web.came) == 1
+
+
+async def test_what_is_too_large_is_refused_while_it_is_being_sent(
+    make_house: MakeHouse, call: MakeCaller
+) -> None:
+    house = await make_house(limits=Limits(max_body=1000))
+    with pytest.raises(Refused) as told:
+        await call(house.port).submit("POST", "/payments", content=bytes(20_000_000))
+    assert told.value.status == 413
 
 
 async def test_a_path_that_is_not_asynchronous_is_executed_once_and_its_answer_told(

@@ -7,6 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -43,29 +45,52 @@ class Client(Caller):
 
     def as_ended(self, handles: Iterable["Handle"], *, timeout: float | None = None) -> Iterator["Handle"]:
         """The handles in the order in which they end. Raises `StillRunning` when `timeout` has passed."""
-        from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-
         until = self.until(timeout)
-        waiting = deque(handles)
-        hold = self._turn(len(waiting), AT_ONCE)
-        asked: dict[Future[bool], Handle] = {}
-        pool = ThreadPoolExecutor(AT_ONCE, "restante")
+        left = list(handles)
+        hold = self._turn(len(left), AT_ONCE)
+        waiting: SimpleQueue[Handle | None] = SimpleQueue()
+        asked: SimpleQueue[tuple[Handle, bool | BaseException]] = SimpleQueue()
+
+        def ask() -> None:
+            while (one := waiting.get()) is not None:
+                try:
+                    asked.put((one, one._ended(min(self._now() + hold, until))))
+                except BaseException as error:  # is raised where the handles are waited for
+                    asked.put((one, error))
+
+        for one in left:
+            waiting.put(one)
+        # Nobody waits for these at the end of the program, if they are left in the middle of a question.
+        threads = [Thread(target=ask, daemon=True) for _ in range(min(len(left), AT_ONCE))]
+        for thread in threads:
+            thread.start()
         try:
-            while waiting or asked:
-                while waiting and len(asked) < AT_ONCE:
-                    one = waiting.popleft()
-                    asked[pool.submit(one._ended, min(self._now() + hold, until))] = one
-                ended, _ = wait(asked, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    one = asked.pop(future)
-                    if future.result():
-                        yield one
-                    elif self._now() >= until:
-                        raise self._not_ended(len(waiting) + len(asked) + 1)
-                    else:
-                        waiting.append(one)
+            for count in range(len(left), 0, -1):
+                yield self._next(waiting, asked, until, count)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            with suppress(Empty):
+                while True:
+                    waiting.get_nowait()
+            for _ in threads:
+                waiting.put(None)
+
+    def _next(
+        self,
+        waiting: "SimpleQueue[Handle | None]",
+        asked: "SimpleQueue[tuple[Handle, bool | BaseException]]",
+        until: float,
+        count: int,
+    ) -> "Handle":
+        """The next that has ended; the others wait for their turn again."""
+        while True:
+            one, ended = asked.get()
+            if isinstance(ended, BaseException):
+                raise ended
+            if ended:
+                return one
+            if self._now() >= until:
+                raise self._not_ended(count)
+            waiting.put(one)
 
     def close(self) -> None:
         """Closes the connections that are idle. The client can be used again."""
