@@ -13,7 +13,7 @@ MAX_EVENT = 4 * 1024 * 1024
 
 
 class EventLines:
-    """Comments and fields other than `data` are skipped, and so is what is no JSON object with a number."""
+    """Comments and fields other than `data` are skipped, and so is what is no JSON object."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -44,4 +44,4 @@ def _document(text: str) -> dict[str, Any] | None:
         event = msgspec.json.decode(text)
     except msgspec.DecodeError:
         return None
-    return event if isinstance(event, dict) and isinstance(event.get("sequence"), int) else None
+    return event if isinstance(event, dict) else None

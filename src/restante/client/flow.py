@@ -28,7 +28,7 @@ from .errors import (
     WorkFailed,
 )
 from .events import STREAM, EventLines
-from .questions import PASSING, PAUSES_SECONDS, Flow, Questions, T, passing, pauses, problem_of
+from .questions import PASSING, PAUSES_SECONDS, Flow, Questions, T, passing, problem_of
 
 HOLD_SECONDS = 20
 """How long a server holds an answer back for us; it would not do so any longer."""
@@ -88,18 +88,7 @@ class Conversation(Questions):
             # An answer without our word came from the upstream, on any path but this: then it was done.
             return passing(answer, lost) and (behind or bool(answer.word))
 
-        if repeat:
-            return (yield from self.ask(ask, again))
-        end = self._now() + self.patience
-        for pause in pauses():
-            try:
-                answer: Response = yield ask
-                return answer
-            except NotReached as error:
-                if error.sent or self._now() + pause > end:
-                    raise
-            yield Pause(pause)
-        raise AssertionError("pauses have no end")
+        return (yield from self.ask(ask, again, repeat=repeat))
 
     # -- looking
 
@@ -112,9 +101,10 @@ class Conversation(Questions):
             )
             if not _nowhere(answer):
                 said = self.good(answer, id).document()
-                if not said.keys() >= {"status", "outcome", "result"}:
+                result = said.get("result") or {}
+                if not isinstance(said.get("status"), str) or not isinstance(result, dict):
                     raise self.not_ours(answer)
-                return Look(said["status"], said["outcome"], (said["result"] or {}).get("status"), said)
+                return Look(said["status"], said.get("outcome"), result.get("status"), said)
             self.below = False
         answer = yield from self.ask(
             Ask("GET", f"/async/status/{quote(id, safe='')}", headers, hold_seconds=hold), until=until
@@ -267,7 +257,7 @@ class Conversation(Questions):
         if passing(answer, 0):
             raise NotReached(f"{self.url}: {self.refusal(answer, id).message}")
         events = self.good(answer, id).document().get("events")
-        if not isinstance(events, list):
+        if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
             raise self.not_ours(answer)
         yield from seen.tell(events)
 
@@ -285,10 +275,12 @@ class _Seen:
         self.ended = False
 
     def tell(self, events: list[dict[str, Any]]) -> Iterator[Tell]:
+        """Those that are new. What has no number is no event."""
         for event in events:
-            if event["sequence"] > self.last:
-                self.last = event["sequence"]
-                self.ended = self.ended or event["status"] in TERMINAL
+            number = event.get("sequence")
+            if isinstance(number, int) and number > self.last:
+                self.last = number
+                self.ended = self.ended or event.get("status") in TERMINAL
                 yield Tell(event)
 
 
@@ -317,4 +309,4 @@ def _work_failed(look: Look, id: str) -> WorkFailed:
     message = next(reversed([str(event.get("message") or "") for event in events]), "")
     said = f": {message}" if message else ""
     outcome = f" ({look.outcome})" if look.outcome else ""
-    return WORK[look.outcome](f"the work of {id} failed{outcome}{said}", id=id)
+    return WORK.get(look.outcome, WorkFailed)(f"the work of {id} failed{outcome}{said}", id=id)

@@ -41,8 +41,13 @@ class Questions:
         self._now = now
         self._chance = chance
 
-    def ask(self, ask: Ask, again: Again = passing, *, until: float = math.inf) -> Flow[Response]:
-        """The answer, asked for again while `again` says so. Raises `NotReached`."""
+    def ask(
+        self, ask: Ask, again: Again = passing, *, until: float = math.inf, repeat: bool = True
+    ) -> Flow[Response]:
+        """The answer, asked for again while `again` says so and, with `repeat`, where it was lost.
+
+        Raises `NotReached`.
+        """
         end = min(self._now() + self.patience, until)
         lost = 0
         for pause in pauses():
@@ -51,6 +56,8 @@ class Questions:
             try:
                 answer = yield ask
             except NotReached as error:
+                if error.sent and not repeat:
+                    raise
                 trouble = error
                 lost += error.sent
             if answer is not None and not again(answer, lost):
