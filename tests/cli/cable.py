@@ -34,7 +34,8 @@ class Cable:
         with caller, socket.create_connection(("127.0.0.1", self._target), 10) as server, suppress(OSError):
             request = caller.recv(PIECE)
             self.asked.append(request.decode().lower())
-            server.sendall(request)
+            # One request on a connection: the server closes it behind its answer.
+            server.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
             while length is None or length > 0:
                 piece = server.recv(PIECE if length is None else min(PIECE, length))
                 if not piece:

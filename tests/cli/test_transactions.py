@@ -191,7 +191,7 @@ def test_options_of_a_request(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ("POST /x --delay soon", "Restante-Delay"),
+        ("POST /x --delay soon", "delay: expected a duration"),
         ("POST /x --priority 1000", "Restante-Priority"),
         ("POST /x -H nothing", "not a header"),
         ("POST /x -H 'A b: c'", "not a header"),
@@ -670,6 +670,29 @@ def test_event_data_that_does_not_fit_goes_below(gateway: Gateway) -> None:
     assert narrow[-2].endswith("The upstream answered 422")
     assert narrow[-1] == '       {"status_code":422}'
     assert max(map(len, narrow)) <= 90
+
+
+def test_progress_is_a_bar_on_a_terminal_and_only_there(gateway: Gateway) -> None:
+    id = gateway.submit("POST", "/deferred")
+    while len(json.loads(gateway.told("show", id, "--json"))["events"]) < 3:
+        pass
+    (token,) = gateway.upstream.last().header("restante-events-token")
+    for report in (
+        {"message": "Drawing \x1b[2J [b]charts[/b]", "data": {"done": 3, "total": 10}},
+        {"status": "completed", "result": {"status": 200, "body": "done"}},
+    ):
+        made = urllib.request.Request(
+            f"{gateway.url}/-/transactions/{id}/events", json.dumps(report).encode()
+        )
+        made.add_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(made, timeout=10) as answer:
+            assert answer.status == 200
+    shown = on_a_terminal(gateway, "watch", id, columns=120)
+    assert "3 of 10" in shown and "30%" in shown and ESCAPE + "[2J" not in shown
+    assert "[b]charts[/b]" in shown
+    printed = gateway.told("watch", id)
+    assert "30%" not in printed and ESCAPE not in printed
+    assert len(printed.splitlines()) == 5
 
 
 def test_a_result_on_a_terminal_is_text_and_ends_its_line(gateway: Gateway) -> None:

@@ -133,7 +133,7 @@ async def test_the_feed_is_printed_with_the_cursor_to_go_on_with(shell: Shell) -
 async def test_the_feed_is_followed(shell: Shell) -> None:
     house = shell.house
     server = Server(f"http://127.0.0.1:{house.port}")
-    followed = pages(server, None, follow=True)
+    followed = pages(server, None, follow=True, tenant=None)
     for _ in range(3):
         coming = asyncio.create_task(asyncio.to_thread(next, followed))
         id = await house.submit()

@@ -29,7 +29,7 @@ FLOORS: dict[str, frozenset[str]] = {
         "dashboard telemetry",
         "cli": "core config client assembly demo webhooks",
         "__main__": "cli",
-        "": "",
+        "": "client",
     }.items()
 }
 """What each room sees besides itself. All of them see the package's own `__init__`, that is its version."""

@@ -1,5 +1,10 @@
 """What is printed for people: where a server listens, what a configuration means."""
 
+import sys
+
+import click
+import msgspec
+
 from .. import __version__
 from ..config import Role, Settings
 from ..config.describe import describe, spell_route, upstream_url
@@ -24,6 +29,25 @@ def start_block(settings: Settings, addresses: list[str], *, file: str | None) -
     if file is not None:
         lines.append(("settings", file))
     return "\n".join([f"restante {__version__}", *(f"  {name:<{WIDTH}} {value}" for name, value in lines)])
+
+
+def say_start(
+    settings: Settings, addresses: list[str], *, file: str | None, as_json: bool, more: str = ""
+) -> None:
+    """Says at once that a server is up: as a block for people, or as one line of JSON."""
+    if as_json:
+        document = {
+            "version": __version__,
+            "listens": [f"http://{address}" for address in addresses],
+            "role": settings.role,
+            "workers": settings.workers,
+            "store": settings.store_shown,
+            "settings": file,
+        }
+        click.echo(msgspec.json.encode(document))
+    else:
+        click.echo(start_block(settings, addresses, file=file) + more)
+    sys.stdout.flush()
 
 
 def check_block(settings: Settings, *, file: str | None) -> str:

@@ -10,12 +10,13 @@ import msgspec
 from ..config.describe import describe
 from .blocks import check_block
 from .options import setting_options
+from .printing import json_option
 from .sources import gather
 
 
-@click.command(short_help="Say how the settings are understood.")
+@click.command()
 @setting_options
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@json_option
 def check(as_json: bool, **flags: Any) -> None:
     """Reads file, environment and flags as serve does, and prints what was understood. What is wrong is
     one line on standard error and exit code 2."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,19 +12,21 @@ import click
 
 from ..config import Settings, settings
 from ..config.settings import LISTEN
-from .blocks import demo_block, start_block
+from .blocks import demo_block, say_start
 from .logs import set_up_logs
+from .printing import json_option
 
 
-@click.command(short_help="Try it without an API of your own.")
+@click.command()
 @click.option("--listen", default=str(LISTEN.default), metavar="HOST:PORT", help="Where the gateway listens.")
 @click.option("--store", metavar="URL", help="Keep transactions there; otherwise they are thrown away.")
 @click.option("--traffic/--no-traffic", default=True, help="Whether callers keep it busy. Default: they do.")
 @click.option("--insecure", is_flag=True, help="Allows an address that others can reach.")
-def demo(listen: str, store: str | None, traffic: bool, insecure: bool) -> None:
+@json_option
+def demo(listen: str, store: str | None, traffic: bool, insecure: bool, as_json: bool) -> None:
     """Starts a payment API and a ticket API, both made up, on a port of their own; a gateway in front of
     them; and callers who make a few requests a second. Prints the addresses and calls to paste. Ctrl-C
-    ends it."""
+    ends it. With --json the addresses are one line of JSON."""
     set_up_logs("warning")
     with tempfile.TemporaryDirectory(prefix="restante-demo-") as folder, _apis() as url:
         store = store or f"sqlite:///{Path(folder, 'demo.db')}"
@@ -38,7 +39,7 @@ def demo(listen: str, store: str | None, traffic: bool, insecure: bool) -> None:
                 **_in_front_of(url, listen),
             }
         )
-        _run(read, url, traffic=traffic)
+        _run(read, url, traffic=traffic, as_json=as_json)
 
 
 def _in_front_of(url: str, listen: str) -> dict[str, object]:
@@ -73,7 +74,7 @@ def _in_front_of(url: str, listen: str) -> dict[str, object]:
     }
 
 
-def _run(read: Settings, url: str, *, traffic: bool) -> None:
+def _run(read: Settings, url: str, *, traffic: bool, as_json: bool) -> None:
     # Only here, so that the other commands start in no time.
     import uvloop
 
@@ -87,9 +88,8 @@ def _run(read: Settings, url: str, *, traffic: bool) -> None:
         callers: list[asyncio.Task[None]] = []
 
         def announce(addresses: list[str]) -> None:
-            click.echo(start_block(read, addresses, file=None))
-            click.echo(demo_block(addresses[0], shop=shop, traffic=traffic))
-            sys.stdout.flush()
+            calls_to_paste = demo_block(addresses[0], shop=shop, traffic=traffic)
+            say_start(read, addresses, file=None, as_json=as_json, more="\n" + calls_to_paste)
             if traffic:
                 calls = Traffic(f"http://{addresses[0]}", shop=shop)
                 callers.append(asyncio.get_running_loop().create_task(calls.run()))

@@ -2,16 +2,27 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import click
 
-from .printing import Document, grid, pairs, plain, printable, say, say_json
-from .remote import PROBLEM, UNKNOWN, Answer, Server, Trouble, id_argument, json_option, server_option
+from .printing import Document, json_option, plain, printable, say, say_json
+from .remote import (
+    OPERATIONS,
+    STATUSES,
+    UNKNOWN,
+    Server,
+    Trouble,
+    id_argument,
+    server_option,
+    tenant_option,
+    words,
+)
+from .tables import grid, pairs
 
 COMMANDLINE = click.core.ParameterSource.COMMANDLINE
-UNKNOWN_ENDPOINT = PROBLEM + "unknown-endpoint"
-UNKNOWN_DELIVERY = PROBLEM + "unknown-delivery"
+UNKNOWN_ENDPOINT = "unknown-endpoint"
+UNKNOWN_DELIVERY = "unknown-delivery"
 HEADS = ("id", "url", "active", "payload", "failing_since", "reason")
 CALLBACKS = "callbacks"
 
@@ -21,10 +32,12 @@ def endpoint_path(id: str, *more: str) -> str:
     return "/".join(("endpoints", quote(id, safe=""), *more))
 
 
-def ask(server: Server, method: str, path: str, body: object = None) -> Answer:
+def ask(
+    server: Server, method: str, path: str, body: object = None, *, needs: tuple[str, ...] = ()
+) -> Document:
     """`Server.ask` about an endpoint or a delivery; what is not known is said so that it helps."""
     try:
-        return server.ask(method, path, body=body)
+        return server.ask(method, path, needs=needs, body=body)
     except Trouble as trouble:
         if trouble.problem == UNKNOWN_ENDPOINT:
             message = f"{trouble.message} on {server.url}; restante endpoints lists them"
@@ -44,12 +57,17 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Only of what began there; a * at the end matches the rest. May be repeated.",
         ),
         click.option(
-            "--operation", multiple=True, metavar="TEXT", help="Only of such, as create. May be repeated."
+            "--operation",
+            multiple=True,
+            metavar="OPERATION",
+            shell_complete=words(*OPERATIONS),
+            help="Only of such, as create. May be repeated.",
         ),
         click.option(
             "--status",
             multiple=True,
             metavar="STATUS",
+            shell_complete=words(*STATUSES, "all"),
             help="Only of such events, or all. Default: the ends. May be repeated.",
         ),
     ):
@@ -57,17 +75,19 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(invoke_without_command=True, short_help="Where webhooks go.")
+@click.group(invoke_without_command=True)
+@tenant_option
 @server_option
 @json_option
 @click.pass_context
-def endpoints(context: click.Context, server: Server, as_json: bool) -> None:
+def endpoints(context: click.Context, tenant: str | None, server: Server, as_json: bool) -> None:
     """Prints your endpoints: where each is, whether it is on, and since when nothing has arrived there."""
     if context.invoked_subcommand is not None:
         if any(context.get_parameter_source(name) is COMMANDLINE for name in context.params):
             raise click.UsageError(f"flags go behind {context.invoked_subcommand}")
         return
-    document = server.ask("GET", "endpoints").document("endpoints")
+    query = f"?{urlencode({'tenant': tenant})}" if tenant else ""
+    document = server.ask("GET", f"endpoints{query}", needs=("endpoints",))
     if as_json:
         say_json(document)
     else:
@@ -89,7 +109,7 @@ def create(url: str, thin: bool, server: Server, as_json: bool, **given: Any) ->
     """Has events sent to URL, and prints the endpoint with its secret, which is shown this once."""
     body = {name: given[name] for name in ("signature", "username", "password") if given[name]}
     body |= {"url": url, **_filters(given), **({"payload": "thin"} if thin else {})}
-    _shown(ask(server, "POST", "endpoints", body).document("id", "url"), as_json=as_json)
+    _shown(ask(server, "POST", "endpoints", body, needs=("id", "url")), as_json=as_json)
 
 
 @endpoints.command("show", short_help="Show an endpoint.")
@@ -98,7 +118,7 @@ def create(url: str, thin: bool, server: Server, as_json: bool, **given: Any) ->
 @json_option
 def show_endpoint(id: str, server: Server, as_json: bool) -> None:
     """Prints the endpoint ID. `callbacks` is the one for what single requests name."""
-    _shown(ask(server, "GET", endpoint_path(id)).document("id", "url"), as_json=as_json)
+    _shown(ask(server, "GET", endpoint_path(id), needs=("id", "url")), as_json=as_json)
 
 
 @endpoints.command(short_help="Change an endpoint.")
@@ -128,7 +148,7 @@ def update(
         body["active"] = active
     if not body:
         raise click.UsageError("say what is to be changed")
-    _shown(ask(server, "PATCH", endpoint_path(id), body).document("id", "url"), as_json=as_json)
+    _shown(ask(server, "PATCH", endpoint_path(id), body, needs=("id", "url")), as_json=as_json)
 
 
 @endpoints.command(short_help="Give an endpoint a new secret.")
@@ -139,7 +159,7 @@ def update(
 def rotate(id: str, keep: str | None, server: Server, as_json: bool) -> None:
     """Prints a new secret for the endpoint ID; for a while the one before signs as well."""
     body = {"keep": keep} if keep else {}
-    _shown(ask(server, "POST", endpoint_path(id, "rotate"), body).document("id", "url"), as_json=as_json)
+    _shown(ask(server, "POST", endpoint_path(id, "rotate"), body, needs=("id", "url")), as_json=as_json)
 
 
 @endpoints.command(short_help="Show the secret of callbacks.")
@@ -147,7 +167,7 @@ def rotate(id: str, keep: str | None, server: Server, as_json: bool) -> None:
 @json_option
 def secret(server: Server, as_json: bool) -> None:
     """Prints the secret that is signed with what single requests ask for (Restante-Callback-Url)."""
-    document = ask(server, "GET", endpoint_path(CALLBACKS, "secret")).document("secret")
+    document = ask(server, "GET", endpoint_path(CALLBACKS, "secret"), needs=("secret",))
     if as_json:
         say_json(document)
     else:
@@ -160,7 +180,7 @@ def secret(server: Server, as_json: bool) -> None:
 @json_option
 def test_endpoint(id: str, server: Server, as_json: bool) -> None:
     """Sends a test to the endpoint ID now, and prints the delivery's id."""
-    document = ask(server, "POST", endpoint_path(id, "test")).document("id")
+    document = ask(server, "POST", endpoint_path(id, "test"), needs=("id",))
     if as_json:
         say_json(document)
     else:
@@ -170,9 +190,12 @@ def test_endpoint(id: str, server: Server, as_json: bool) -> None:
 @endpoints.command(short_help="Remove an endpoint.")
 @id_argument
 @server_option
-def delete(id: str, server: Server) -> None:
+@json_option
+def delete(id: str, server: Server, as_json: bool) -> None:
     """Removes the endpoint ID. What waits for it is not sent any more."""
-    ask(server, "DELETE", endpoint_path(id)).close()
+    ask(server, "DELETE", endpoint_path(id))
+    if as_json:
+        say_json({"id": id})
 
 
 def _filters(given: Document) -> Document:

@@ -21,26 +21,28 @@ UNUSABLE = 2
 INTERRUPTED = 130
 
 
-COMMANDS = (
-    "serve",
-    "check",
-    "migrate",
-    "demo",
-    "submit",
-    "show",
-    "result",
-    "list",
-    "watch",
-    "events",
-    "cancel",
-    "retry",
-    "resolve",
-    "upstreams",
-    "endpoints",
-    "deliveries",
-    "keys",
-    "listen",
-)
+COMMANDS = {
+    "serve": "Stand in front of an API.",
+    "check": "Say how the settings are understood.",
+    "migrate": "Bring the store up to this version.",
+    "demo": "Try it without an API of your own.",
+    "submit": "Send a request to be run in the background.",
+    "show": "Show a transaction and its events.",
+    "result": "Print the answer of a finished transaction.",
+    "list": "List and search transactions.",
+    "watch": "Follow a transaction until it ends.",
+    "events": "What went on with your transactions.",
+    "cancel": "Cancel a transaction.",
+    "retry": "Run a finished transaction again, as a new one.",
+    "resolve": "Settle by hand what has an unknown outcome.",
+    "upstreams": "List, pause and resume upstreams.",
+    "endpoints": "Where webhooks go.",
+    "deliveries": "What was sent, and sending it again.",
+    "keys": "Make, list and revoke access keys; rotate data keys.",
+    "listen": "Receive webhooks, verify and print them.",
+    "completion": "Print what completes these words in your shell.",
+}
+"""What `restante --help` says of each, in this order; for that none of them is imported."""
 
 
 def command(name: str) -> click.Command | None:
@@ -119,6 +121,10 @@ def command(name: str) -> click.Command | None:
             from .listen import listen
 
             return listen
+        case "completion":
+            from .completion import completion
+
+            return completion
     return None
 
 
@@ -127,6 +133,10 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return command(cmd_name)

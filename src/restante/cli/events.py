@@ -6,22 +6,24 @@ from urllib.parse import urlencode
 
 import click
 
-from .printing import Document, feed_line, plain, say, say_json
-from .remote import Away, Server, json_option, server_option
-from .watch import PAUSES_SECONDS, POLL_SECONDS, WAIT_SECONDS
+from ..client.flow import HOLD_SECONDS, POLL_SECONDS
+from .printing import Document, json_option, plain, say, say_json
+from .remote import Server, server_option, tenant_option
+from .tables import feed_line
 
 
-@click.command(short_help="What went on with your transactions.")
+@click.command()
 @click.option("--after", metavar="CURSOR", help="Behind this place. Default: from the oldest that is kept.")
 @click.option("--follow", is_flag=True, help="Go on with what happens next, until Ctrl-C.")
+@tenant_option
 @server_option
 @json_option
-def events(after: str | None, follow: bool, server: Server, as_json: bool) -> None:
+def events(after: str | None, follow: bool, tenant: str | None, server: Server, as_json: bool) -> None:
     """Prints events of all your transactions, the oldest first, and at the end the cursor to go on with. With
     --json each answer is one line: its `events`, and `next`, the cursor behind them."""
     last = None
     try:
-        for page in pages(server, after, follow=follow):
+        for page in pages(server, after, follow=follow, tenant=tenant):
             last = page["next"]
             if as_json:
                 say_json(page, line=True)
@@ -33,29 +35,23 @@ def events(after: str | None, follow: bool, server: Server, as_json: bool) -> No
             say(f"restante: go on with --after {plain(last)}", err=True)
 
 
-def pages(server: Server, after: str | None, *, follow: bool) -> Iterator[Document]:
+def pages(server: Server, after: str | None, *, follow: bool, tenant: str | None) -> Iterator[Document]:
     """Answers that have brought something: up to now, or with `follow` for ever.
 
     A server that was there and is not is tried again for a while. Raises `Trouble`.
     """
-    tries = answers = 0
+    held: tuple[tuple[str, str], ...] = ()
     while True:
         begun = time.monotonic()
-        query = f"?{urlencode({'after': after})}" if after is not None else ""
-        held = [("Prefer", f"wait={WAIT_SECONDS}")] if follow and answers else []
-        try:
-            page = server.ask("GET", f"events{query}", held).document("events", "next")
-        except Away:
-            if not follow or not answers or tries == len(PAUSES_SECONDS):
-                raise
-            time.sleep(PAUSES_SECONDS[tries])
-            tries += 1
-            continue
-        tries, answers = 0, answers + 1
+        query = urlencode({name: value for name, value in (("after", after), ("tenant", tenant)) if value})
+        page = server.ask("GET", f"events?{query}", needs=("events", "next"), headers=held)
         if page["next"] != after:
             after = page["next"]
             yield page
         elif not follow:
             return
-        elif answers > 1 and time.monotonic() - begun < POLL_SECONDS:  # it ends, and holds nothing back
+        elif held and time.monotonic() - begun < POLL_SECONDS:  # it ends, and holds nothing back
             time.sleep(POLL_SECONDS)
+        if follow:
+            held = (("Prefer", f"wait={HOLD_SECONDS}"),)
+            server.patient()

@@ -2,33 +2,38 @@
 
 import asyncio
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import click
 
 from ..config.settings import STORE_URL
-from .printing import Document, grid, pairs, say, say_json
+from .printing import Document, json_option, say, say_json
+from .progress import Bar
 from .remote import (
     KEY_VARIABLE,
-    PROBLEM,
     UNKNOWN,
     VARIABLE,
+    Pages,
     Server,
     Trouble,
     id_argument,
-    json_option,
+    limit_options,
+    pages,
     read_server,
 )
 from .sources import CONFIG, DEFAULT_FILE, gather, store_url
+from .tables import Listing, pairs, show_pages
 
-UNKNOWN_KEY = PROBLEM + "unknown-key"
-HEADS = ("id", "tenant", "scopes", "good", "created_at", "expires_at", "revoked_at")
-PAGE = 100
+UNKNOWN_KEY = "unknown-key"
+LAYOUTS = (
+    ("id", "tenant", "scopes", "good", "created_at", "expires_at", "revoked_at"),
+    ("id", "tenant", "good", "created_at", "scopes"),
+    ("id", "good", "age", "tenant"),
+)
 
 
 class Place:
@@ -44,22 +49,19 @@ class Place:
 
             return keyring.create(self._store(), tenant=tenant, scopes=scopes, expires=expires)
         body: Document = {"tenant": tenant, "scopes": scopes, **({"expires": expires} if expires else {})}
-        return self._server.ask("POST", "keys", body=body).document("id", "key")
+        return self._server.ask("POST", "keys", body=body, needs=("id", "key"))
 
-    def pages(self, tenant: str | None) -> Iterator[list[Document]]:
-        if self._server is None:
-            from ..assembly import keyring
-
-            yield from keyring.pages(self._store(), tenant=tenant)
+    def pages(self, tenant: str | None, most: int | None) -> Pages:
+        if self._server is not None:
+            ask = partial(_listed, self._server)
+            yield from pages(ask, "keys", {"tenant": tenant}, most)
             return
-        after: str | None = None
-        while True:
-            given = {"tenant": tenant, "limit": PAGE, "after": after}
-            query = urlencode({name: value for name, value in given.items() if value is not None})
-            document = self._server.ask("GET", f"keys?{query}").document("keys", "next")
-            yield document["keys"]
-            after = document["next"]
-            if after is None:
+        from ..assembly import keyring
+
+        left = most
+        for page in keyring.pages(self._store(), tenant=tenant):
+            yield page[:left], left is not None and len(page) > left
+            if left is not None and (left := left - len(page)) < 0:
                 return
 
     def revoke(self, id: str) -> Document:
@@ -71,7 +73,7 @@ class Place:
         else:
             try:
                 path = f"keys/{quote(id, safe='')}/revoke"
-                found = self._server.ask("POST", path).document("id", "revoked_at")
+                found = self._server.ask("POST", path, needs=("id", "revoked_at"))
             except Trouble as trouble:
                 if trouble.problem != UNKNOWN_KEY:
                     raise
@@ -79,6 +81,10 @@ class Place:
         if found is None:
             raise Trouble(f"there is no key {id}; restante keys list shows them", UNKNOWN)
         return found
+
+
+def _listed(server: Server, query: str) -> Document:
+    return server.ask("GET", f"keys{query}", needs=("keys", "next"))
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,6 +108,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--config",
             CONFIG,
+            type=click.Path(),
             metavar="FILE",
             help=f"The settings. Default: {DEFAULT_FILE}, if there is one.",
         ),
@@ -111,7 +118,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_place
 
 
-@click.group(short_help="Make, list and revoke access keys; rotate data keys.")
+@click.group()
 def keys() -> None:
     """Access keys, for servers with auth.mode = "keys". Whoever can open the store may make them, also while
     a server runs. With --server a key of scope operate is needed, and one tenant's has that tenant's only."""
@@ -139,16 +146,12 @@ def create(tenant: str, scopes: str, expires: str | None, as_json: bool, place: 
 
 @keys.command("list", short_help="List keys.")
 @click.option("--tenant", metavar="TENANT", help="Of this tenant only.")
+@limit_options
 @json_option
 @place_options
-def list_all(tenant: str | None, as_json: bool, place: Place) -> None:
+def list_all(tenant: str | None, most: int | None, as_json: bool, place: Place) -> None:
     """Prints keys, the newest first: never what they are asked with. With --json each is one line."""
-    rows = [key for page in place.pages(tenant) for key in page]
-    if as_json:
-        for row in rows:
-            say_json(row, line=True)
-    else:
-        say(grid([{**row, "scopes": ",".join(row["scopes"])} for row in rows], HEADS))
+    show_pages(place.pages(tenant, most), Listing(*LAYOUTS), as_json=as_json)
 
 
 @keys.command(short_help="Revoke a key.")
@@ -161,12 +164,16 @@ def revoke(id: str, as_json: bool, place: Place) -> None:
     if as_json:
         say_json(document)
     else:
-        say(pairs({**document, "scopes": ",".join(document["scopes"])}))
+        say(pairs(document))
 
 
 @keys.command("rotate-data", short_help="Bring data keys under a new master key.")
 @click.option(
-    "--config", CONFIG, metavar="FILE", help=f"The settings. Default: {DEFAULT_FILE}, if there is one."
+    "--config",
+    CONFIG,
+    type=click.Path(),
+    metavar="FILE",
+    help=f"The settings. Default: {DEFAULT_FILE}, if there is one.",
 )
 @click.option("--store", metavar="URL", help="The store; without it the one of the settings.")
 @json_option
@@ -177,15 +184,12 @@ def rotate_data(store: str | None, config: str | None, as_json: bool) -> None:
     from ..assembly.sealing import rotate
 
     settings = gather({STORE_URL.name: store, CONFIG: config}, os.environ, Path.cwd()).read()
-    shown = sys.stderr.isatty()
+    with Bar() as bar:
 
-    def told(what: str, done: int, count: int) -> None:
-        if shown:
-            click.echo(f"\r{what}: {done} of {count}\x1b[K", nl=False, err=True)
+        def told(what: str, done: int, count: int) -> None:
+            bar.move(done, count, what)
 
-    data_keys, endpoints = asyncio.run(rotate(settings, told=told))
-    if shown:
-        click.echo("\r\x1b[K", nl=False, err=True)
+        data_keys, endpoints = asyncio.run(rotate(settings, told=told))
     if as_json:
         say_json({"data_keys": data_keys, "endpoints": endpoints})
     else:

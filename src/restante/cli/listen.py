@@ -20,8 +20,8 @@ import msgspec
 
 from .logs import set_up_logs
 from .masks import for_eyes, raw_option
-from .printing import Document, columns, plain, say, say_json
-from .remote import MISUSED, Trouble, json_option
+from .printing import Document, columns, json_option, plain, row, say, say_json, styled
+from .remote import MISUSED, Trouble
 
 HOST = "127.0.0.1"
 PORT = 8601
@@ -39,7 +39,7 @@ Pairs = list[tuple[str, str]]
 Judge = Callable[[Pairs, bytes], Document]
 
 
-@click.command(short_help="Receive webhooks, verify and print them.")
+@click.command()
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=PORT, metavar="N", help=f"Default: {PORT}; 0 takes any."
 )
@@ -55,6 +55,7 @@ Judge = Callable[[Pairs, bytes], Document]
     "--public-key",
     "public_keys",
     multiple=True,
+    type=click.Path(),
     metavar="FILE",
     help="The same for endpoints with signature content: the public key, as PEM.",
 )
@@ -218,14 +219,14 @@ def _tell(seen: Document) -> None:
     kind = body.get("type") if isinstance(body, dict) else None
     words = [seen["at"], seen["method"], seen["target"], kind, seen["headers"].get("webhook-id")]
     line = "  ".join(plain(word) for word in words if word)
-    say(click.style(line, bold=True) + f"  → {seen['answered']}")
+    say(row(styled(line, "bold"), f"→ {seen['answered']}"))
     match seen.get("verified"):
         case True:
-            say(click.style("  the signature is right", fg="green"))
+            say(styled("  the signature is right", "green"))
         case False:
-            say(click.style(f"  the signature is wrong: {plain(seen['why'])}", fg="red"))
+            say(styled(f"  the signature is wrong: {plain(seen['why'])}", "red"))
         case _:
-            say(click.style(f"  {plain(seen['why'])}", fg="yellow"))
+            say(styled(f"  {plain(seen['why'])}", "yellow"))
     text = (
         body if isinstance(body, str) else msgspec.json.format(msgspec.json.encode(for_eyes(body))).decode()
     )
@@ -234,7 +235,7 @@ def _tell(seen: Document) -> None:
     for one in shown:
         say("    " + (plain(one) if one else ""))
     if len(shown) < len(lines):
-        say(click.style(f"    … {len(lines) - len(shown)} more lines; all of it with --json", dim=True))
+        say(styled(f"    … {len(lines) - len(shown)} more lines; all of it with --json", "dim"))
     say("")
 
 

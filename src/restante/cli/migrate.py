@@ -2,28 +2,29 @@
 
 import asyncio
 import os
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import to_builtins
 
 from ..config.settings import STORE_URL, TOP
 from ..config.table import Table
+from .printing import Document, json_option, say, say_json
+from .progress import Bar
 from .sources import CONFIG, DEFAULT_FILE, gather
 
 if TYPE_CHECKING:
     from ..assembly.moving import Moved
 
-SHOWN_SECONDS = 0.2
-"""Between two lines of progress, each in the place of the one before."""
 
-
-@click.command(short_help="Bring the store up to this version.")
+@click.command()
 @click.option("--store", metavar="URL", help="The store; without it the one of the settings.")
 @click.option(
-    "--config", metavar="FILE", help=f"The settings; without it {DEFAULT_FILE}, if there is one here."
+    "--config",
+    type=click.Path(),
+    metavar="FILE",
+    help=f"The settings; without it {DEFAULT_FILE}, if there is one here.",
 )
 @click.option("--show-sql", is_flag=True, help="Print what would be run on a PostgreSQL, and run nothing.")
 @click.option(
@@ -37,8 +38,14 @@ SHOWN_SECONDS = 0.2
     is_flag=True,
     help="After a restore: what is due in the store may have been sent since, and counts as interrupted.",
 )
+@json_option
 def migrate(
-    store: str | None, config: str | None, show_sql: bool, source: str | None, restored: bool
+    store: str | None,
+    config: str | None,
+    show_sql: bool,
+    source: str | None,
+    restored: bool,
+    as_json: bool,
 ) -> None:
     """Brings the store up to this version, each step in a transaction of its own; a server does the same
     when it starts. Servers of the version before can go on working on a PostgreSQL meanwhile; an SQLite
@@ -55,36 +62,36 @@ def migrate(
 
     if restored:
         marked = asyncio.run(doubt_restored(sources.read()))
-        click.echo(f"{marked:,} transactions may have been sent; the next server treats them as interrupted")
+        said = f"{marked:,} transactions may have been sent; the next server treats them as interrupted"
+        _say({"interrupted": marked}, said, as_json=as_json)
     elif source is not None:
-        progress = Progress()
-        click.echo(progress.end(asyncio.run(move_store(source, url, told=progress.show))))
+        with Bar() as bar:
+
+            def told(moved: "Moved") -> None:
+                bar.move(moved.transactions, moved.count, "transactions")
+
+            moved = asyncio.run(move_store(source, url, told=told))
+        _say(to_builtins(moved), _said(moved), as_json=as_json)
     elif show_sql:
-        click.echo(asyncio.run(migration_sql(url)), nl=False)
+        sql = asyncio.run(migration_sql(url))
+        if as_json:
+            say_json({"sql": sql})
+        else:
+            click.echo(sql, nl=False)
     else:
-        click.echo(asyncio.run(migrate_store(url)))
+        done = asyncio.run(migrate_store(url))
+        _say({"store": done}, done, as_json=as_json)
 
 
-class Progress:
-    """How far a move has come, on a terminal; and what has come of it."""
+def _say(document: Document, text: str, *, as_json: bool) -> None:
+    if as_json:
+        say_json(document)
+    else:
+        say(text)
 
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._shown = 0.0
 
-    def show(self, moved: "Moved") -> None:
-        now = time.monotonic()
-        if now - self._shown < SHOWN_SECONDS or not sys.stderr.isatty():
-            return
-        self._shown = now
-        speed = moved.transactions / max(now - self._began, 0.001)
-        line = f"{moved.transactions:,} of {moved.count:,} transactions, {speed:,.0f} per second"
-        click.echo(f"\r{line}\x1b[K", nl=False, err=True)
-
-    def end(self, moved: "Moved") -> str:
-        if self._shown:
-            click.echo("\r\x1b[K", nl=False, err=True)
-        return (
-            f"moved {moved.transactions:,} transactions ({moved.unfinished:,} not finished), "
-            f"{moved.events:,} events, {moved.body_bytes:,} bytes of bodies"
-        )
+def _said(moved: "Moved") -> str:
+    return (
+        f"moved {moved.transactions:,} transactions ({moved.unfinished:,} not finished), "
+        f"{moved.events:,} events, {moved.body_bytes:,} bytes of bodies"
+    )

@@ -23,6 +23,7 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             flag(CONFIG),
+            type=click.Path(),
             metavar="FILE",
             help=f"The settings; without it {DEFAULT_FILE}, if there is one here.",
         ),

@@ -1,27 +1,29 @@
-"""A running server, as the commands see it: one request at a time, problems as one line and an exit code.
+"""A running server, as the commands see it: the client, and what goes wrong as one line and an exit code.
 
 The commands read nothing but the native API and what an accept answers, so they work with any server of this
 version, wherever it runs.
 """
 
-import ssl
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import click
 import msgspec
 
+from ..client.address import EXPECTED
+from ..client.answer import Response
+from ..client.client import Client
+from ..client.errors import ClientError, NotReached, Refused
+from ..client.flow import transaction
 from .masks import hide
 
 DEFAULT = "http://127.0.0.1:8600"
 VARIABLE = "RESTANTE_SERVER"
 KEY_VARIABLE = "RESTANTE_KEY"
-TIMEOUT_SECONDS = 60.0
-"""For one read; longer than the server holds back any answer."""
 
 WENT_WRONG, MISUSED, FAILED, CANCELLED, UNKNOWN, NOT_NOW = 1, 2, 3, 4, 5, 6
 """Exit codes; what each means stands in docs/reference/cli.md."""
@@ -29,7 +31,16 @@ WENT_WRONG, MISUSED, FAILED, CANCELLED, UNKNOWN, NOT_NOW = 1, 2, 3, 4, 5, 6
 ENDED = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
 """Terminal statuses, and how a command ends that waited for one."""
 
-PIECE = 64 * 1024
+PATIENCE_SECONDS = 20.0
+"""For how long a server that was there, and is not, is asked again by a command that follows something."""
+
+STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
+OPERATIONS = ("create", "update", "delete", "read")
+
+DEFAULT_LIMIT = 50
+PAGE = 100
+"""Rows that are asked for at once."""
+
 MASK = "Restante-Mask"
 _CODES = {
     400: MISUSED,
@@ -41,13 +52,9 @@ _CODES = {
     422: MISUSED,
     425: NOT_NOW,
 }
-_PASSING = (502, 503, 504)
-PROBLEM = "urn:restante:problem:"
-_UNKNOWN_TRANSACTION = PROBLEM + "unknown-transaction"
-_NO_RESULT = PROBLEM + "no-result"
-_SAFE = "!$&'()*+,-./:;=?@_~%"
+_UNKNOWN_TRANSACTION = "unknown-transaction"
+_NO_RESULT = "no-result"
 
-Pairs = list[tuple[str, str]]
 Document = dict[str, Any]
 
 
@@ -60,170 +67,105 @@ class Trouble(click.ClickException):
         self.problem = problem
 
 
-class Away(Trouble):
-    """Nobody answers, or nobody who can, or what answers breaks off. It may pass."""
-
-
-class Answer:
-    """An answer whose body is still to be read."""
-
-    def __init__(self, connection: HTTPConnection, response: HTTPResponse, server: str) -> None:
-        self._connection = connection
-        self._response = response
-        self._server = server
-        self.code = response.status
-        self.reason = response.reason
-        self.headers: Pairs = response.getheaders()
-        hide(_pointers(self.header(MASK)))
-
-    def header(self, name: str) -> str:
-        return self._response.getheader(name) or ""
-
-    @property
-    def kind(self) -> str:
-        """The media type."""
-        return self.header("Content-Type").partition(";")[0].strip().lower()
-
-    def pieces(self) -> Iterator[bytes]:
-        """The body as it comes. Raises `Away` where it breaks off."""
-        try:
-            while piece := self._response.read1(PIECE):
-                yield piece
-            if self._response.length:  # `read1` does not say that the end came too early
-                raise Away(f"{self._server}: the answer broke off")
-        except (OSError, HTTPException) as error:
-            raise Away(f"{self._server}: the answer broke off: {_why(error)}") from None
-        finally:
-            self.close()
-
-    def lines(self) -> Iterator[str]:
-        """The body's lines without their ends, each as soon as it is there."""
-        rest = b""
-        for piece in self.pieces():
-            *whole, rest = (rest + piece).split(b"\n")
-            for line in whole:
-                yield line.removesuffix(b"\r").decode("utf-8", "replace")
-
-    def document(self, *names: str) -> Document:
-        """The body, which is a JSON object with at least these names in it."""
-        try:
-            document = msgspec.json.decode(b"".join(self.pieces()))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            document = None
-        if not isinstance(document, dict) or not document.keys() >= set(names):
-            raise Trouble(
-                f"{self._server} answered {self.code} with something else; is it a Restante server?"
-            )
-        return document
-
-    def close(self) -> None:
-        self._response.close()
-        self._connection.close()
-
-
 class Server:
-    """Where the commands' requests go."""
+    """Where the commands' questions go: asked once, until `patient` was called."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
-        self.url = url
-        self._key = key
-        parts = urlsplit(url)
-        self._secure = parts.scheme == "https"
-        self._host = parts.hostname or ""
-        self._port = parts.port
-        self._base = parts.path.rstrip("/")
+        """Raises `ValueError`."""
+        self.client = Client(url, key=key, patience=0, on_answer=hide_named)
+        self.url = self.client.url
 
-    def send(
+    def patient(self) -> None:
+        """It was there. From here on, what may pass is asked for again."""
+        self.client.conversation.patience = PATIENCE_SECONDS
+
+    def ask(
         self,
         method: str,
         target: str,
-        headers: Pairs | None = None,
-        body: bytes | None = None,
-    ) -> Answer:
-        """One request on a connection of its own; whatever is answered. Raises `Away`."""
-        try:
-            connection = self._connection()
-            names = {name.lower() for name, _ in headers or ()}
-            connection.putrequest(
-                method, self._base + target, skip_host="host" in names, skip_accept_encoding=True
+        *,
+        needs: tuple[str, ...] = (),
+        headers: tuple[tuple[str, str], ...] = (),
+        body: object = None,
+    ) -> Document:
+        """The JSON object that the native API answers, with at least these names in it. Raises `Trouble`."""
+        with troubles():
+            answer = self.client.run(self.client.conversation.call(method, target, headers, body))
+        document = answer.document()
+        if not document.keys() >= set(needs):
+            raise Trouble(
+                f"{self.url} answered {answer.status_code} with something else; is it a Restante server?"
             )
-            if self._key is not None:
-                connection.putheader("Restante-Key", self._key.strip())
-            for name, value in headers or ():
-                connection.putheader(name, value.encode("latin-1"))
-            if body is not None or method not in ("GET", "HEAD"):
-                connection.putheader("Content-Length", str(len(body or b"")))
-            # A server that does not want to read all of it may have said why.
-            with suppress(BrokenPipeError, ConnectionResetError):
-                connection.endheaders(body)
-            return Answer(connection, connection.getresponse(), self.url)
-        except (OSError, HTTPException) as error:
-            raise Away(f"{self.url}: no answer: {_why(error)}") from None
-
-    def ask(self, method: str, target: str, headers: Pairs | None = None, body: object = None) -> Answer:
-        """The same for the native API: an answer that is not 2xx is raised as a `Trouble`."""
-        content = None if body is None else msgspec.json.encode(body)
-        pairs = [*(headers or ()), *([("Content-Type", "application/json")] if content else [])]
-        answer = self.send(method, "/-/" + target, pairs, content)
-        if not 200 <= answer.code < 300:
-            raise self.trouble(answer)
-        return answer
-
-    def trouble(self, answer: Answer) -> Trouble:
-        """What an answer that is an error says."""
-        if not answer.header("Restante-Status"):
-            answer.close()
-            if answer.code in _PASSING:
-                return Away(f"{self.url} answered {answer.code}: {answer.reason}".rstrip(": "))
-            return Trouble(f"{self.url} answered {answer.code}; is it a Restante server?")
-        said = answer.document()
-        text = str(said.get("detail") or said.get("message") or answer.reason)
-        problem = str(said.get("type") or "")
-        unknown = problem in (_UNKNOWN_TRANSACTION, _NO_RESULT)
-        code = UNKNOWN if unknown else _CODES.get(answer.code, WENT_WRONG)
-        kind = Away if answer.code in _PASSING else Trouble
-        return kind(text.rstrip("."), code, problem=problem)
-
-    def _connection(self) -> HTTPConnection:
-        if not self._secure:
-            return HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
-        context = ssl.create_default_context()
-        return HTTPSConnection(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
+        return document
 
 
-def _pointers(field: str) -> list[str]:
-    """What a server names in `Restante-Mask`."""
+Pages = Iterator[tuple[list[Document], bool]]
+
+
+def pages(ask: Callable[[str], Document], name: str, filters: Document, most: int | None) -> Pages:
+    """A list's pages as they come, never more than `most` rows; whether the last one left some out.
+
+    `ask` is given the query, and answers with the rows under `name`.
+    """
+    left = most
+    after: str | None = None
+    given = {key: value for key, value in filters.items() if value}
+    while True:
+        size = PAGE if left is None else min(PAGE, left)
+        document = ask("?" + urlencode({**given, "limit": size, **({"after": after} if after else {})}))
+        page, after = document[name], document["next"]
+        if left is not None:
+            left -= len(page)
+        over = left is not None and left <= 0
+        yield page, bool(after) and over
+        if after is None or over:
+            return
+
+
+@contextmanager
+def troubles() -> Iterator[None]:
+    """What goes wrong with a server, as what ends the command."""
     try:
-        return msgspec.json.decode(field, type=list[str]) if field else []
+        yield
+    except Refused as error:
+        unknown = error.problem in (_UNKNOWN_TRANSACTION, _NO_RESULT)
+        code = UNKNOWN if unknown else _CODES.get(error.status, WENT_WRONG)
+        raise Trouble(error.message, code, problem=error.problem) from None
+    except NotReached as error:
+        again = f"; again with --idempotency-key {error.idempotency_key}" if error.idempotency_key else ""
+        raise Trouble(error.message + (again if error.sent else "")) from None
+    except ClientError as error:
+        raise Trouble(error.message) from None
+
+
+def hide_named(answer: Response) -> None:
+    """Hides what a server names in `Restante-Mask`."""
+    field = answer.headers.get(MASK)
+    try:
+        hide(msgspec.json.decode(field, type=list[str]) if field else [])
     except msgspec.DecodeError:
         raise Trouble(f"the server's {MASK} cannot be read; see --raw") from None
 
 
-def transaction(id: str, *more: str, **query: str) -> str:
-    """The path of a transaction behind `/-/`."""
-    path = "/".join(("transactions", quote(id, safe=""), *more))
-    return f"{path}?{urlencode(query)}" if query else path
-
-
-def ask_about(server: Server, method: str, id: str, *more: str, body: object = None) -> Answer:
+def ask_about(
+    server: Server, method: str, id: str, *more: str, needs: tuple[str, ...] = (), body: object = None
+) -> Document:
     """`ask` about one transaction; that it is not known is said so that it helps."""
+    with explaining(server, id):
+        return server.ask(method, "/".join((transaction(id), *more)), needs=needs, body=body)
+
+
+@contextmanager
+def explaining(server: Server, id: str) -> Iterator[None]:
+    """`troubles` about one transaction, with the server's name and a hint where the id is not known."""
     try:
-        return server.ask(method, transaction(id, *more), body=body)
+        with troubles():
+            yield
     except Trouble as trouble:
-        raise explained(trouble, server, id) from None
-
-
-def explained(trouble: Trouble, server: Server, id: str) -> Trouble:
-    """The same, with the server's name and a hint where the id is not known."""
-    if trouble.problem != _UNKNOWN_TRANSACTION:
-        return trouble
-    hint = "" if len(id) == 36 else "; an id has 36 characters, and restante list shows them"
-    return Trouble(f"there is no transaction {id} on {server.url}{hint}", UNKNOWN)
-
-
-def encoded(path: str) -> str:
-    """A path as it goes over the wire: what no URL can hold is percent-encoded, all else is left alone."""
-    return quote(path if path.startswith("/") else "/" + path, safe=_SAFE)
+        if trouble.problem != _UNKNOWN_TRANSACTION:
+            raise
+        hint = "" if len(id) == 36 else "; an id has 36 characters, and restante list shows them"
+        raise Trouble(f"there is no transaction {id} on {server.url}{hint}", UNKNOWN) from None
 
 
 def server_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -248,8 +190,30 @@ def server_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return server(key(command))
 
 
-def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--json", "as_json", is_flag=True, help="For machines.")(command)
+def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--limit` and `--all`; the command is given `most`, None for all."""
+
+    @wraps(command)
+    def with_most(*arguments: Any, limit: int | None, everything: bool, **given: Any) -> Any:
+        if everything and limit is not None:
+            raise click.UsageError("--all and --limit do not go together")
+        return command(*arguments, most=None if everything else limit or DEFAULT_LIMIT, **given)
+
+    limit = click.option(
+        "--limit", type=click.IntRange(min=1), metavar="NUMBER", help=f"At most. Default: {DEFAULT_LIMIT}."
+    )
+    return limit(click.option("--all", "everything", is_flag=True, help="However many there are.")(with_most))
+
+
+def tenant_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--tenant", metavar="TENANT", help="Of this tenant only, with a key that reaches all."
+    )(command)
+
+
+def words(*some: str) -> Callable[..., list[str]]:
+    """What a shell completes a value with."""
+    return lambda context, parameter, begun: [one for one in some if one.startswith(begun)]
 
 
 def id_argument(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -276,21 +240,7 @@ def _server(context: click.Context, parameter: click.Parameter, value: str) -> S
 def read_server(value: str, key: str | None) -> Server:
     """The server at the URL `value`, asked with `key`. Raises `click.UsageError`."""
     try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        good = good and value.isascii() and "@" not in parts.netloc and not parts.query and not parts.fragment
-    except ValueError:
-        good = False
-    if not good:
-        raise click.UsageError(f"--server: expected a URL such as {DEFAULT}")
-    if key is not None and not (key.isascii() and key.isprintable() and key.strip()):
-        raise click.UsageError("--key: this is no access key")
-    return Server(value.rstrip("/"), key)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "it takes too long"
-    if isinstance(error, OSError):
-        return error.strerror or "an error of the operating system"
-    return "it is not HTTP" if type(error).__name__ == "BadStatusLine" else "the connection was lost"
+        return Server(value, key)
+    except ValueError as error:
+        flag = "--server" if str(error) == EXPECTED else "--key"
+        raise click.UsageError(f"{flag}: {error}") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from ..client.answer import Response
 from ..core.masking import MAX_SHOWN
 from .masks import body_for_eyes, in_clear, raw_option, text_for_eyes
 from .printing import plain, say, say_json
@@ -17,14 +18,12 @@ from .remote import (
     MASK,
     MISUSED,
     UNKNOWN,
-    Answer,
     Server,
     Trouble,
     ask_about,
-    explained,
+    explaining,
     id_argument,
     server_option,
-    transaction,
 )
 
 CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
@@ -35,9 +34,11 @@ NOT_ITS_OWN = frozenset({"transfer-encoding", "connection", MASK.lower()})
 """Fields that are not the upstream's answer's."""
 
 
-@click.command(short_help="Print the answer of a finished transaction.")
+@click.command()
 @id_argument
-@click.option("--output", "-o", metavar="FILE", help="Write it there: all of it or nothing.")
+@click.option(
+    "--output", "-o", type=click.Path(), metavar="FILE", help="Write it there: all of it or nothing."
+)
 @click.option("--include", "-i", is_flag=True, help="The status line and the headers too.")
 @server_option
 @click.option("--json", "as_json", is_flag=True, help="Status, headers and body as JSON, the body as Base64.")
@@ -48,31 +49,43 @@ def result(id: str, output: str | None, include: bool, server: Server, as_json: 
     reading."""
     if as_json and (output is not None or include):
         raise click.UsageError("--json goes with neither --output nor --include")
-    answer = _kept(server, id)
-    if as_json:
-        document = {"status": answer.code, "headers": _headers(answer), "body": b"".join(answer.pieces())}
-        say_json(document)
-    else:
-        _write(answer, output, include=include)
+    with explaining(server, id):
+        answer = Kept(server, id)
+        if as_json:
+            body = b"".join(answer.pieces)
+            say_json({"status": answer.head.status_code, "headers": answer.headers, "body": body})
+        else:
+            _write(answer, output, include=include)
+
+
+class Kept:
+    """An answer whose body is still to be read. Raises `ClientError`, as its `pieces` do."""
+
+    def __init__(self, server: Server, id: str) -> None:
+        self.pieces = server.client.play(server.client.conversation.stored(id))
+        self.head: Response = next(self.pieces)
+        self.headers = [pair for pair in self.head.headers.pairs if pair[0].lower() not in NOT_ITS_OWN]
 
 
 def give(server: Server, id: str, ended: str, *, as_json: bool) -> int:
     """The end of a command that has waited: the answer, or why there is none; the exit code."""
     code = ENDED[ended]
     if as_json:
-        say_json(ask_about(server, "GET", id).document())
+        say_json(ask_about(server, "GET", id))
         return code
     try:
-        answer = _kept(server, id)
+        with explaining(server, id):
+            answer = Kept(server, id)
     except Trouble as trouble:
         if trouble.code != UNKNOWN:
             raise
-        last = ask_about(server, "GET", id).document("outcome", "events")
+        last = ask_about(server, "GET", id, needs=("outcome", "events"))
         outcome = f" ({last['outcome']})" if last["outcome"] else ""
         say(f"restante: {ended}{outcome}: {plain(last['events'][-1]['message'])}", err=True)
         return code
     try:
-        _write(answer, None, include=False)
+        with explaining(server, id):
+            _write(answer, None, include=False)
     except Trouble as trouble:
         if trouble.code != MISUSED:
             raise
@@ -80,34 +93,18 @@ def give(server: Server, id: str, ended: str, *, as_json: bool) -> int:
     return code
 
 
-def _kept(server: Server, id: str) -> Answer:
-    answer = server.send("GET", "/-/" + transaction(id, "result"))
-    if _is_ours(answer):
-        raise explained(server.trouble(answer), server, id)
-    return answer
-
-
-def _is_ours(answer: Answer) -> bool:
-    """Whether an answer is about the result and not the result; upstreams cannot use that header."""
-    return bool(answer.header("Restante-Status"))
-
-
-def _headers(answer: Answer) -> list[tuple[str, str]]:
-    return [pair for pair in answer.headers if pair[0].lower() not in NOT_ITS_OWN]
-
-
-def _write(answer: Answer, output: str | None, *, include: bool) -> None:
+def _write(answer: Kept, output: str | None, *, include: bool) -> None:
     head = b""
     if include:
-        lines = [f"HTTP/1.1 {answer.code} {answer.reason}".rstrip()]
-        lines += [f"{name}: {value}" for name, value in _headers(answer)]
+        lines = [f"HTTP/1.1 {answer.head.status_code} {answer.head.reason}".rstrip()]
+        lines += [f"{name}: {value}" for name, value in answer.headers]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
     if output is None or output == "-":
         out = sys.stdout.buffer
         last = b"\n"
         for piece in _for_eyes(head, answer) if sys.stdout.isatty() else _all(head, answer):
             if sys.stdout.isatty() and CONTROLS.search(piece):
-                answer.close()
+                answer.pieces.close()
                 raise Trouble("the answer is not plain text; use --output FILE or a pipe", MISUSED)
             out.write(piece)
             last = piece
@@ -118,25 +115,25 @@ def _write(answer: Answer, output: str | None, *, include: bool) -> None:
         _save(Path(os.path.realpath(output)), _all(head, answer))
 
 
-def _for_eyes(head: bytes, answer: Answer) -> Iterable[bytes]:
+def _for_eyes(head: bytes, answer: Kept) -> Iterable[bytes]:
     """What a terminal is given: masked, which takes the whole body."""
     if in_clear():
         return _all(head, answer)
     body = bytearray()
-    for piece in answer.pieces():
+    for piece in answer.pieces:
         body += piece
         if CONTROLS.search(piece):
             return [piece]  # which will be refused
         if len(body) > MAX_SHOWN:
-            answer.close()
+            answer.pieces.close()
             raise Trouble(f"the answer is over {MAX_SHOWN} bytes; use --output FILE or a pipe", MISUSED)
     return [text_for_eyes(head.decode("latin-1")).encode("latin-1", "replace"), body_for_eyes(bytes(body))]
 
 
-def _all(head: bytes, answer: Answer) -> Iterable[bytes]:
+def _all(head: bytes, answer: Kept) -> Iterable[bytes]:
     if head:
         yield head
-    yield from answer.pieces()
+    yield from answer.pieces
 
 
 def _save(path: Path, pieces: Iterable[bytes]) -> None:

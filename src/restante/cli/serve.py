@@ -4,63 +4,68 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..config import Settings
-from .blocks import start_block
+from .blocks import say_start
 from .logs import set_up_logs
 from .options import setting_options
+from .printing import json_option
 from .sources import gather
 
 log = logging.getLogger("restante")
 
 
-@click.command(short_help="Stand in front of an API.")
+@click.command()
 @setting_options
+@json_option
 @click.option(
     "--inherit", hidden=True, help="Handles of open listeners, from a process that watches over us."
 )
 @click.pass_context
-def serve(context: click.Context, /, inherit: str | None, **flags: Any) -> None:
+def serve(context: click.Context, /, inherit: str | None, as_json: bool, **flags: Any) -> None:
     """Stands in front of an API: requests below /async are stored and run in the background, everything
     else goes straight through. SIGTERM and Ctrl-C end it after what runs is finished; with several
-    workers, SIGHUP replaces them one by one.
+    workers, SIGHUP replaces them one by one. With --json the addresses are one line of JSON.
 
     Each flag is also a variable of the environment (RESTANTE_LISTEN) and a setting of the file."""
     sources = gather(flags, os.environ, Path.cwd())
     settings = sources.read()
     set_up_logs(settings.log_level, settings.log_format)
+
+    def announce(addresses: list[str]) -> None:
+        if inherit is None:  # otherwise the listeners are another process's
+            say_start(settings, addresses, file=sources.file, as_json=as_json)
+        notify("READY=1")
+
     if inherit is not None:
-        run(
-            settings, listeners=[socket.socket(fileno=int(handle)) for handle in inherit.split(",") if handle]
-        )
+        listeners = [socket.socket(fileno=int(handle)) for handle in inherit.split(",") if handle]
+        run(settings, announce, listeners=listeners)
     elif settings.workers > 1:
-        context.exit(run_workers(settings, sys.argv[sys.argv.index("serve") + 1 :], file=sources.file))
+        context.exit(run_workers(settings, sys.argv[sys.argv.index("serve") + 1 :], announce))
     else:
-        run(settings, file=sources.file)
+        run(settings, announce)
 
 
-def run(settings: Settings, *, file: str | None = None, listeners: list[socket.socket] | None = None) -> None:
-    """Serves until told to stop. Says where, unless the listeners are another process's."""
+Announce = Callable[[list[str]], None]
+
+
+def run(settings: Settings, announce: Announce, *, listeners: list[socket.socket] | None = None) -> None:
+    """Serves until told to stop. Says where when it does."""
     # Only here, so that the other commands start in no time.
     import uvloop
 
     from ..assembly import serve as serving
 
-    def announce(addresses: list[str]) -> None:
-        if listeners is None:
-            click.echo(start_block(settings, addresses, file=file))
-            sys.stdout.flush()
-        notify("READY=1")
-
     leash = None if listeners is None else sys.stdin.fileno()
     uvloop.run(serving(settings, announce=announce, listeners=listeners, leash=leash))
 
 
-def run_workers(settings: Settings, arguments: list[str], *, file: str | None) -> int:
+def run_workers(settings: Settings, arguments: list[str], announce: Announce) -> int:
     """Has several processes serve, all with the same `arguments`; the exit code."""
     import asyncio
 
@@ -69,13 +74,9 @@ def run_workers(settings: Settings, arguments: list[str], *, file: str | None) -
     listeners = listen_on(settings)
     addresses = [address_of(listener) for listener in listeners]
 
-    def announce() -> None:
-        click.echo(start_block(settings, addresses, file=file))
-        sys.stdout.flush()
-        notify("READY=1")
-
     async def main() -> int:
-        return await Workers(worker_command(arguments), settings.workers, listeners).run(announce)
+        workers = Workers(worker_command(arguments), settings.workers, listeners)
+        return await workers.run(lambda: announce(addresses))
 
     return asyncio.run(main())
 

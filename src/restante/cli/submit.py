@@ -1,31 +1,20 @@
 """`restante submit`: a request to be run in the background, as with `/async` before its path."""
 
-import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
 from .masks import raw_option
-from .printing import say, say_json
-from .remote import (
-    MISUSED,
-    Pairs,
-    Server,
-    Trouble,
-    encoded,
-    json_option,
-    server_option,
-)
+from .printing import json_option, say, say_json
+from .remote import MISUSED, Server, Trouble, server_option, troubles
 from .result import give
-from .watch import follow
-
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-OURS = ("/status/", "/result/")
+from .watch import wait as wait_for
 
 
-@click.command(short_help="Send a request to be run in the background.")
+@click.command()
 @click.argument("method")
 @click.argument("path")
 @click.option("--data", "-d", metavar="TEXT", help="The body: text, @FILE, or - for standard input.")
@@ -47,74 +36,40 @@ def submit(
     path: str,
     data: str | None,
     header: tuple[str, ...],
-    idempotency_key: str | None,
-    delay: str | None,
-    deadline: str | None,
-    priority: str | None,
-    tracking_id: str | None,
-    callback_url: str | None,
     wait: bool,
     server: Server,
     as_json: bool,
+    **options: Any,
 ) -> int:
     """Sends METHOD PATH (with its query) through /async and prints the transaction's id. Data that is JSON is
     sent as such unless a Content-Type is given. With --wait the id goes to standard error, the upstream's
     answer to standard output (with --json: the transaction), and the exit code says how it ended."""
-    method = method.upper()
-    if not TOKEN.fullmatch(method):
-        raise click.UsageError(f"{method} is not an HTTP method")
-    target = encoded(path)
-    if method in ("GET", "HEAD", "DELETE") and target.startswith(OURS):
-        raise click.UsageError(f"{method} {path} below /async is Restante's own; it cannot be submitted")
     pairs = [_pair(one) for one in header]
     body = None if data is None else _read(data)
     if body is not None and not any(name.lower() == "content-type" for name, _ in pairs) and _is_json(body):
         pairs.append(("Content-Type", "application/json"))
-    for name, value in (
-        ("Idempotency-Key", idempotency_key),
-        ("Restante-Delay", delay),
-        ("Restante-Deadline", deadline),
-        ("Restante-Priority", priority),
-        ("Restante-Tracking-Id", tracking_id),
-        ("Restante-Callback-Url", callback_url),
-    ):
-        if value is not None:
-            pairs.append(_pair(f"{name}: {value}"))
-    id = _accepted(server, method, target, pairs, body, show=as_json and not wait)
-    if not wait:
-        if not as_json:
-            say(id)
-        return 0
-    say(id, err=True)
-    ended = follow(server, id, lambda event: None)
-    return give(server, id, ended, as_json=as_json)
-
-
-def _accepted(
-    server: Server, method: str, target: str, pairs: Pairs, body: bytes | None, *, show: bool
-) -> str:
-    answer = server.send(method, "/async" + target, pairs, body)
-    if not 200 <= answer.code < 300:
-        raise server.trouble(answer)
-    if answer.header("Idempotent-Replayed"):
+    try:
+        with troubles():
+            handle = server.client.submit(method, path, content=body, headers=pairs, **options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if handle.replayed:
         say("restante: this key was used before; here is what it began then", err=True)
-    accepted = answer.document("request_id")
-    if show:
-        say_json(accepted)
-    return str(accepted["request_id"])
+    if not wait:
+        if as_json and handle.accepted is not None:
+            say_json(handle.accepted.document())
+        else:
+            say(handle.id)
+        return 0
+    say(handle.id, err=True)
+    ended = wait_for(server, handle.id)
+    return give(server, handle.id, ended, as_json=as_json)
 
 
 def _pair(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    value = value.strip()
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError:
-        raise click.UsageError(f"{name}: a header holds Latin-1 characters only") from None
-    if not colon or not TOKEN.fullmatch(name) or any(one in value for one in "\r\n\0"):
+    if not colon:
         raise click.UsageError(f"{text!r} is not a header such as 'Accept: text/plain'")
-    if name.lower() in ("content-length", "transfer-encoding", "connection"):
-        raise click.UsageError(f"{name} is made from the data and cannot be given")
     return name, value
 
 

@@ -4,15 +4,16 @@ from urllib.parse import quote
 
 import click
 
-from .printing import Document, grid, plain, say, say_json
-from .remote import PROBLEM, UNKNOWN, Server, Trouble, json_option, server_option
+from .printing import Document, json_option, plain, say, say_json
+from .remote import UNKNOWN, Server, Trouble, server_option
+from .tables import grid
 
 COMMANDLINE = click.core.ParameterSource.COMMANDLINE
-UNKNOWN_UPSTREAM = PROBLEM + "unknown-upstream"
+UNKNOWN_UPSTREAM = "unknown-upstream"
 HEADS = ("name", "url", "running", "queued", "paused")
 
 
-@click.group(invoke_without_command=True, short_help="List, pause and resume upstreams.")
+@click.group(invoke_without_command=True)
 @server_option
 @json_option
 @click.pass_context
@@ -23,7 +24,7 @@ def upstreams(context: click.Context, server: Server, as_json: bool) -> None:
         if any(context.get_parameter_source(name) is COMMANDLINE for name in context.params):
             raise click.UsageError(f"flags go behind {context.invoked_subcommand}")
         return
-    document = server.ask("GET", "upstreams").document("upstreams")
+    document = server.ask("GET", "upstreams", needs=("upstreams",))
     if as_json:
         say_json(document)
         return
@@ -52,7 +53,7 @@ def resume(name: str, server: Server, as_json: bool) -> None:
 def _tell(server: Server, name: str, what: str, *, as_json: bool) -> None:
     asked = f"upstreams/{quote(name, safe='')}/{what}"
     try:
-        document: Document = server.ask("POST", asked).document("name", "paused")
+        document: Document = server.ask("POST", asked, needs=("name", "paused"))
     except Trouble as trouble:
         if trouble.problem != UNKNOWN_UPSTREAM:
             raise
