@@ -4,7 +4,7 @@ import asyncio
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pydantic
@@ -443,3 +443,48 @@ def test_each_has_a_name_and_a_path_of_its_own() -> None:
         operations.post("/y")(nothing)
     with pytest.raises(SettingError, match="POST /x is that of nothing already"):
         operations.post("/x")(one_argument)
+
+
+async def test_what_cannot_be_an_event_is_refused_where_it_is_said(tmp_path: Path) -> None:
+    operations, refused = Operations(), []
+
+    @operations.post("/tickets", transactions=TRANSACTIONS)
+    async def create_ticket(tx: Work) -> None:
+        for message, data in ((" ", {}), ("x" * 1001, {}), ("x", {"much": "x" * 17_000})):
+            try:
+                tx.info(message, **data)
+            except ValueError as error:
+                refused.append(str(error))
+        tx.info("fine", order=Order(1))
+
+    async with hosted(operations, tmp_path) as host:
+        seen = await done(host, "/tickets")
+    assert len(refused) == 3
+    assert seen["events"][2]["data"] == {"order": {"amount": 1}}
+
+
+async def test_more_events_than_there_may_be_are_left_out_and_the_end_is_not(tmp_path: Path) -> None:
+    operations = Operations()
+
+    @operations.post("/tickets", transactions=TRANSACTIONS)
+    async def create_ticket(tx: Work) -> dict[str, int]:
+        for number in range(100):
+            tx.info(f"{number}")
+        return {"ticket_id": 1}
+
+    async with hosted(operations, tmp_path, max_events=20) as host:
+        seen = await done(host, "/tickets")
+    assert seen["status"] == "completed"
+    assert 20 <= len(seen["events"]) <= 22
+
+
+async def test_constraints_of_annotations_hold(tmp_path: Path) -> None:
+    operations = Operations()
+
+    @operations.post("/tickets", transactions=TRANSACTIONS)
+    async def create_ticket(count: Annotated[int, msgspec.Meta(ge=1)]) -> dict[str, int]:
+        return {"count": count}
+
+    async with hosted(operations, tmp_path) as host:
+        assert (await done(host, "/tickets?count=1"))["status"] == "completed"
+        assert (await done(host, "/tickets?count=0"))["status"] == "failed"

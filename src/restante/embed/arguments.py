@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, unquote
 from uuid import UUID
 
@@ -35,7 +35,7 @@ class Arguments:
 
     def __init__(self, function: Callable[..., Any], named: tuple[str, ...]) -> None:
         try:
-            hints = get_type_hints(function)
+            hints = get_type_hints(function, include_extras=True)
         except NameError as error:
             raise TypeError(f"an annotation cannot be resolved: {error}") from None
         self.returned = hints.pop("return", Any)
@@ -150,6 +150,8 @@ def _convert(name: str, text: str, hint: Any) -> Any:
 
 
 def _is_simple(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        return _is_simple(get_args(hint)[0])
     if get_origin(hint) is Union or type(hint).__name__ == "UnionType":
         return all(part is type(None) or _is_simple(part) for part in get_args(hint))
     return isinstance(hint, type) and issubclass(hint, (*SIMPLE, Enum))

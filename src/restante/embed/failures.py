@@ -21,7 +21,7 @@ class OperationError(Exception):
 
 class Failure(OperationError):
     """The work ends as failed. `data.error_message` of its last event is the message or, where there are
-    `details`, these as JSON. `status` (400 to 599) is the code of the kept answer."""
+    `details`, these as JSON. `status` (400 to 599, and none of `retry.on`) is the code of the kept answer."""
 
     def __init__(self, message: str, *, details: Any = None, status: int = FAILED) -> None:
         super().__init__(message)

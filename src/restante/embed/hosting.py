@@ -7,13 +7,14 @@ nothing ends it: what was accepted is on disk, and is taken up at the next start
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from contextvars import Context
 
 from ..assembly import Running, start
 from ..config import Settings
 from ..core.clock import SECOND
-from ..core.errors import SettingError, StoreUnavailable
+from ..core.errors import RestanteError, SettingError, StoreUnavailable
 from ..gateway import Gateway
 from ..outbound import HTTPSender
 from .exchange import App, Receive, Scope, Send
@@ -64,7 +65,10 @@ class Hosting:
 
     def begin(self, scope: Scope) -> None:
         """Starts it with a request, whether or not that needs it; `scope` is the request's."""
-        if self._starting is None and not self._stopped:
+        starting = self._starting
+        if starting is not None and self._failed_at and self._may_try_again(starting):
+            self._start()
+        elif starting is None and not self._stopped:
             self._carried = {name: scope[name] for name in scope.keys() & {"app"}}
             self._start()
 
@@ -79,7 +83,7 @@ class Hosting:
 
     async def live(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
         """The application's lifespan, and ours within it."""
-        self._stopped = False
+        self._starting, self._stopped = None, False
         self._carried = {name: scope[name] for name in scope.keys() - OWN}
         await Life(receive, send, start=self._start_now, stop=self.stop).lead(app, scope)
 
@@ -87,8 +91,10 @@ class Hosting:
         """What went wrong, or nothing."""
         try:
             await self._started()
-        except SettingError as error:
+        except RestanteError as error:
             return str(error)
+        except Exception:  # it is in the log
+            return "it could not be started; see the log"
         return ""
 
     async def _started(self) -> Running:
@@ -96,14 +102,14 @@ class Hosting:
             raise StoreUnavailable("The gateway is shutting down.", retry_after_seconds=5)
         loop = asyncio.get_running_loop()
         starting = self._starting
-        if starting is None or self._may_try_again(starting, loop):
+        if starting is None or self._may_try_again(starting):
             starting = self._start()
         elif self._loop is not loop:
             raise RuntimeError(OTHER_LOOP)
         return await asyncio.shield(starting)
 
-    def _may_try_again(self, starting: asyncio.Task[Running], loop: asyncio.AbstractEventLoop) -> bool:
-        return _failed(starting) and loop.time() - self._failed_at >= PAUSE_SECONDS
+    def _may_try_again(self, starting: asyncio.Task[Running]) -> bool:
+        return _failed(starting) and time.monotonic() - self._failed_at >= PAUSE_SECONDS
 
     def _start(self) -> asyncio.Task[Running]:
         """In a context of its own: whoever asks first has nothing to do with what comes after."""
@@ -117,13 +123,16 @@ class Hosting:
         sender = AppSender(self._apps, beside=HTTPSender(), grace_seconds=grace_seconds)
         sender.carried = self._carried
         running = await start(self._settings, sender=sender, hosted=True)
-        sender.extensions[EXTENSION] = Reports(running.service)
+        sender.extensions[EXTENSION] = Reports(
+            running.service
+        )  # nothing has run yet: nobody has waited since
         return running
 
     def _tell(self, starting: asyncio.Task[Running]) -> None:
         if starting.cancelled() or (error := starting.exception()) is None:
+            self._failed_at = 0.0
             return
-        self._failed_at = starting.get_loop().time()
+        self._failed_at = time.monotonic()
         if isinstance(error, SettingError):
             log.error("%s", error)
         else:

@@ -6,6 +6,7 @@ The token of the attempt is asked for here as there, and the same calls of the s
 from ..core.errors import NotNow
 from ..core.machine import TERMINAL
 from ..core.model import Transaction
+from ..core.policy import Limits
 from ..core.report import Report
 from ..ports import Clock
 from ..service import Service, reporting
@@ -26,9 +27,13 @@ class Reports:
         return self._service.clock
 
     @property
-    def most(self) -> int:
-        """Events that a transaction may have."""
-        return self._service.policy.limits.events
+    def limits(self) -> Limits:
+        return self._service.policy.limits
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process drains, so that nothing is waited for any more."""
+        return self._service.waiting.ended
 
     async def report(self, id: str, token: str, said: Report) -> None:
         """Writes it. Raises `NotNow` where it says something of what is over, or too much, and

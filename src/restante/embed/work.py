@@ -1,7 +1,7 @@
 """The work behind one attempt, as the function that does it sees it: what it may say, and whether to go on.
 
 What is said is written by the calls that serve upstreams elsewhere (`reports`), one thing after the other,
-beside the work: to say something never waits and never fails. It is written before the end is. Of progress
+beside the work: to say something never waits for the store. It is written before the end is. Of progress
 only the newest counts: what comes within PROGRESS of the last that was told waits, and gives way to more.
 """
 
@@ -17,7 +17,7 @@ import msgspec
 from ..core.clock import HOUR, SECOND
 from ..core.errors import NotNow, RestanteError
 from ..core.headers import first
-from ..core.machine import TERMINAL
+from ..core.policy import Limits
 from ..core.report import JSON, Report, Told
 from ..core.status import Status
 from .exchange import Scope
@@ -26,8 +26,8 @@ from .reports import EXTENSION, Reports
 PROGRESS = SECOND
 """Between two events of progress, in microseconds; the first and the last (done = total) are always told."""
 
-MAX_UNWRITTEN = 100
-"""Things that were said and are not written yet; more are dropped, with a warning."""
+LONGEST = 1000
+"""Characters of a message."""
 
 log = logging.getLogger("restante.embed")
 
@@ -76,8 +76,10 @@ class Work:
     # -- while it goes on
 
     def info(self, message: str, **data: Any) -> None:
-        """An event `info` in the log."""
-        self._here(lambda: self._say(Report(message=message, data=data)))
+        """An event `info` in the log; `data` goes with it, as JSON. Raises `ValueError` where the message is
+        empty or over LONGEST, or the data over `event_data`."""
+        report = self._report(message, data)
+        self._here(lambda: self._say(report))
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """The same about how far it is: `data` is `done` and, with a total, `total` and `percent`."""
@@ -86,7 +88,7 @@ class Work:
         if total:
             data |= {"total": total, "percent": round(100 * done / total)}
             words = f"{done:g} of {total:g}"
-        report = Report(message=message or words, data=data)
+        report = self._report(message or words, data)
         self._here(lambda: self._say_progress(report, last=done == total))
 
     @property
@@ -140,6 +142,14 @@ class Work:
         if self._writing is not None:
             await asyncio.wait([self._writing])
 
+    def _report(self, message: str, data: dict[str, Any]) -> Report:
+        most = Limits().event_data if self._reports is None else self._reports.limits.event_data
+        if not message.strip() or len(message) > LONGEST:
+            raise ValueError(f"a message is text of 1 to {LONGEST} characters")
+        if len(encode(data)) > most:
+            raise ValueError(f"the data of an event is at most {most} bytes as JSON")
+        return Report(message=message, data=msgspec.to_builtins(data, enc_hook=_plain))
+
     def _here(self, act: Callable[[], None]) -> None:
         if threading.get_ident() == self._thread:
             act()
@@ -159,7 +169,7 @@ class Work:
     def _say(self, report: Report) -> None:
         if self._reports is None or self._over:
             return
-        if len(self._unwritten) >= MAX_UNWRITTEN:
+        if len(self._unwritten) >= self._reports.limits.events:  # more would not be taken in any case
             log.warning("%s says more than can be written: something was left out", self.id)
             return
         self._unwritten.append(report)
@@ -177,6 +187,8 @@ class Work:
                 self.over()
         except RestanteError as error:
             log.warning("what %s says could not be written: %s", self.id, error)
+        except Exception:  # ours to mend; the work is not to suffer for it
+            log.exception("what %s says could not be written", self.id)
         finally:
             self._writing = None
 
@@ -185,14 +197,15 @@ class Work:
             self._watching = self._loop.create_task(self._look(self._reports))
 
     async def _look(self, reports: Reports) -> None:
-        """Until it is over. A look at the start, and one with each thing that happens to the transaction."""
+        """Until it is over, or the process ends. A look at the start, and one with each thing that happens to
+        the transaction."""
         try:
             with reports.watch(self.id) as watch:
                 while await reports.is_current(self.id, self.token):
-                    after = watch.known.sequence if watch.known is not None else None
+                    after = 0 if watch.known is None else watch.known.sequence
                     await watch.until(reports.clock.now() + HOUR, after=after)
-                    if watch.known is not None and watch.known.status in TERMINAL:
-                        break
+                    if reports.ended:
+                        return
             self._over = True
         except RestanteError as error:
             log.info("nobody knows whether %s is still waited for: %s", self.id, error)
