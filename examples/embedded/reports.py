@@ -1,7 +1,7 @@
 """A FastAPI app that takes its time: `uvicorn reports:app --port 8600`.
 
-Nothing in it knows of Restante but the last line. `/reports` is as it was, `/async/reports` is the same in the
-background.
+Nothing in it knows of Restante but the last line. `/reports` is as it was, and `/async/reports` is the same
+in the background.
 """
 
 import asyncio
