@@ -47,6 +47,36 @@ async def test_kill_of_the_host_loses_nothing_and_repeats_only_what_may_be_repea
     await host.terminate()
 
 
+async def test_kill_of_the_host_repeats_only_operations_that_may_be_repeated(tmp_path: Path) -> None:
+    port = free_port()
+    host = await hosted(tmp_path, port=port).ready()
+    async with caller() as client:
+        once = (await client.post(f"{host.url}/once")).json()["transaction_id"]
+        again = (await client.post(f"{host.url}/again")).json()["transaction_id"]
+        await calls(tmp_path, 2)
+        await host.kill()
+        (tmp_path / "gate").touch()
+        host = await hosted(tmp_path, port=port).ready()
+        ended = await settled(client, host.url, once)
+        assert (ended["status"], ended["outcome"]) == ("failed", "interrupted")
+        assert "begun" in [event["message"] for event in ended["events"]]
+        ended = await settled(client, host.url, again)
+        assert (ended["status"], ended["events"][-1]["data"]) == ("completed", {"attempt": 2})
+        assert sorted(await calls(tmp_path, 3)) == ["again-1", "again-2", "once-1"]
+    await host.terminate()
+
+
+async def test_open_streams_do_not_keep_a_host_that_has_a_limit(tmp_path: Path) -> None:
+    host = await hosted(tmp_path, "--timeout-graceful-shutdown", "1").ready()
+    async with caller() as client:
+        once = (await client.post(f"{host.url}/once")).json()["transaction_id"]
+        live = {"Accept": "text/event-stream"}
+        path = f"{host.url}/-/transactions/{once}/events"
+        async with client.stream("GET", path, headers=live) as stream:
+            assert stream.status_code == 200
+            await host.terminate()
+
+
 async def test_several_workers_on_one_file_are_refused_with_a_line(tmp_path: Path) -> None:
     first = await hosted(tmp_path).ready()
     second = hosted(tmp_path)

@@ -126,3 +126,14 @@ async def test_a_store_that_cannot_be_used_is_one_line_and_tried_again_later(
                 refused = await host.http.post("/async/x")
                 assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
     assert [record.message.startswith("store: ") for record in caplog.records] == [True]
+
+
+def test_requests_on_several_loops_are_told_why_they_are_refused(tmp_path: Path) -> None:
+    app = Restante(raising, store=store(tmp_path))
+
+    async def once(path: str) -> str:
+        async with Host(app, lifespan=False) as host:
+            return (await host.http.post(path)).text
+
+    assert [asyncio.run(once("/x")), asyncio.run(once("/x"))] == ["ok", "ok"]
+    assert "another event loop" in asyncio.run(once("/async/x"))

@@ -26,8 +26,8 @@ PAUSE_SECONDS = 5
 """After a start that failed, before another is tried."""
 
 OTHER_LOOP = (
-    "Restante was started on another event loop than this request's; "
-    "let the application's lifespan begin before its first request"
+    "Restante was started on another event loop than this request's. In a test, let the application's lifespan "
+    "begin: with TestClient(app) as client: …"
 )
 
 log = logging.getLogger("restante.embed")
@@ -100,12 +100,12 @@ class Hosting:
     async def _started(self) -> Running:
         if self._stopped:
             raise StoreUnavailable("The gateway is shutting down.", retry_after_seconds=5)
-        loop = asyncio.get_running_loop()
         starting = self._starting
+        if starting is not None and self._loop is not asyncio.get_running_loop():
+            log.error("%s", OTHER_LOOP)
+            raise StoreUnavailable(OTHER_LOOP)
         if starting is None or self._may_try_again(starting):
             starting = self._start()
-        elif self._loop is not loop:
-            raise RuntimeError(OTHER_LOOP)
         return await asyncio.shield(starting)
 
     def _may_try_again(self, starting: asyncio.Task[Running]) -> bool:
