@@ -146,6 +146,17 @@ async def test_limits_of_the_settings_hold(tmp_path: Path) -> None:
         assert (await host.ended(accepted.json()["request_id"]))["outcome"] == "interrupted"
 
 
+async def test_what_is_stored_can_be_sealed(tmp_path: Path) -> None:
+    (tmp_path / "master").write_text("a1" * 32)
+    sealing = {"keys": [f"file:{tmp_path}/master"], "folder": str(tmp_path / "keys")}
+    async with Host(Restante(fastapi(), store=store(tmp_path), sealing=sealing)) as host:
+        result = await host.result(await host.http.post("/async/echo", content="a long secret"))
+        assert result.json()["body"] == "a long secret"
+    kept = [file.read_bytes() for file in tmp_path.glob("restante.db*")]
+    assert kept
+    assert not any(b"a long secret" in content for content in kept)
+
+
 async def test_one_file_has_one_application(tmp_path: Path) -> None:
     async with Host(Restante(fastapi(), store=store(tmp_path))):
         async with Host(Restante(fastapi(), store=store(tmp_path))) as second:

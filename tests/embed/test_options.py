@@ -42,7 +42,10 @@ def test_requests_have_the_scheme_of_the_public_url() -> None:
         ({"listen": "0.0.0.0:80"}, "listen: cannot be set in an application: the host server listens"),
         ({"workers": 2}, "workers: cannot be set in an application: the host server has processes"),
         ({"max_head": "1KiB"}, "max_head: cannot be set in an application"),
-        ({"sealing": {}}, "sealing: only a server of its own"),
+        (
+            {"sealing": {"keys": ["env:NO_SUCH_KEY"], "folder": "k"}},
+            "sealing.keys[0]: env:NO_SUCH_KEY: there",
+        ),
         ({"upstream": {"url": "http://x"}}, "upstream.url: there is no connection to an application"),
         ({"upstream": {"ca_file": "x"}}, "upstream.ca_file: there is no connection to an application"),
         ({"upstream": {"timeoutt": "1s"}}, "upstream.timeoutt: there is no such setting"),

@@ -26,8 +26,8 @@ PAUSE_SECONDS = 5
 """After a start that failed, before another is tried."""
 
 OTHER_LOOP = (
-    "Restante was started on another event loop than this request's. In a test, let the application's lifespan "
-    "begin: with TestClient(app) as client: …"
+    "Restante was started on another event loop than this request's. In a test, let the application's "
+    "lifespan begin: with TestClient(app) as client: …"
 )
 
 log = logging.getLogger("restante.embed")

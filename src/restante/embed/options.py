@@ -5,12 +5,15 @@ connections is the host server's business and refused here. An upstream without 
 itself: the default one always is.
 """
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
+from ..assembly.masters import read_masters
 from ..config import Settings, settings
 from ..config.connections import CONNECTIONS
 from ..config.table import mapping
@@ -32,7 +35,6 @@ HOSTS_OWN = {
     "log_level": "the application sets up logging, for the logger restante",
     **dict.fromkeys((setting.name for setting in CONNECTIONS), "the host server has the connections"),
 }
-NOT_YET = {"sealing": "only a server of its own (restante serve) seals what it stores"}
 OF_A_CONNECTION = ("ca_file", "client_cert", "client_key", "connect_timeout", "preserve_host")
 
 
@@ -49,8 +51,6 @@ def read_options(config: Mapping[str, Any] | None, options: Mapping[str, Any]) -
     for name in raw:
         if name in HOSTS_OWN:
             raise SettingError(name, f"cannot be set in an application: {HOSTS_OWN[name]}")
-        if name in NOT_YET:
-            raise SettingError(name, NOT_YET[name])
     given_events_url = raw.get("events_url")
     url = raw.get("public_url") or NOWHERE
     single, several = raw.pop("upstream", None), raw.pop("upstreams", None)
@@ -67,7 +67,7 @@ def read_options(config: Mapping[str, Any] | None, options: Mapping[str, Any]) -
         raw |= {"upstreams": tables} if single is None else {"upstreams": tables, "upstream": single}
     if DEFAULT not in apps:
         raise SettingError("upstreams.default.url", "the default upstream is the application itself")
-    read = settings({"events_url": NOWHERE, **raw})
+    read = read_masters(settings({"events_url": NOWHERE, **raw}), os.environ, Path.cwd())
     here = read.auth_mode == "open" and not read.insecure
     policy = msgspec.structs.replace(
         read.policy, here=here, events_url=read.policy.events_url if given_events_url else HERE
