@@ -151,6 +151,7 @@ async def start(
     try:
         store = await seal_store(store, settings, clock)
         paused, endpoints = await store.paused(), await store.endpoints()
+        traces = [] if settings.traces is None else [_traces(settings.traces, store, clock)]
         if not hosted and listeners is None:
             listeners = listen_on(settings)
     except BaseException:
@@ -162,7 +163,6 @@ async def start(
     courier = courier or HTTPCourier(policy.webhooks)
     runner = Runner(store=store, policy=policy, clock=clock, sender=sender)
     metrics = Metrics()
-    traces = [] if settings.traces is None else [_traces(settings.traces, store, clock)]
     service = Service(
         store=store,
         policy=policy,

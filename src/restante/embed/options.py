@@ -33,6 +33,7 @@ HOSTS_OWN = {
     "workers": "the host server has processes",
     "role": "an application has all of them",
     "log_level": "the application sets up logging, for the logger restante",
+    "log_format": "the application sets up logging, for the logger restante",
     **dict.fromkeys((setting.name for setting in CONNECTIONS), "the host server has the connections"),
 }
 OF_A_CONNECTION = ("ca_file", "client_cert", "client_key", "connect_timeout", "preserve_host")
