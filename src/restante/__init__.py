@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import AsyncClient, Client
+    from .embed import Failure, Operations, Restante, TryAgain, Work
 
-__all__ = ["AsyncClient", "Client", "__version__"]
+__all__ = ["AsyncClient", "Client", "Failure", "Operations", "Restante", "TryAgain", "Work", "__version__"]
 __version__ = "0.1.0"
 
 
@@ -18,4 +19,8 @@ def __getattr__(name: str) -> Any:
             from . import client
 
             return getattr(client, name)
+        case "Failure" | "Operations" | "Restante" | "TryAgain" | "Work":
+            from . import embed
+
+            return getattr(embed, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,9 @@ def free_port() -> int:
 class Process:
     """Restante as a process of its own. `command` follows the Python executable."""
 
-    def __init__(self, *command: str, port: int, cwd: Path) -> None:
+    def __init__(
+        self, *command: str, port: int, cwd: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self._errors = (cwd / f"stderr-{port}-{time.monotonic_ns()}").open("w+b")
@@ -113,7 +115,10 @@ class Process:
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             cwd=cwd,
-            env={key: value for key, value in os.environ.items() if not key.startswith("RESTANTE_")},
+            env={
+                **{key: value for key, value in os.environ.items() if not key.startswith("RESTANTE_")},
+                **(environment or {}),
+            },
         )
 
     async def ready(self) -> "Process":

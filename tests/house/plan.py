@@ -27,9 +27,10 @@ FLOORS: dict[str, frozenset[str]] = {
         "demo": "",
         "assembly": "core ports config dialects stores outbound sealing service runner webhooks gateway "
         "dashboard telemetry",
+        "embed": "core ports config outbound service gateway assembly",
         "cli": "core config client assembly demo webhooks",
         "__main__": "cli",
-        "": "client",
+        "": "client embed",
     }.items()
 }
 """What each room sees besides itself. All of them see the package's own `__init__`, that is its version."""

@@ -65,6 +65,7 @@ class Running:
         webhooks: Webhooks,
         sender: Sender,
         courier: Courier,
+        apps: list[Gateway],
         servers: list[tuple[Server, socket.socket]],
         one_of_several: bool,
     ) -> None:
@@ -76,6 +77,7 @@ class Running:
         self._webhooks = webhooks
         self._sender = sender
         self._courier = courier
+        self._apps = apps
         self._servers = servers
         self._one_of_several = one_of_several
         self._serving = [
@@ -86,6 +88,16 @@ class Running:
     def addresses(self) -> list[str]:
         """`host:port` of each listener, as bound; the first is where callers go."""
         return [address_of(listener) for _, listener in self._servers]
+
+    @property
+    def gateway(self) -> Gateway:
+        """What is served to callers, for whoever has a server already."""
+        return self._apps[0]
+
+    @property
+    def service(self) -> Service:
+        """What all of it is about."""
+        return self._service
 
     async def stop(self, *, followed: bool = False) -> None:
         """Drains: nothing new is accepted, nobody waits, what runs may go on for the grace time.
@@ -123,11 +135,14 @@ async def start(
     clock: Clock | None = None,
     chance: Chance | None = None,
     listeners: Sequence[socket.socket] | None = None,
+    hosted: bool = False,
 ) -> Running:
     """Starts what the role has. Raises `SettingError` for a taken port or a store that cannot be used.
 
     What the world gives (store, sender, clock, chance) may be handed in; the defaults are the real ones.
-    `listeners` are those of `listen_on`, where somebody else has opened them.
+    `listeners` are those of `listen_on`, where somebody else has opened them. `hosted`: the process and its
+    server are somebody else's, who is given the `gateway`; no address is opened, and nothing of the process
+    is changed.
     """
     policy = settings.policy
     sender, clock, chance = sender or HTTPSender(), clock or SystemClock(), chance or SystemChance()
@@ -136,7 +151,9 @@ async def start(
     try:
         store = await seal_store(store, settings, clock)
         paused, endpoints = await store.paused(), await store.endpoints()
-        listeners = listen_on(settings) if listeners is None else listeners
+        traces = [] if settings.traces is None else [_traces(settings.traces, store, clock)]
+        if not hosted and listeners is None:
+            listeners = listen_on(settings)
     except BaseException:
         await store.close()
         raise
@@ -146,7 +163,6 @@ async def start(
     courier = courier or HTTPCourier(policy.webhooks)
     runner = Runner(store=store, policy=policy, clock=clock, sender=sender)
     metrics = Metrics()
-    traces = [] if settings.traces is None else [_traces(settings.traces, store, clock)]
     service = Service(
         store=store,
         policy=policy,
@@ -181,15 +197,7 @@ async def start(
     apps = [gateway(native=not apart, public=True)] if answers else []
     if apart:
         apps.append(gateway(native=True, public=False))
-    grace_seconds = policy.limits.grace / SECOND
-    most = max_connections(
-        raise_limit(), policy.upstreams.values(), policy.webhooks.concurrency if sends else 0
-    )
-    limits = msgspec.structs.replace(policy.connections, most=min(policy.connections.most or most, most))
-    servers = [
-        (make_server(app, grace_seconds=grace_seconds, limits=limits), listener)
-        for app, listener in zip(apps, listeners, strict=True)
-    ]
+    servers = [] if hosted else _servers(settings, apps, listeners or (), sends=sends)
     if runs:  # a runner without lanes gives no places, so that everything waits in the store
         runner.start(service)
         sweeper.start()
@@ -208,9 +216,10 @@ async def start(
         service.quotas.start()
     else:  # who accepts nothing keeps no account
         service.quotas.any = False
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 20, 50)
+    if not hosted:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 50)
     return Running(
         traces=traces,
         store=store,
@@ -220,9 +229,25 @@ async def start(
         webhooks=webhooks,
         sender=sender,
         courier=courier,
+        apps=apps,
         servers=servers,
         one_of_several=one_of_several,
     )
+
+
+def _servers(
+    settings: Settings, apps: list[Gateway], listeners: Sequence[socket.socket], *, sends: bool
+) -> list[tuple[Server, socket.socket]]:
+    """One for each address."""
+    policy = settings.policy
+    most = max_connections(
+        raise_limit(), policy.upstreams.values(), policy.webhooks.concurrency if sends else 0
+    )
+    limits = msgspec.structs.replace(policy.connections, most=min(policy.connections.most or most, most))
+    return [
+        (make_server(app, grace_seconds=policy.limits.grace / SECOND, limits=limits), listener)
+        for app, listener in zip(apps, listeners, strict=True)
+    ]
 
 
 def auth_of(mode: str, keys: Keys) -> Auth:

@@ -17,7 +17,6 @@ from ..config import SettingError, Settings, settings
 from ..config.settings import AUTH_MODE, STORE_URL, TOP
 from ..config.table import Table
 from .certificates import check_certificates
-from .masters import read_masters
 
 DEFAULT_FILE = "restante.toml"
 PREFIX = "RESTANTE_"
@@ -44,7 +43,10 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         try:
             read = settings(self.raw)
             check_certificates(read)
-            read = read_masters(read, os.environ, Path.cwd())
+            if read.sealing is not None:
+                from ..assembly.masters import read_masters  # with all of a server, which few commands need
+
+                read = read_masters(read, os.environ, Path.cwd())
         except SettingError as error:
             name = error.setting.partition("[")[0]
             origin = self.origins.get(name) or (f"in {self.file}" if self._in_file(name) else "")

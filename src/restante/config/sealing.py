@@ -1,6 +1,6 @@
 """The table `[sealing]`: where the master keys are, and the folder of data keys.
 
-The keys themselves are read by `cli`.
+The keys themselves are read by `assembly`, for whoever asks for it.
 """
 
 import re

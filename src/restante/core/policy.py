@@ -79,6 +79,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     callback: str | None = None  # a JSON pointer into the request body: the URL that is told of the end
     messages: tuple[tuple[str, str], ...] = ()  # by event: accepted, processing, delay, completed, failed, …
     mask: tuple[str, ...] = ()  # JSON pointers to what people are not shown, beside the policy's
+    described: bytes = b""  # JSON for the API's description, where more is known of it than a route says
 
     def matches(self, method: str, path: str) -> bool:
         """Whether this route is for `method` on `path` (as it came, without the query)."""
@@ -167,6 +168,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str | None = None  # the origin callers use, without a trailing slash; None: their Host
     events_url: str | None = None  # the origin upstreams report to, without a trailing slash
     hosts: frozenset[str] | None = None  # the names by which `/-/` may be called; None: by any
+    here: bool = False  # lists, and `/-/`, are for callers on this machine only
     cors_origins: tuple[str, ...] = ()  # of pages that may read answers
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-* are believed
     mask: tuple[str, ...] = ()  # JSON pointers to what people are not shown, on every route

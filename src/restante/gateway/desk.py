@@ -53,8 +53,8 @@ class Desk:
         """The origin that the caller used; raises `BadRequest`."""
         for name, value in call.headers:
             if name == b"host":
-                return self.origins.of(call.scope, call.headers, value)
-        return self.origins.of(call.scope, call.headers, b"")
+                return self.origins.below(call.scope, call.headers, value)
+        return self.origins.below(call.scope, call.headers, b"")
 
     async def tenant(self, call: Call) -> str:
         """Whose things the caller may see and change (access.py has let them in)."""

@@ -41,6 +41,8 @@ async def native(desk: Desk, call: Call, place: Place) -> Reply | None:
             need = need_below(pattern, method)
             if need.scopes:
                 desk.pages.check_host(call)
+                if pattern[:2] != ("transactions", "{id}"):
+                    desk.pages.check_place(call)
             await admit(desk, call, need)
             return await handler(desk, call, "".join(segments[1:2]))
     raise NoRoute("There is nothing at this path.")

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
-
 from .. import __version__
 from ..core.policy import Policy
 from ..core.status import Dialect, Status
@@ -19,6 +17,7 @@ from ..dialects import schemas as of
 from ..dialects.schemas import Schema, maybe, named, some, table
 from ..ports import EVENTS
 from .access import NATIVE, OPEN, READ, SUBMIT, Need
+from .declared import Described, declared
 from .endpoints import NAMES as ENDPOINTS
 from .feed import NAMES as FEED
 from .poll import MAX_DIGITS
@@ -28,26 +27,6 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 STREAM = "text/event-stream"
 ANYTHING = "*/*"
-
-Codes = dict[int, Schema | None]
-"""What is answered, by code; None: no body."""
-
-
-class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """A call. `refusals` are the codes of its problems beside those that every call has."""
-
-    summary: str
-    answers: Codes
-    query: tuple[str, ...] = ()
-    body: Schema | None = None
-    body_needed: bool = True
-    refusals: tuple[int, ...] = ()
-    waits: bool = False  # `Prefer: wait=N`
-    streams: bool = False  # for whoever accepts an event stream
-    verbatim: bool = False  # any answer at all: the upstream's
-    key: bool = False  # an idempotency key is looked at
-    gives: str = ""  # what of the answer is the id of a transaction
-
 
 ID = "^([0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})?$"
 """How the ids of transactions look, or nothing."""
@@ -242,6 +221,10 @@ def document(policy: Policy) -> dict[str, Any]:
     calls = [(name, NATIVE[name], described) for name, described in CALLS.items()]
     calls += [(name, need, described) for name, (need, described) in TASK_CALLS.items()]
     calls += [(name, READ, described) for name, described in _audiences(policy, policy.limits.page)]
+    schemas = dict(of.COMPONENTS)
+    for name, described, documents in declared(policy):
+        calls.append((name, SUBMIT, described))
+        schemas |= documents
     for name, need, described in calls:
         method, path = name.split(" ", 1)
         paths.setdefault(path, {})[method.lower()] = _operation(name, need, described, policy)
@@ -255,7 +238,7 @@ def document(policy: Policy) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": of.COMPONENTS,
+            "schemas": schemas,
             "securitySchemes": {
                 "key": {"type": "apiKey", "in": "header", "name": "Restante-Key"},
                 "bearer": {"type": "http", "scheme": "bearer"},
@@ -300,6 +283,8 @@ def _operation(name: str, need: Need, described: Described, policy: Policy) -> d
     if scopes:
         operation["description"] = "Needs the scope " + " or ".join(f"`{scope}`" for scope in scopes)
         operation["description"] += " of the tenant `*`." if need.all else "."
+    if described.result is not None:
+        operation["x-restante-result"] = described.result
     if described.body is not None:
         content = {JSON: {"schema": described.body}}
         operation["requestBody"] = {"required": described.body_needed, "content": content}
@@ -317,6 +302,7 @@ def _parameters(path: str, described: Described, policy: Policy) -> Iterable[dic
                 "required": True,
                 "schema": {"type": "string", "minLength": 1},
             }
+    yield from described.parameters
     for name in described.query:
         yield {"name": name, "in": "query", "schema": _parameter(path, name, policy)}
     if described.waits:

@@ -30,6 +30,10 @@ class Origins:
             return origin(scheme, _last(first(headers, b"x-forwarded-host")) or host)
         return origin(ends["scheme"], host)
 
+    def below(self, scope: Ends, headers: Fields, host: bytes) -> str:
+        """The same, followed by the path at which somebody else's server has us, if that is not its root."""
+        return self.of(scope, headers, host) + str(scope.get("root_path", "")).rstrip("/")
+
     def _trusts(self, client: tuple[str, int] | None) -> bool:
         if client is None:
             return False

@@ -8,18 +8,22 @@ whatever changes something below `/-/` is refused where a page of another origin
 
 A page can also have the name of its own origin point to this machine, and is then of the same origin (DNS
 rebinding). Where nobody is asked for a key (`Policy.hosts`), `/-/` is therefore served to those only who
-called it by an address, as `localhost`, or by a name that is ours: no page can choose these.
+called it by an address, as `localhost`, or by a name that is ours: no page can choose these. Where we did not
+choose the address that is listened on (`Policy.here`), they must call from this machine, too; but for a
+transaction whose id they have, as they have it from us.
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import Any
 
 from ..core.headers import first
 from ..core.policy import SAFE_METHODS, Policy
 from ..ports.auth import Fields
 from .call import ALLOW_ORIGIN, Call
-from .problems import ForeignHost, ForeignPage
+from .problems import ForeignHost, ForeignPage, NotHere
 from .reply import NO_STORE, Reply, text
 from .rooms import OURS
 
@@ -44,6 +48,7 @@ class Pages:
     def __init__(self, policy: Policy) -> None:
         self._origins = frozenset(origin.encode("latin-1") for origin in policy.cors_origins)
         self._hosts = policy.hosts
+        self._here = policy.here
         self._public = policy.public_url and policy.public_url.partition("://")[2].encode("latin-1")
 
     def concern(self, headers: Fields) -> bool:
@@ -56,6 +61,13 @@ class Pages:
             name = _name(first(call.headers, b"host") or b"")
             if name is not None and name not in self._hosts:
                 raise ForeignHost("/-/ is not served under this host name; if it is yours, add it to hosts.")
+
+    def check_place(self, call: Call) -> None:
+        """Of a call that tells of what others do: raises `NotHere` where it came from elsewhere."""
+        if self._here and not _is_here(call.scope.get("client")):
+            raise NotHere(
+                "This is for callers on this machine as long as nobody is asked for a key: see auth."
+            )
 
     def meet(self, call: Call) -> Reply | None:
         """The answer to a preflight; else None, and the call knows what to say of its answer.
@@ -93,6 +105,14 @@ def _preflight(origin: bytes, method: bytes, fields: bytes | None) -> Reply:
     if fields is not None and len(fields) <= MAX_ASKED and _TOKENS.fullmatch(fields):
         headers.append((b"access-control-allow-headers", fields))
     return Reply(204, headers, b"")
+
+
+def _is_here(client: Sequence[Any] | None) -> bool:
+    try:
+        address = ip_address(client[0] if client else "")
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 @lru_cache(maxsize=1024)

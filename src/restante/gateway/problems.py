@@ -54,6 +54,13 @@ class ForeignPage(Refused):
     title = "Foreign page"
 
 
+class NotHere(Refused):
+    """Nobody is asked for a key, so only this machine's own callers may ask for it (`Policy.here`)."""
+
+    status = 403
+    title = "Not from here"
+
+
 class ForeignHost(Refused):
     """In `auth.mode` open, `/-/` was called by a host name that is none of ours, nor in `hosts`."""
 

@@ -59,7 +59,7 @@ async def accept(
     envelope = open_envelope(call.headers if headers is None else headers)
     tenant = await desk.tenant(call)
     origin = (
-        desk.origins.of(call.scope, call.scope["headers"], envelope.host)
+        desk.origins.below(call.scope, call.scope["headers"], envelope.host)
         if dialect is not Dialect.TRANSACTION
         else ""
     )

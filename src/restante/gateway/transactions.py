@@ -29,6 +29,7 @@ async def one_transaction(desk: Desk, call: Call, place: Place) -> Reply:
 
 async def list_transactions(desk: Desk, call: Call, place: Place) -> Reply:
     """`GET <transactions>?…`."""
+    desk.pages.check_place(call)
     tenant = await desk.tenant(call)
     maximum = desk.limits.page
     listing = spelling.listing(call.query, tenant=tenant, max_limit=maximum)
