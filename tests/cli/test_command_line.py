@@ -121,6 +121,9 @@ GIVEN = {
     "grace": "1s",
     "insecure": "true",
     "log_level": "error",
+    "log_format": "json",
+    "log_transactions": "true",
+    "traces": "http://127.0.0.1:4318/v1/traces",
     "role": "runner",
     "workers": "3",
 }
