@@ -15,7 +15,7 @@ INPUTS := 10000
 # Modules are compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check check-slow check-all test fuzz format lint types floors install run bench docs
+.PHONY: check check-slow check-all test fuzz format lint types floors install run bench docs site
 
 check: format lint types test
 
@@ -52,6 +52,10 @@ bench: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py
+
+# The documentation as pages, in build/site.
+site: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 install: $(INSTALLED)
 
