@@ -117,7 +117,7 @@ def missing(all_measured: list[Measured]) -> list[str]:
     return [
         f"Not measured: {one.peer.name} ({one.peer.store}): {one.failures[0]}."
         for one in all_measured
-        if not any(one.values.values())
+        if one.failures and not any(one.values.values())
     ]
 
 
