@@ -591,6 +591,14 @@ CLEAR = frozenset(
         "find_keys",
         "list_keys",
         "revoke_keys",
+        "count_figures",
+        "figures",
+        "pending_figures",
+        "counted_tenants",
+        "sweep_figures",
+        "standing",
+        "with_code",
+        "deliveries_about",
     ]
 )
 """Methods of a store that have nothing to do with what is sealed."""

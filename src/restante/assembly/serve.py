@@ -118,6 +118,7 @@ class Running:
         self._service.drain()
         await self._sweeper.stop()
         await self._service.health.stop()
+        await self._service.figures.stop()
         await self._service.quotas.stop()
         await self._sender.close()
         await self._courier.close()
@@ -212,6 +213,7 @@ async def start(
         keys=service.keys.heard,
     )
     service.health.start()
+    service.figures.start()
     if answers:
         service.quotas.start()
     else:  # who accepts nothing keeps no account

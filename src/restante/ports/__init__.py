@@ -29,6 +29,7 @@ from ..core.model import (
 )
 from ..core.policy import Upstream
 from ..core.status import Reading
+from .figures import Figures
 from .keyring import Forgetting, Keyring
 from .outbox import Outbox
 from .sealing import Sealable
@@ -93,7 +94,7 @@ class StoreHealth(msgspec.Struct, frozen=True):
     measures: tuple[Measure, ...]
 
 
-class Store(Outbox, Keyring, Forgetting, Sealable, Protocol):
+class Store(Outbox, Keyring, Forgetting, Sealable, Figures, Protocol):
     """What remembers. Every write that returns is on disk; a write that raises did not happen.
 
     Raises `StoreUnavailable` where no write can be made (disk full, too many writes waiting, closed).

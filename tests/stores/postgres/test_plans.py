@@ -115,6 +115,8 @@ SAMPLES: dict[str, object] = {
     "uuid[]": ["00000000-0000-0000-0000-000000000000"],
     "bytea": b"a",
     "bigint": 5,
+    "smallint": 1,
+    "uuid": "00000000-0000-0000-0000-000000000000",
     "integer": 5,
     "text": "default",
 }

@@ -923,3 +923,112 @@ GROUP BY t.tenant, t.upstream
 DELETE FROM restante.access_keys WHERE id IN (
     SELECT id FROM restante.access_keys WHERE least(revoked_at, expires_at) < $1 LIMIT $2
 ) RETURNING id
+
+-- name: reach_figures
+-- All entries that are there now are to be counted, once what was under way is over. Whoever comes second does nothing.
+UPDATE restante.counted SET upto = newest.number, upto_xid = pg_snapshot_xmax(pg_current_snapshot())
+FROM (SELECT max(number) AS number FROM restante.feed) AS newest
+WHERE counted.place >= counted.upto AND newest.number > counted.place
+
+-- name: count_figures
+-- $1 more entries, if there are any to count; returns how many. A note behind the end is of another kind than the
+-- end. Steps: core.figures.step_of.
+WITH mark AS MATERIALIZED (
+    SELECT place, upto FROM restante.counted
+    WHERE upto_xid <= pg_snapshot_xmin(pg_current_snapshot()) AND place < upto FOR UPDATE
+), few AS MATERIALIZED (
+    SELECT f.number, f.key, f.behind, f.last FROM mark CROSS JOIN LATERAL (
+        SELECT number, key, behind, last FROM restante.feed
+        WHERE number > mark.place AND number <= mark.upto ORDER BY number LIMIT $1
+    ) AS f
+), told AS MATERIALIZED (
+    SELECT t.tenant, t.upstream, e.created_at / 60000000 AS minute, e.sequence, e.kind, e.status,
+        100 + least(99, greatest(0, floor(
+            4 * ln(greatest(e.created_at - t.created_at, 1)::float8 / 1000) / ln(2::float8) + 1e-9
+        )))::integer AS step
+    FROM few CROSS JOIN LATERAL (
+        SELECT tenant, upstream, created_at FROM restante.transactions WHERE transactions.key = few.key OFFSET 0
+    ) AS t CROSS JOIN LATERAL (
+        SELECT sequence, kind, status, created_at FROM restante.events
+        WHERE events.key = few.key AND events.sequence > few.behind AND events.sequence <= few.last OFFSET 0
+    ) AS e
+), single (tenant, minute, upstream, what) AS (
+    SELECT tenant, minute, upstream, 0 FROM told WHERE sequence = 1
+    UNION ALL SELECT tenant, minute, upstream, status - 1 FROM told WHERE status >= 2 AND kind < 2
+    UNION ALL SELECT tenant, minute, upstream, step FROM told WHERE status IN (2, 3) AND kind < 2
+    UNION ALL SELECT tenant, minute, upstream, step + 100 FROM told WHERE status = 1 AND kind = 0
+    UNION ALL SELECT tenant, minute, upstream, 4 FROM told WHERE kind = 3
+), added AS (
+    INSERT INTO restante.figures AS old (tenant, minutes, at, upstream, what, count)
+    SELECT whose.tenant, stretch.minutes, minute - minute % stretch.minutes AS at, upstream, what, count(*)
+    FROM single CROSS JOIN LATERAL (VALUES (single.tenant), ('*')) AS whose (tenant)
+    CROSS JOIN (VALUES (1), (60)) AS stretch (minutes)
+    GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (tenant, minutes, at, upstream, what) DO UPDATE SET count = old.count + excluded.count
+), moved AS (
+    UPDATE restante.counted SET place = CASE
+        WHEN (SELECT count(*) FROM few) < $1 THEN mark.upto ELSE (SELECT max(number) FROM few)
+    END FROM mark
+)
+SELECT count(*) FROM few
+
+-- name: figures
+SELECT ((at - $3::bigint) / $5::bigint)::integer AS place, upstream, what::integer, sum(count)::bigint
+FROM restante.figures
+WHERE tenant = $1 AND minutes = $2::smallint AND at >= $3::bigint AND at < $3::bigint + $4::bigint * $5::bigint
+GROUP BY 1, 2, 3
+
+-- name: counted_tenants
+SELECT tenant, sum(count)::bigint AS much FROM restante.figures
+WHERE minutes = 60 AND at >= $1 AND what = 0 AND tenant <> '*' GROUP BY tenant ORDER BY much DESC, tenant LIMIT $2
+
+-- name: sweep_figures
+WITH old AS MATERIALIZED (
+    SELECT tenant, minutes, at, upstream, what FROM restante.figures
+    WHERE minutes = $1::smallint AND at < $2 ORDER BY at LIMIT $3
+), gone AS (
+    DELETE FROM restante.figures USING old
+    WHERE figures.tenant = old.tenant AND figures.minutes = old.minutes AND figures.at = old.at
+        AND figures.upstream = old.upstream AND figures.what = old.what
+    RETURNING 1
+)
+SELECT count(*) FROM gone
+
+-- name: pending_figures
+-- What somebody holds may have been begun: its row tells.
+SELECT ((created_at / 60000000 - $2::bigint) / $3::bigint)::integer, count(*) FROM restante.ready
+WHERE ($1::text = '*' OR tenant = $1) AND created_at >= $2::bigint * 60000000 AND NOT begun
+    AND (hold IS NULL OR EXISTS (
+        SELECT 1 FROM restante.transactions AS t WHERE t.key = ready.key AND t.status = 0
+    ))
+GROUP BY 1
+
+-- name: ahead
+SELECT count(*) FROM (
+    SELECT 1 FROM restante.ready
+    WHERE upstream = $1 AND tenant = $2 AND hold IS NULL
+        AND (priority > $3 OR (priority = $3 AND (due_at, key) < ($4::bigint, $5::bigint)))
+    LIMIT $6
+) AS few
+
+-- name: tenants_in_line
+WITH RECURSIVE line (tenant) AS (
+    SELECT (SELECT min(tenant) FROM restante.ready WHERE upstream = $1 AND hold IS NULL)
+    UNION ALL
+    SELECT (SELECT min(tenant) FROM restante.ready WHERE upstream = $1 AND hold IS NULL AND tenant > line.tenant)
+    FROM line WHERE line.tenant IS NOT NULL
+)
+SELECT count(tenant) FROM (SELECT tenant FROM line LIMIT $2) AS few
+
+-- name: with_code
+-- Of the newest $2 under the key $1 those that fit, the last key there is, and how many these were. Ids have no
+-- index; what is read is bounded.
+SELECT coalesce(array_agg(key ORDER BY key DESC) FILTER (WHERE fits), '{}'), min(key), count(*) FROM (
+    SELECT key, id BETWEEN $3::uuid AND $4::uuid AND ($5::text = '*' OR tenant = $5) AS fits
+    FROM restante.transactions WHERE key < $1 ORDER BY key DESC LIMIT $2
+) AS few
+
+-- name: deliveries_about
+SELECT number, replace(id::text, '-', ''), tenant, endpoint, lane, url, key, transaction_id::text,
+    sequence, body, state, attempt, tried, due_at, created_at, ended_at, code
+FROM restante.deliveries WHERE key = $1 ORDER BY endpoint, sequence LIMIT $2

@@ -28,6 +28,7 @@ from .accepting import Accepting
 from .bodies import Bodies
 from .changing import Changing
 from .database import Database
+from .figures import Figured
 from .health import health_of
 from .keyring import KeptKeys
 from .keys import BLOCK, key_for
@@ -62,6 +63,7 @@ DROP_BYTES = 256 * 1024
 
 
 class PostgresStore(Posting, Upstreams, Meta, KeptKeys):
+class PostgresStore(Posting, Upstreams, KeptKeys, Figured):
     """One process's way to the database that all of them share. Made by `open`, ended by `close`."""
 
     def __init__(self, pool: Pool, limits: Limits) -> None:

@@ -121,6 +121,7 @@ class OutboxReader:
             "all_lane_dues": all_lane_dues,
             "look_deliveries": look,
             "deliveries": find,
+            "deliveries_about": about,
             "attempts": attempts,
             "feed": feed,
         }
@@ -177,6 +178,11 @@ def find(database: Database, sought: Sought) -> list[Delivery]:
     rows = [one for one, _ in taken(database, page)]
     rows.sort(key=lambda one: (one.created_at, one.number), reverse=True)
     return rows[: sought.limit]
+
+
+def about(database: Database, key: int, limit: int) -> list[Delivery]:
+    found = [row[0] for row in database.rows("deliveries_about", (key, limit))]
+    return sorted((one for one, _ in taken(database, found)), key=lambda one: (one.sequence, one.number))
 
 
 def attempts(database: Database, deliveries: Sequence[int]) -> list[list[Attempt]]:

@@ -503,3 +503,95 @@ WITH page AS MATERIALIZED (
 SELECT tenant, upstream, sum(page.bytes + ifnull(results.size + length(results.headers), 0)), max(page.key)
 FROM page CROSS JOIN transactions ON transactions.key = page.key LEFT JOIN results ON results.key = page.key
 GROUP BY tenant, upstream
+
+-- name: counted
+SELECT place FROM counted
+
+-- name: move_counted
+UPDATE counted SET place = ?2 WHERE place = ?1
+
+-- name: feed_places
+SELECT max(number), count(*) FROM (SELECT number FROM feed WHERE number > ? ORDER BY number LIMIT ?)
+
+-- name: new_figures
+-- Of the entries behind ?1, up to ?2, what is to be added to the figures of minutes. A note behind the end is of
+-- another kind than the end. Steps: core.figures.step_of.
+WITH told AS MATERIALIZED (
+    SELECT t.tenant, t.upstream, e.created_at / 60000000 AS minute, e.sequence, e.kind, e.status,
+        100 + min(99, max(0, CAST(floor(4 * log2(max(e.created_at - t.created_at, 1) / 1000.0) + 1e-9) AS INTEGER))) AS step
+    FROM feed CROSS JOIN transactions AS t CROSS JOIN events AS e
+    WHERE feed.number > ?1 AND feed.number <= ?2 AND t.key = feed.key
+        AND e.key = feed.key AND e.sequence > feed.behind AND e.sequence <= feed.last
+), single AS (
+    SELECT tenant, minute, upstream, 0 AS what FROM told WHERE sequence = 1
+    UNION ALL SELECT tenant, minute, upstream, status - 1 FROM told WHERE status >= 2 AND kind < 2
+    UNION ALL SELECT tenant, minute, upstream, step FROM told WHERE status IN (2, 3) AND kind < 2
+    UNION ALL SELECT tenant, minute, upstream, step + 100 FROM told WHERE status = 1 AND kind = 0
+    UNION ALL SELECT tenant, minute, upstream, 4 FROM told WHERE kind = 3
+)
+SELECT json_group_array(json_array(tenant, minute, upstream, what, much)) FROM (
+    SELECT tenant, minute, upstream, what, count(*) AS much FROM single GROUP BY tenant, minute, upstream, what
+)
+
+-- name: add_figures
+INSERT INTO figures (tenant, minutes, at, upstream, what, count) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (tenant, minutes, at, upstream, what) DO UPDATE SET count = count + excluded.count
+
+-- name: figures
+SELECT json_group_array(json_array(place, upstream, what, much)) FROM (
+    SELECT (at - ?3) / ?5 AS place, upstream, what, sum(count) AS much FROM figures
+    WHERE tenant = ?1 AND minutes = ?2 AND at >= ?3 AND at < ?3 + ?4 * ?5 GROUP BY place, upstream, what
+)
+
+-- name: counted_tenants
+SELECT json_group_array(json_array(tenant, much)) FROM (
+    SELECT tenant, sum(count) AS much FROM figures INDEXED BY figure_ages
+    WHERE minutes = 60 AND at >= ?1 AND what = 0 AND tenant <> '*' GROUP BY tenant ORDER BY much DESC, tenant LIMIT ?2
+)
+
+-- name: sweep_figures
+DELETE FROM figures WHERE (tenant, minutes, at, upstream, what) IN (
+    SELECT tenant, minutes, at, upstream, what FROM figures INDEXED BY figure_ages
+    WHERE minutes = ?1 AND at < ?2 ORDER BY at LIMIT ?3
+)
+
+-- name: pending_figures
+-- By place: of one tenant what has not been begun, in its index.
+SELECT json_group_array(json_array(place, much)) FROM (
+    SELECT (created_at / 60000000 - ?2) / ?3 AS place, count(*) AS much FROM transactions INDEXED BY lists
+    WHERE tenant = ?1 AND status = 0 AND created_at >= ?2 * 60000000 GROUP BY place
+)
+
+-- name: next_tenant
+SELECT min(tenant) FROM transactions INDEXED BY lists WHERE tenant > ?
+
+-- name: ahead
+SELECT count(*) FROM (
+    SELECT 1 FROM transactions INDEXED BY turns
+    WHERE upstream = ?1 AND status < 2 AND tenant = ?2
+        AND (priority > ?3 OR (priority = ?3 AND (due_at, key) < (?4, ?5)))
+    LIMIT ?6
+)
+
+-- name: tenants_in_line
+WITH RECURSIVE line (tenant) AS (
+    SELECT min(tenant) FROM transactions INDEXED BY turns WHERE upstream = ?1 AND status < 2
+    UNION ALL
+    SELECT (
+        SELECT min(tenant) FROM transactions INDEXED BY turns
+        WHERE upstream = ?1 AND status < 2 AND tenant > line.tenant
+    ) FROM line WHERE line.tenant IS NOT NULL
+    LIMIT ?2
+)
+SELECT count(tenant) FROM line
+
+-- name: with_code
+-- Between two keys; ids have no index, and what is read is bounded by the keys.
+SELECT key FROM transactions NOT INDEXED
+WHERE key >= ?1 AND key < ?2 AND substr(id, 1, 4) = ?3 AND (?4 = '*' OR tenant = ?4) ORDER BY key DESC
+
+-- name: newest_key
+SELECT max(key) FROM transactions
+
+-- name: deliveries_about
+SELECT number FROM deliveries INDEXED BY delivery_events WHERE key = ? ORDER BY endpoint, sequence LIMIT ?

@@ -30,6 +30,10 @@ CREATE TABLE chunks (
     UNIQUE (key, attempt, position)
 ) STRICT;
 
+CREATE TABLE counted (
+    place INTEGER NOT NULL    -- the number of the last entry of the feed that was counted
+) STRICT;
+
 CREATE TABLE deliveries (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL,         -- 16 bytes
@@ -88,6 +92,18 @@ CREATE TABLE feed (
 ) STRICT;
 
 CREATE INDEX feeds ON feed (tenant, number);
+
+CREATE INDEX figure_ages ON figures (minutes, at);
+
+CREATE TABLE figures (
+    tenant TEXT NOT NULL,     -- '*': of all
+    minutes INTEGER NOT NULL, -- 1 or 60
+    at INTEGER NOT NULL,      -- the first minute, since 1970
+    upstream TEXT NOT NULL,
+    what INTEGER NOT NULL,    -- core.figures.Counted, and a step
+    count INTEGER NOT NULL,
+    PRIMARY KEY (tenant, minutes, at, upstream, what)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE idempotency (
     scope BLOB PRIMARY KEY,

@@ -19,6 +19,7 @@ import msgspec
 
 from ...core.model import Load, Query, Transaction
 from ..codes import DIALECT, FINISHED, STATUS
+from . import figures
 from .database import Database, wrong
 from .reader import transactions
 from .rows import read_rows
@@ -59,7 +60,7 @@ _read_keys = msgspec.json.Decoder(list[int])
 
 
 class Search:
-    """Answers find, loads and stored, one after the other."""
+    """Answers find, loads, stored and the looks of figures.py, one after the other."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -81,8 +82,10 @@ class Search:
                 return self._find(job.what)
             case "stored":
                 return self._stored(*job.what)
-            case _:
+            case "loads":
                 return self._loads()
+            case kind:
+                return figures.LOOKS[kind](self._database, *job.what)
 
     def _stored(self, after: int, limit: int) -> Stored:
         rows = self._database.rows("stored", (after, limit))

@@ -25,6 +25,7 @@ from ...ports import NUMBERS_GOOD, StoreHealth, Told
 from .accepting import FRESH, REUSED
 from .apart import Apart, Child
 from .disk import Disk
+from .figured import Figured
 from .keyring import KeptKeys
 from .opening import READERS, OpenFile, open_file
 from .outbox import OutboxReader
@@ -41,7 +42,7 @@ DROP_BYTES = 256 * 1024
 """What dropping some pieces of a body counts for, beside pieces being written."""
 
 
-class SQLiteStore(Posting, KeptKeys):
+class SQLiteStore(Posting, KeptKeys, Figured):
     """One SQLite file, one server. Made by `open`, ended by `close`."""
 
     def __init__(self, opened: OpenFile, writer: Hand, limits: Limits) -> None:

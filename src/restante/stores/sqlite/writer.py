@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...ports import REQUEST_CHUNKS
-from . import accepting, changing, keyring, outbox, removing
+from . import accepting, changing, figures, keyring, outbox, removing
 from .database import BREAKDOWNS, Database, wrong
 from .disk import Disk
 from .queries import numbers
@@ -43,6 +43,8 @@ class Writer:
             "add_keys": (list[Row], self._alone(keyring.add)),
             "revoke_keys": (keyring.Revoking, self._alone(keyring.revoke)),
             "sweep_keys": (tuple[int, int], self._alone(keyring.sweep)),
+            "add_figures": (figures.Counting, self._alone(figures.add)),
+            "sweep_figures": (tuple[int, int, int], self._alone(figures.sweep)),
             "mark": (bytes, self._alone(self._mark)),
             "probe": (None, self._alone(self._probe)),
             "pause": (tuple[str, str], self._alone(self._pause)),
