@@ -19,6 +19,7 @@ import msgspec
 from ..config import Address, Role, Settings
 from ..core.clock import SECOND
 from ..core.errors import SettingError
+from ..dashboard import Dashboard
 from ..gateway import Gateway, KeyAuth, OpenAuth, PassthroughAuth
 from ..gateway.server import Server, make_server
 from ..outbound import HTTPCourier, HTTPSender, SystemChance, SystemClock
@@ -180,6 +181,7 @@ async def start(
     webhooks = Webhooks()
     sweeper = Sweeper(service)
     auth = auth_of(settings.auth_mode, service.keys)
+    dashboard = Dashboard(service=service, policy=policy, open=settings.auth_mode == "open")
 
     def gateway(*, native: bool, public: bool) -> Gateway:
         return Gateway(
@@ -190,6 +192,7 @@ async def start(
             clock=clock,
             chance=chance,
             exposition=metrics,
+            dashboard=dashboard,
             native=native,
             public=public,
         )

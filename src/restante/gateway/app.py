@@ -8,6 +8,8 @@ from ..core.policy import Policy
 from ..ports import Chance, Clock, Sender
 from ..ports.auth import Auth
 from ..ports.telemetry import Exposition
+from ..ports.meter import Exposition
+from ..ports.dashboard import Dashboard
 from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
@@ -61,6 +63,7 @@ class Gateway:
         clock: Clock,
         chance: Chance,
         exposition: Exposition | None = None,
+        dashboard: Dashboard | None = None,
         native: bool = True,
         public: bool = True,
     ) -> None:
@@ -72,6 +75,7 @@ class Gateway:
             clock=clock,
             chance=chance,
             exposition=exposition,
+            dashboard=dashboard,
         )
         self._guards_plain = auth.guards_plain
         self._rooms = Rooms(policy, native=native, public=public)

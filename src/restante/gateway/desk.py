@@ -10,6 +10,8 @@ from ..core.policy import Limits, Policy
 from ..ports import Chance, Clock, Sender
 from ..ports.auth import Auth
 from ..ports.telemetry import Exposition
+from ..ports.meter import Exposition
+from ..ports.dashboard import Dashboard
 from ..service import Service
 from .call import Call
 from .manual import Manual
@@ -31,6 +33,7 @@ class Desk:
         clock: Clock,
         chance: Chance,
         exposition: Exposition | None = None,
+        dashboard: Dashboard | None = None,
     ) -> None:
         self.service = service
         self.policy = policy
@@ -40,6 +43,7 @@ class Desk:
         self.clock = clock
         self.chance = chance
         self.exposition = exposition
+        self.dashboard = dashboard
         self.origins = Origins(policy)
         self.pages = Pages(policy)
         self.manual = Manual(policy)

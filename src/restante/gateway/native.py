@@ -17,6 +17,8 @@ from .call import Call
 from .desk import Desk
 from .handover import give
 from .poll import after_of, number_of, usual
+from .people import people
+from .poll import after_of, number_of
 from .problems import MethodNotAllowed, NoResult, NotFinished
 from .reply import INERT, Reply, document, word
 from .rooms import Place
@@ -29,6 +31,8 @@ Handler = Callable[[Desk, Call, str], Awaitable[Reply | None]]
 
 async def native(desk: Desk, call: Call, place: Place) -> Reply | None:
     """Finds the handler for what follows `/-/`."""
+    if desk.dashboard is not None and desk.dashboard.serves(place.rest):
+        return await people(desk, call, place.rest)
     segments = place.rest.split("/")
     for pattern, methods in TABLE:
         if len(pattern) == len(segments) and all(

@@ -1,4 +1,4 @@
-"""What a store promises about figures (core/figures.py), and other looks that people take. Part of `Store`."""
+"""What a store promises about figures (core/figures.py), and other looks of people. Part of `Store`."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -9,6 +9,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
+from ..core.access import EVERYBODY
 from ..core.clock import MILLISECOND, SECOND
 from ..core.feed import Entry
 from ..core.model import Event, Transaction
@@ -34,7 +35,7 @@ class Feed:
 
     def told(self, tenant: str) -> None:
         """Something went on with a transaction of this tenant."""
-        for future in self._waiting.get(tenant, ()):
+        for future in (*self._waiting.get(tenant, ()), *self._waiting.get(EVERYBODY, ())):
             if not future.done():
                 future.set_result(None)
 
@@ -47,6 +48,26 @@ class Feed:
         """Lets everybody go, from now on at once."""
         self._ended = True
         self.heard()
+
+    async def news(self, tenant: str, *, span: int) -> None:
+        """Until something goes on with the tenant's (EVERYBODY: anybody's), at the latest after `span`."""
+        if self._ended:
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(tenant, set())
+        waiting.add(woken)
+        timer = self._clock.call_at(self._clock.now() + span, partial(_wake, woken))
+        try:
+            await woken
+        finally:
+            timer.cancel()
+            waiting.discard(woken)
+            if not waiting:
+                self._waiting.pop(tenant, None)
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
 
     async def entries(self, tenant: str, after: str | None, *, limit: int, span: int) -> list[Entry]:
         """What is behind `after`, as soon as there is anything, at the latest after `span`."""

@@ -1,0 +1,158 @@
+"""What can be done: each asks first, on a page of its own, and is done by that page's form."""
+
+from urllib.parse import unquote
+
+from ..core.delivery import Sought, State
+from ..core.envelope import Envelope
+from ..core.errors import UnknownUpstream
+from ..ports.dashboard import Shown
+from ..service import deliveries as calls
+from ..service.retrying import retry as do_again
+from .contents import look
+from .deliveries import owned
+from .visit import NotAllowed, Unknown, Visit
+
+ONCE_BYTES = 12
+"""Bytes of chance in a form that must do its work once, however often it is sent."""
+
+
+async def ask_cancel(visit: Visit, id: str) -> Shown:
+    t = await look(visit, id)
+    return visit.page(
+        "confirm.html",
+        title=f"Cancel {t.code}?",
+        text=f"{t.method} {t.trigger_endpoint} will not be sent to {t.upstream}. This cannot be taken back.",
+        button="Cancel it",
+        back=visit.to(f"ui/transactions/{t.id}"),
+        danger=True,
+        once=None,
+    )
+
+
+async def cancel(visit: Visit, id: str) -> Shown:
+    visit.form()
+    t = await look(visit, id)
+    await visit.service.cancel(t.tenant, t.id)
+    return visit.go(visit.to(f"ui/transactions/{t.id}"))
+
+
+async def ask_retry(visit: Visit, id: str) -> Shown:
+    t = await look(visit, id)
+    return visit.page(
+        "confirm.html",
+        title=f"Retry {t.code}?",
+        text=f"{t.method} {t.trigger_endpoint} will be sent to {t.upstream} again, as a new transaction. "
+        "The first caller's credentials are not kept, and are not sent.",
+        button="Retry it",
+        back=visit.to(f"ui/transactions/{t.id}"),
+        danger=False,
+        once=visit.service.chance.bytes(ONCE_BYTES).hex(),
+    )
+
+
+async def retry(visit: Visit, id: str) -> Shown:
+    """Sent twice, the form makes one transaction."""
+    given = visit.form()
+    once = given.get("once", "")
+    t = await look(visit, id)
+    envelope = Envelope(
+        kept=(),
+        idempotency_key=f"dashboard-{once[:64]}".encode("ascii", "replace") if once else None,
+        idempotency_header="Idempotency-Key",
+    )
+    accepted = await do_again(visit.service, t, envelope)
+    return visit.go(visit.to(f"ui/transactions/{accepted.transaction.id}"))
+
+
+async def ask_replay(visit: Visit, id: str) -> Shown:
+    found = await calls.look(visit.service, visit.own, id)
+    if found is None:
+        raise Unknown("There is no delivery with this id.")
+    return visit.page(
+        "confirm.html",
+        title="Send this webhook again?",
+        text="It is sent under the same webhook-id, so that a receiver which had it can tell.",
+        button="Send it again",
+        back=visit.to(f"ui/deliveries/{found[0].id}"),
+        danger=False,
+        once=None,
+    )
+
+
+async def replay(visit: Visit, id: str) -> Shown:
+    visit.form()
+    found = await calls.look(visit.service, visit.own, id)
+    if found is None:
+        raise Unknown("There is no delivery with this id.")
+    one = await calls.replay(visit.service, found[0])
+    return visit.go(visit.to(f"ui/deliveries/{one.id}"))
+
+
+async def ask_replay_all(visit: Visit, id: str) -> Shown:
+    one = owned(visit, id)
+    return visit.page(
+        "confirm.html",
+        title="Send all dead letters of this endpoint again?",
+        text=f"Up to {calls.REPLAYED:,} are sent again, each under its own webhook-id.",
+        button="Send them again",
+        back=visit.to(f"ui/endpoints/{one.id}"),
+        danger=False,
+        once=None,
+    )
+
+
+async def replay_all(visit: Visit, id: str) -> Shown:
+    visit.form()
+    one = owned(visit, id)
+    await calls.replay_all(visit.service, Sought(endpoint=one.id, state=State.DEAD))
+    return visit.go(visit.to(f"ui/endpoints/{one.id}"))
+
+
+async def ask_pause(visit: Visit, segment: str) -> Shown:
+    name = _upstream(visit, segment)
+    return visit.page(
+        "confirm.html",
+        title=f"Pause {name}?",
+        text="Nothing more is begun there, of any tenant, until it is resumed; all goes on being accepted.",
+        button="Pause it",
+        back=visit.to(""),
+        danger=True,
+        once=None,
+    )
+
+
+async def pause(visit: Visit, segment: str) -> Shown:
+    name = _upstream(visit, segment)
+    visit.form()
+    await visit.service.pauses.pause(name)
+    return visit.go(visit.to(""))
+
+
+async def ask_resume(visit: Visit, segment: str) -> Shown:
+    name = _upstream(visit, segment)
+    return visit.page(
+        "confirm.html",
+        title=f"Resume {name}?",
+        text="What waits for it is run again, as fast as its limits allow.",
+        button="Resume it",
+        back=visit.to(""),
+        danger=False,
+        once=None,
+    )
+
+
+async def resume(visit: Visit, segment: str) -> Shown:
+    name = _upstream(visit, segment)
+    visit.form()
+    await visit.service.pauses.resume(name)
+    return visit.go(visit.to(""))
+
+
+def _upstream(visit: Visit, segment: str) -> str:
+    """The name that a path's segment spells, for whoever may; raises `NotAllowed`, `UnknownUpstream`."""
+    if not visit.sees_all:
+        raise NotAllowed("This concerns every tenant, and needs a key of the tenant *.")
+    name = unquote(segment)
+    if name not in visit.policy.upstreams:
+        raise UnknownUpstream("There is no upstream with this name.")
+    return name
