@@ -170,8 +170,8 @@ def _latency(seen: Series) -> Plot:
     ]
     last = [f"{name} {spelling.span(seen.total.took_at(int(name[1:]) / 100))}" for name in lines]
     return Plot(
-        name="Time from accept to end",
-        unit="half, 95 and 99 of 100 took no longer",
+        name="Time taken",
+        unit="accept to end",
         lines=tuple(
             Line(name, name, plots.path(values, high, bottom=low, log=True)) for name, values in lines.items()
         ),

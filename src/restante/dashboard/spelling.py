@@ -3,6 +3,8 @@ the reader's own time, with UTC behind it."""
 
 from datetime import UTC, datetime, timedelta
 
+from markupsafe import Markup
+
 from ..core.change import until_text
 from ..core.clock import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 from ..core.delivery import State
@@ -41,6 +43,8 @@ def span(microseconds: int | None) -> str:
     if microseconds is None:
         return "–"
     value = abs(microseconds)
+    if not value:
+        return "0"
     if value < SECOND:
         milliseconds = value / MILLISECOND
         return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
@@ -77,5 +81,10 @@ def rate(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
     if value >= 10:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if value else "0"
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def broken(path: str) -> Markup:
+    """A path that may be broken into lines behind its slashes."""
+    return Markup("{}{}").format(path[:1], Markup("/<wbr>").join(path[1:].split("/")))

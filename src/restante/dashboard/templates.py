@@ -40,6 +40,7 @@ _environment.filters.update(
     number=spelling.number,
     rate=spelling.rate,
     masked=masked_text,
+    broken=spelling.broken,
     origin=origin_of,
 )
 _environment.globals["glyph"] = spelling.GLYPHS

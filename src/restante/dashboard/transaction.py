@@ -1,5 +1,6 @@
 """One transaction: where it stands and why, what happened when, what was asked and answered, who was told."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +20,9 @@ from .waiting import reasons
 DELIVERIES = 50
 """Deliveries of one transaction that are shown."""
 
+SMALL, SHORT = 4, 160
+"""Fields, and characters, of event data that is shown on one line."""
+
 EVENTS = 200
 """Events that are shown, the first; a transaction seldom has ten."""
 
@@ -29,6 +33,7 @@ class Told(msgspec.Struct, frozen=True):
     event: Event
     data: Any
     since: int  # from the accept
+    line: str  # the data as one line, where there is little of it
 
 
 async def show(visit: Visit, id: str) -> Shown:
@@ -42,9 +47,7 @@ async def show(visit: Visit, id: str) -> Shown:
     return visit.page(
         "transaction.html",
         t=t,
-        told=[
-            Told(event, masked(event.data or {}, pointers), event.created_at - t.created_at) for event in log
-        ],
+        told=[_told(t, event, pointers) for event in log],
         more=max(t.sequence - len(log), 0),
         line=timeline(t, log, list(zip(deliveries, tries, strict=True)), now=visit.now),
         reasons=await reasons(visit, t),
@@ -58,6 +61,13 @@ async def show(visit: Visit, id: str) -> Shown:
         may_retry=visit.may("operate") and t.status in TERMINAL and not expired(t, visit.now),
         masks=bool(pointers),
     )
+
+
+def _told(t: Transaction, event: Event, pointers: Sequence[str]) -> Told:
+    data = masked(event.data or {}, pointers)
+    small = len(data) <= SMALL and not any(isinstance(value, dict | list) for value in data.values())
+    line = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in data.items()) if small else ""
+    return Told(event, data, event.created_at - t.created_at, line if len(line) <= SHORT else "")
 
 
 def can_cancel(transaction: Transaction, now: int) -> bool:

@@ -61,7 +61,7 @@ async def reasons(visit: Visit, transaction: Transaction) -> list[Reason]:
     found.append(
         Reason(
             "Deadline",
-            f"If it is not done by then, it ends as failed (in {span(t.deadline - now)}).",
+            "If it is not done by then, it ends as failed.",
             t.deadline,
         )
     )
