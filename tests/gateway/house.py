@@ -15,6 +15,7 @@ from restante.core.model import Body, Claim, Headers, Result, Transaction
 from restante.core.policy import Limits, Policy, Route
 from restante.core.policy import Upstream as Target
 from restante.core.status import Outcome, Reading
+from restante.dashboard import Dashboard
 from restante.gateway import Gateway, OpenAuth, make_server
 from restante.gateway.server import Server
 from restante.outbound import HTTPSender
@@ -124,6 +125,9 @@ class House:
             clock=self.clock,
             chance=self.chance,
             exposition=self.metrics,
+            dashboard=Dashboard(
+                service=self.service, policy=self.policy, open=isinstance(self.auth, OpenAuth)
+            ),
             **where,
         )
         server = make_server(gateway, grace_seconds=1)
