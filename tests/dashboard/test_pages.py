@@ -137,9 +137,7 @@ async def test_a_transaction_tells_its_life(house: House, visitor: Visitor) -> N
     begun = await house.begin(id)
     later = house.clock.now() + 5 * SECOND
     await house.service.apply(
-        change.delay(
-            begun, attempt=1, now=later, until=later + MINUTE, reason="refused <b>", doubtful=False
-        )
+        change.delay(begun, attempt=1, now=later, until=later + MINUTE, reason="refused <b>", doubtful=False)
     )
     house.clock._now += 10 * SECOND
     told = text(await visitor.get(f"/-/ui/transactions/{id}"))
@@ -245,20 +243,32 @@ async def test_files_are_kept_by_browsers_under_the_name_of_their_content(visito
     for target in found:
         seen = await visitor.get(target)
         assert (seen.code, "immutable" in (seen.header("cache-control") or "")) == (200, True)
-        assert "immutable" not in ((await visitor.get(target.partition("?")[0])).header("cache-control") or "")
+        assert "immutable" not in (
+            (await visitor.get(target.partition("?")[0])).header("cache-control") or ""
+        )
     assert (await visitor.get("/-/static/nothing.css")).code == 404
     assert (await visitor.get("/-/static/../dashboard.py")).code == 404
 
 
 async def test_what_is_no_page_is_told_so(visitor: Visitor) -> None:
-    for target in ("/-/ui/", "/-/ui/odd", "/-/ui/transactions/x/y/z", "/-/ui/transactions/odd", "/-/ui/endpoints/odd"):
+    for target in (
+        "/-/ui/",
+        "/-/ui/odd",
+        "/-/ui/transactions/x/y/z",
+        "/-/ui/transactions/odd",
+        "/-/ui/endpoints/odd",
+    ):
         assert (await visitor.get(target)).code == 404, target
     assert (await visitor.get("/-/odd")).json["status"] == 404  # not the dashboard's
 
 
 @pytest.mark.parametrize(
     "target",
-    ["/" + "/".join(("-", "ui", *pattern)) for pattern, methods in TABLE.items() if "GET" in methods and pattern],
+    [
+        "/" + "/".join(("-", "ui", *pattern))
+        for pattern, methods in TABLE.items()
+        if "GET" in methods and pattern
+    ],
 )
 async def test_an_unknown_id_is_unknown_on_every_page(visitor: Visitor, target: str) -> None:
     if "{id}" in target:
