@@ -10,6 +10,7 @@ from ..ports.auth import Auth
 from ..ports.telemetry import Exposition
 from ..ports.meter import Exposition
 from ..ports.dashboard import Dashboard
+from ..ports.meter import Exposition
 from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send

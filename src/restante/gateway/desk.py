@@ -12,6 +12,7 @@ from ..ports.auth import Auth
 from ..ports.telemetry import Exposition
 from ..ports.meter import Exposition
 from ..ports.dashboard import Dashboard
+from ..ports.meter import Exposition
 from ..service import Service
 from .call import Call
 from .manual import Manual
