@@ -74,8 +74,9 @@ def demo_block(address: str, *, shop: str, traffic: bool) -> str:
     return (
         DEMO.replace("ORIGIN", origin).replace("SHOP", shop)
         + f"""
-{busy}Everything there is:
+{busy}Everything there is, for people and for programs:
 
+  {origin}/-/
   curl {origin}/-/transactions
 
 Ctrl-C ends it."""
