@@ -123,7 +123,7 @@ def fill(path: str, rows: int, *, mixed: bool, waiting: float, scripts: list[str
     connection.execute("BEGIN")
     for script in scripts:
         connection.execute(script)
-    connection.execute("INSERT INTO meta VALUES (?, 0)", (os.urandom(16),))
+    connection.execute("INSERT INTO meta (secret, probes) VALUES (?, 0)", (os.urandom(16),))
     connection.pragma("user_version", len(scripts))
     ended = int(rows * (1 - waiting)) if mixed else rows - 40
     connection.execute(FILL, {"rows": rows, "ended": ended, "start": START, "step": STEP, "mixed": mixed})
