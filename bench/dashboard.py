@@ -1,6 +1,6 @@
 """How long a page of the dashboard takes with a large store behind it, and what counting the figures takes.
 
-    python bench/dashboard.py [--rows 1000000] [--times 5] [--folder DIR] [--store postgresql://…]
+    python bench/dashboard.py [--rows 1000000] [--times 5] [--folder DIR] [--keep FILE] [--store postgresql://…]
 
 Fills a store as `search.py --mixed` does (a third waits), with two events and an entry of the feed for each
 transaction that has ended; counts the figures of all that; asks for each page, and prints the median and
@@ -84,7 +84,9 @@ async def opened(arguments: argparse.Namespace, folder: str) -> Store:
         await given_ids(store, change)
         await connection.close()
         return store
-    path = f"{folder}/dashboard.db"
+    path = arguments.keep or f"{folder}/dashboard.db"
+    if os.path.exists(path):
+        return await SQLiteStore.open(path, limits=limits)
     search.fill(path, arguments.rows, mixed=True, waiting=arguments.waiting, scripts=migrations())
     connection = apsw.Connection(path)
     connection.execute(f"BEGIN; {EVENTS.format(p='')} COMMIT")
@@ -171,6 +173,7 @@ if __name__ == "__main__":
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--waiting", type=float, default=0.3)
     parser.add_argument("--folder")
+    parser.add_argument("--keep", help="a file that is filled once and used again")
     parser.add_argument("--store")
     parser.set_defaults(mixed=True, plain=False)
     asyncio.run(main(parser.parse_args()))

@@ -105,7 +105,7 @@ async def fill_postgres(arguments: argparse.Namespace, step: int) -> None:
     connection = await asyncpg.connect(arguments.store)
     if not arguments.plain:
         days = range(START + DAY, START + rows * step + 2 * DAY, DAY)
-        for table in ("transactions", "endings"):
+        for table in ("transactions", "endings", "events"):
             await connection.execute(making(Partition.of(table, day // HOUR) for day in days))
     await connection.execute(FILL_POSTGRES, rows, START, step, ended, arguments.mixed, arguments.plain)
     for text in APART:

@@ -97,6 +97,17 @@ async def test_a_key_that_may_look_at_nothing_is_no_login(house: House) -> None:
     assert "neither the scope" in text(seen)
 
 
+async def test_who_comes_by_a_link_elsewhere_is_let_in_all_the_same(house: House) -> None:
+    visitor = await Visitor(house).log_in()
+    target = "/-/ui/transactions?status=pending"
+    seen = await house.ask("GET", target, {"Sec-Fetch-Site": "cross-site"})  # without the cookie
+    assert seen.code == 200
+    assert f'content="0; url={target}"' in seen.body.decode()
+    fields = {"Cookie": visitor.cookie or "", "Sec-Fetch-Site": "same-origin"}
+    assert "Transactions" in text(await house.ask("GET", target, fields))
+    assert (await house.ask("GET", target, {"Sec-Fetch-Site": "same-origin"})).code == 303
+
+
 async def test_a_session_ends_with_its_key_its_time_or_a_log_out(house: House) -> None:
     key, shown = await house.service.keys.make(tenant="default", scopes=tuple(Scope), span=None)
     first, second = Visitor(house), Visitor(house)

@@ -202,6 +202,12 @@ async def test_who_logs_in_sees_their_own_and_who_logs_out_nothing(tmp_path: Pat
             await expect(page).to_have_url(f"{there.url}/-/ui/transactions/{id}")
             await expect(page.get_by_text("acme").first).to_be_visible()
             (cookie,) = await page.context.cookies()
+            link = f'<a href="{there.url}/-/">in</a>'.encode()
+            letter = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%b"
+            async with RecordingUpstream(lambda call: letter % (len(link), link)) as other:
+                await page.goto(other.url.replace("127.0.0.1", "localhost"))
+                await page.get_by_role("link").click()
+                await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
             assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/-/")
             await page.get_by_role("button", name="Log out").click()
             await expect(page).to_have_url(f"{there.url}/-/login")

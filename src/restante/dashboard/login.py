@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from ..core.access import EVERYBODY, LONGEST, PREFIX, AccessKey, Scope, digest_of
 from ..core.clock import SECOND
+from ..core.headers import first as field
 from ..ports.dashboard import Shown
 from .session import LIFE, Session, seal, set_cookie
 from .visit import Visit
@@ -18,9 +19,12 @@ _OURS = re.compile(r"(?:ui/|\?)[A-Za-z0-9/?=&%:+*._~-]*")
 
 
 def first(visit: Visit) -> Shown:
-    """To the login, and then back."""
+    """To the login, and then back. Who comes by a link elsewhere has left the cookie behind (SameSite), and
+    comes once more from here before that."""
     asked = visit.asked
     place = asked.path + (f"?{asked.query}" if asked.query else "")
+    if field(asked.headers, b"sec-fetch-site") in (b"cross-site", b"same-site"):
+        return visit.page("again.html", place=_safe(place))
     told = f"?next={quote(place, safe='')}" if 0 < len(place) <= LONGEST_PLACE else ""
     return visit.go(f"/-/login{told}")
 

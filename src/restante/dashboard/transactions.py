@@ -16,7 +16,7 @@ from ..ports.dashboard import Shown
 from .visit import Visit
 
 PAGE = 50
-LOOKED_AT = 200_000
+LOOKED_AT = 100_000
 """Transactions that are looked at for a code, at a time."""
 
 FOUND = 50

@@ -13,8 +13,10 @@ import msgspec
 from ...core.access import EVERYBODY
 from ...core.figures import HOURS, MINUTES, Figure, Standing
 from ...core.model import Transaction
+from ...core.status import Status
+from ..codes import STATUS
 from .database import Database
-from .reader import transactions
+from .reader import read_runs, transactions
 from .rows import Row
 
 Counting = tuple[int, int, list[Row]]
@@ -54,8 +56,11 @@ def sums(database: Database, tenant: str, minutes: int, first: int, places: int,
 def pending(database: Database, tenant: str, first: int, width: int) -> dict[int, int]:
     sums: Counter[int] = Counter()
     for whose in _tenants(database) if tenant == EVERYBODY else [tenant]:
-        for place, much in _read_places(database.value("pending_figures", (whose, first, width))):
-            sums[place] += much
+        for status, operation, dialect in read_runs(database, whose):
+            if status == STATUS[Status.PENDING]:
+                run = (whose, first, width, operation, dialect)
+                for place, much in _read_places(database.value("pending_figures", run)):
+                    sums[place] += much
     return dict(sums)
 
 

@@ -556,10 +556,11 @@ DELETE FROM figures WHERE (tenant, minutes, at, upstream, what) IN (
 )
 
 -- name: pending_figures
--- By place: of one tenant what has not been begun, in its index.
+-- By place: of one run what has not been begun, in its index.
 SELECT json_group_array(json_array(place, much)) FROM (
     SELECT (created_at / 60000000 - ?2) / ?3 AS place, count(*) AS much FROM transactions INDEXED BY lists
-    WHERE tenant = ?1 AND status = 0 AND created_at >= ?2 * 60000000 GROUP BY place
+    WHERE tenant = ?1 AND status = 0 AND operation = ?4 AND dialect = ?5 AND created_at >= ?2 * 60000000
+    GROUP BY place
 )
 
 -- name: next_tenant

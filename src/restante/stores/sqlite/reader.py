@@ -18,6 +18,8 @@ Ask = tuple[int, int, int]
 """Which events: key, after, limit."""
 
 
+_read_runs = msgspec.json.Decoder(list[tuple[int, str, int]]).decode
+
 Owned = tuple[int, str]
 """A transaction's key, and whose it is to be."""
 
@@ -61,6 +63,11 @@ def transactions(database: Database, keys: Iterable[int]) -> dict[int, Transacti
     """By key; what is not there is not in it."""
     rows = read_rows(database.value("transactions", (numbers(list(keys)),)))
     return {row[0]: read_transaction(row) for row in rows}
+
+
+def read_runs(database: Database, tenant: str) -> list[tuple[int, str, int]]:
+    """The combinations of status, operation and dialect that a tenant has, as they are kept."""
+    return _read_runs(database.value("runs", (tenant,)))
 
 
 def owned(database: Database, asked: Sequence[Owned]) -> dict[Owned, Transaction]:

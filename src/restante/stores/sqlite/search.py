@@ -21,7 +21,7 @@ from ...core.model import Load, Query, Transaction
 from ..codes import DIALECT, FINISHED, STATUS
 from . import figures
 from .database import Database, wrong
-from .reader import transactions
+from .reader import read_runs, transactions
 from .rows import read_rows
 from .turnstile import Turnstile
 from .worker import Job
@@ -55,7 +55,6 @@ _INDEXES = {
 _SORTED = 20_000
 """Fewer rows whose path begins as it should are collected and sorted; more are met on the way in `lists`."""
 
-_read_runs = msgspec.json.Decoder(list[tuple[int, str, int]])
 _read_keys = msgspec.json.Decoder(list[int])
 
 
@@ -122,7 +121,7 @@ class Search:
             return [_part("trackings", [*common, *given])]
         few = "path_prefix" in sought and self._are_few(sought)
         parts = [_part("paths", [*common, *given])] if few else []
-        for values in _read_runs.decode(self._database.value("runs", (sought["tenant"],))):
+        for values in read_runs(self._database, sought["tenant"]):
             run: dict[str, Any] = dict(zip(_FIELDS, values, strict=True))
             ended = run["status"] >= FINISHED
             if (few and ended) or any(sought.get(field, value) != value for field, value in run.items()):
