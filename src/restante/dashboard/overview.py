@@ -12,6 +12,7 @@ from ..core.model import Load, Query
 from ..core.policy import Upstream
 from ..core.status import Status
 from ..ports.dashboard import Shown
+from ..service.figures import BATCH
 from . import plots, spelling
 from .plots import Line, Plot
 from .series import DEFAULT, STRETCHES, Series, Sums, lately, queued_of, series
@@ -47,7 +48,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 async def show(visit: Visit, _: str) -> Shown:
     store, tenant, now = visit.store, visit.tenant, visit.now
     over = STRETCHES.get(visit.query.get("range", DEFAULT), STRETCHES[DEFAULT])
-    await visit.service.figures.count()
+    await store.count_figures(BATCH)
     seen = await series(store, tenant, over, now=now)
     recent, seconds = await lately(store, tenant, now=now)
     everybody = tenant == EVERYBODY

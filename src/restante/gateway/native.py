@@ -16,9 +16,8 @@ from .access import admit, need_below
 from .call import Call
 from .desk import Desk
 from .handover import give
-from .poll import after_of, number_of, usual
 from .people import people
-from .poll import after_of, number_of
+from .poll import after_of, number_of, usual
 from .problems import MethodNotAllowed, NoResult, NotFinished
 from .reply import INERT, Reply, document, word
 from .rooms import Place

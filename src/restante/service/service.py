@@ -38,7 +38,6 @@ from .credentials import without_credentials
 from .draft import Draft, submission_of
 from .endpoints import Endpoints
 from .feed import Feed
-from .figures import Figures
 from .health import Health
 from .keys import Keys
 from .outage import Outage
@@ -89,7 +88,6 @@ class Service:
         self.keys = Keys(store=store, clock=clock, chance=chance)
         self.health = Health(store=store, clock=clock, more=self.endpoints.measures)
         self.feed = Feed(store=store, clock=clock)
-        self.figures = Figures(store=store, clock=clock, history=policy.limits.history)
         self.quotas = Quotas(store=store, policy=policy, clock=clock)
         self.pace = Pace(policy)
         self.outage = Outage(clock)
