@@ -64,6 +64,7 @@ class Running:
         runner: Runner,
         sweeper: Sweeper,
         webhooks: Webhooks,
+        dashboard: Dashboard,
         sender: Sender,
         courier: Courier,
         apps: list[Gateway],
@@ -76,6 +77,7 @@ class Running:
         self._runner = runner
         self._sweeper = sweeper
         self._webhooks = webhooks
+        self._dashboard = dashboard
         self._sender = sender
         self._courier = courier
         self._apps = apps
@@ -119,7 +121,7 @@ class Running:
         self._service.drain()
         await self._sweeper.stop()
         await self._service.health.stop()
-        await self._service.figures.stop()
+        await self._dashboard.stop()
         await self._service.quotas.stop()
         await self._sender.close()
         await self._courier.close()
@@ -216,7 +218,7 @@ async def start(
         keys=service.keys.heard,
     )
     service.health.start()
-    service.figures.start()
+    dashboard.start()
     if answers:
         service.quotas.start()
     else:  # who accepts nothing keeps no account
@@ -232,6 +234,7 @@ async def start(
         runner=runner,
         sweeper=sweeper,
         webhooks=webhooks,
+        dashboard=dashboard,
         sender=sender,
         courier=courier,
         apps=apps,

@@ -9,6 +9,7 @@ from ..core.policy import Policy
 from ..ports.auth import Caller
 from ..ports.dashboard import Asked, Shown
 from ..service import Service
+from ..service.figures import Figures
 from . import actions, contents, deliveries, live, login, overview, transaction, transactions
 from .session import COOKIE, cookie, open_session
 from .templates import STATIC, STATIC_VERSION
@@ -63,13 +64,22 @@ LOGIN, LOGOUT = "login", "logout"
 
 
 class Dashboard:
-    """`open`: nobody is asked for a key, and everybody is the one tenant."""
+    """`open`: nobody is asked for a key, and everybody is the one tenant. From `start` to `stop` it sees to
+    it that what it plots is counted."""
 
     def __init__(self, *, service: Service, policy: Policy, open: bool) -> None:
         self._service = service
         self._policy = policy
         self._open = open
         self._streams = Streams()
+        history = policy.limits.history
+        self._figures = Figures(store=service.store, clock=service.clock, history=history)
+
+    def start(self) -> None:
+        self._figures.start()
+
+    async def stop(self) -> None:
+        await self._figures.stop()
 
     def serves(self, path: str) -> bool:
         return path in ("", LOGIN, LOGOUT) or path.startswith((PAGES, FILES))

@@ -7,10 +7,8 @@ from ..core.errors import StoreUnavailable
 from ..core.policy import Policy
 from ..ports import Chance, Clock, Sender
 from ..ports.auth import Auth
-from ..ports.telemetry import Exposition
-from ..ports.meter import Exposition
 from ..ports.dashboard import Dashboard
-from ..ports.meter import Exposition
+from ..ports.telemetry import Exposition
 from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send

@@ -9,10 +9,8 @@ from ..core.clock import SECOND
 from ..core.policy import Limits, Policy
 from ..ports import Chance, Clock, Sender
 from ..ports.auth import Auth
-from ..ports.telemetry import Exposition
-from ..ports.meter import Exposition
 from ..ports.dashboard import Dashboard
-from ..ports.meter import Exposition
+from ..ports.telemetry import Exposition
 from ..service import Service
 from .call import Call
 from .manual import Manual

@@ -62,8 +62,7 @@ DROP_BYTES = 256 * 1024
 """What dropping some pieces counts for."""
 
 
-class PostgresStore(Posting, Upstreams, Meta, KeptKeys):
-class PostgresStore(Posting, Upstreams, KeptKeys, Figured):
+class PostgresStore(Posting, Upstreams, Meta, KeptKeys, Figured):
     """One process's way to the database that all of them share. Made by `open`, ended by `close`."""
 
     def __init__(self, pool: Pool, limits: Limits) -> None:
