@@ -1,5 +1,7 @@
 """The first page: how it goes now, how it went, and the latest of what was submitted."""
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -8,7 +10,7 @@ from ..core.access import EVERYBODY
 from ..core.change import until_text
 from ..core.clock import HOUR, MILLISECOND, MINUTE
 from ..core.figures import HOURS, Counted
-from ..core.model import Load, Query
+from ..core.model import Load, Query, Transaction
 from ..core.policy import Upstream
 from ..core.status import Status
 from ..ports.dashboard import Shown
@@ -49,15 +51,15 @@ async def show(visit: Visit, _: str) -> Shown:
     store, tenant, now = visit.store, visit.tenant, visit.now
     over = STRETCHES.get(visit.query.get("range", DEFAULT), STRETCHES[DEFAULT])
     await store.count_figures(BATCH)
-    seen = await series(store, tenant, over, now=now)
-    recent, seconds = await lately(store, tenant, now=now)
     everybody = tenant == EVERYBODY
-    oldest = None
-    latest = []
-    if not everybody:
-        latest = await visit.service.find(Query(tenant=tenant, limit=LATEST))
-        first = await visit.service.find(Query(tenant=tenant, status=Status.PENDING, ascending=True, limit=1))
-        oldest = now - first[0].created_at if first else None
+    seen, (recent, seconds), loads, latest, waits = await asyncio.gather(
+        series(store, tenant, over, now=now),
+        lately(store, tenant, now=now),
+        _loads(visit),
+        _some(visit, Query(tenant=tenant, limit=LATEST)),
+        _some(visit, Query(tenant=tenant, status=Status.PENDING, ascending=True, limit=1)),
+    )
+    oldest = now - waits[0].created_at if waits else None
     tenants = []
     if visit.reaches_all:
         since = now // MINUTE - over.places * over.width
@@ -73,16 +75,24 @@ async def show(visit: Visit, _: str) -> Shown:
         queued=queued_of(store, tenant),
         oldest=oldest,
         plots=_plots(seen),
-        upstreams=await upstreams(visit, seen),
+        upstreams=upstreams(visit, seen, loads),
         latest=latest,
         tenants=tenants,
         everybody=everybody,
     )
 
 
-async def upstreams(visit: Visit, seen: Series) -> list[Row]:
+async def _loads(visit: Visit) -> dict[str, Load]:
+    return await visit.store.loads() if visit.sees_all else {}
+
+
+async def _some(visit: Visit, query: Query) -> list[Transaction]:
+    """None of everybody's: lists are one tenant's."""
+    return [] if query.tenant == EVERYBODY else await visit.service.find(query)
+
+
+def upstreams(visit: Visit, seen: Series, loads: Mapping[str, Load]) -> list[Row]:
     """All of the configuration for whoever sees all, with what they have to do; else those that were used."""
-    loads = await visit.store.loads() if visit.sees_all else {}
     known = visit.policy.upstreams
     names = [*known, *(name for name in seen.upstreams if name not in known)]
     return [

@@ -20,8 +20,9 @@ EVERY = 5 * SECOND
 BATCH = 500
 """Entries that are counted in one commit."""
 
-REST = 20 * MILLISECOND
-"""Between two batches, so that counting never takes the store for itself."""
+REST, SHARE = 20 * MILLISECOND, 5
+"""Between two batches it rests so long at least, and for so many parts of the time of which counting is one:
+it never takes the store for itself, and catches up when less happens."""
 
 MINUTES_KEPT = 2 * DAY
 """How long figures of minutes are kept; those of hours as long as `history`."""
@@ -68,9 +69,10 @@ class Figures:
 
     async def _count_again(self) -> None:
         rest = EVERY
+        began = self._clock.now()
         try:
             if await self.count() >= BATCH:
-                rest = REST
+                rest = min(max(REST, (self._clock.now() - began) * (SHARE - 1)), EVERY)
             elif self._clock.now() - self._swept_at >= HOUR:
                 await self.sweep()
         except RestanteError as error:
