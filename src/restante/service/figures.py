@@ -5,14 +5,9 @@ refuses is asked again at the next occasion. What nobody has begun is in no entr
 wants to know what was accepted adds that (`Store.pending_figures`).
 """
 
-import asyncio
-import logging
-
 from ..core.clock import DAY, HOUR, MILLISECOND, MINUTE, SECOND
-from ..core.errors import RestanteError
-from ..ports import Clock, Store, Timer
-
-log = logging.getLogger("restante.service")
+from ..ports import Clock, Store
+from .rounds import Rounds
 
 EVERY = 5 * SECOND
 """How often it is counted; figures are no older than this, and what a busy moment has left."""
@@ -38,23 +33,17 @@ class Figures:
         self._store = store
         self._clock = clock
         self._history = history
-        self._task: asyncio.Task[None] | None = None
-        self._timer: Timer | None = None
+        self._more = False  # the last batch was a full one
         self._swept_at = 0
+        rounds = Rounds(self.count, "figures are counted", clock=clock, rest=self._rest)
+        self.start, self.stop = rounds.start, rounds.stop
 
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._count_again())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        if self._timer is not None:
-            self._timer.cancel()
-
-    async def count(self) -> int:
-        """One batch; how many entries that was. Raises `StoreUnavailable`."""
-        return await self._store.count_figures(BATCH)
+    async def count(self) -> None:
+        """One batch; where there was no full one, what is kept no longer is removed, once an hour."""
+        self._more = False
+        self._more = await self._store.count_figures(BATCH) >= BATCH
+        if not self._more and self._clock.now() - self._swept_at >= HOUR:
+            await self.sweep()
 
     async def sweep(self) -> None:
         """Removes what is kept no longer."""
@@ -67,15 +56,5 @@ class Figures:
             pass
         self._swept_at = now
 
-    async def _count_again(self) -> None:
-        rest = EVERY
-        began = self._clock.now()
-        try:
-            if await self.count() >= BATCH:
-                rest = min(max(REST, (self._clock.now() - began) * (SHARE - 1)), EVERY)
-            elif self._clock.now() - self._swept_at >= HOUR:
-                await self.sweep()
-        except RestanteError as error:
-            log.debug("figures are counted later: %s", error)
-        finally:
-            self._timer = self._clock.call_at(self._clock.now() + rest, self.start)
+    def _rest(self, took: int) -> int:
+        return min(max(REST, took * (SHARE - 1)), EVERY) if self._more else EVERY
