@@ -16,6 +16,29 @@ ONCE_BYTES = 12
 """Bytes of chance in a form that must do its work once, however often it is sent."""
 
 
+def ask(
+    visit: Visit,
+    title: str,
+    text: str,
+    *,
+    button: str,
+    back: str,
+    danger: bool = False,
+    once: str | None = None,
+) -> Shown:
+    """A page with a question. `danger`: it cannot be taken back. `once`: the number of this form, by which it
+    is known when it is sent again."""
+    return ask(
+        visit,
+        title,
+        text,
+        button=button,
+        back=back),
+        danger=danger,
+        once=once,
+    )
+
+
 async def ask_cancel(visit: Visit, id: str) -> Shown:
     t = await look(visit, id)
     return visit.page(
@@ -23,9 +46,8 @@ async def ask_cancel(visit: Visit, id: str) -> Shown:
         title=f"Cancel {t.code}?",
         text=f"{t.method} {t.trigger_endpoint} will not be sent to {t.upstream}. This cannot be taken back.",
         button="Cancel it",
-        back=visit.to(f"ui/transactions/{t.id}"),
+        back=visit.to(f"ui/transactions/{t.id}",
         danger=True,
-        once=None,
     )
 
 
@@ -38,14 +60,13 @@ async def cancel(visit: Visit, id: str) -> Shown:
 
 async def ask_retry(visit: Visit, id: str) -> Shown:
     t = await look(visit, id)
-    return visit.page(
-        "confirm.html",
-        title=f"Retry {t.code}?",
-        text=f"{t.method} {t.trigger_endpoint} will be sent to {t.upstream} again, as a new transaction. "
+    return ask(
+        visit,
+        f"Retry {t.code}?",
+        f"{t.method} {t.trigger_endpoint} will be sent to {t.upstream} again, as a new transaction. "
         "The first caller's credentials are not kept, and are not sent.",
         button="Retry it",
-        back=visit.to(f"ui/transactions/{t.id}"),
-        danger=False,
+        back=f"ui/transactions/{t.id}",
         once=visit.service.chance.bytes(ONCE_BYTES).hex(),
     )
 
@@ -68,14 +89,12 @@ async def ask_replay(visit: Visit, id: str) -> Shown:
     found = await calls.look(visit.service, visit.own, id)
     if found is None:
         raise Unknown("There is no delivery with this id.")
-    return visit.page(
-        "confirm.html",
-        title="Send this webhook again?",
-        text="It is sent under the same webhook-id, so that a receiver which had it can tell.",
+    return ask(
+        visit,
+        "Send this webhook again?",
+        "It is sent under the same webhook-id, so that a receiver which had it can tell.",
         button="Send it again",
-        back=visit.to(f"ui/deliveries/{found[0].id}"),
-        danger=False,
-        once=None,
+        back=f"ui/deliveries/{found[0].id}",
     )
 
 
@@ -90,14 +109,12 @@ async def replay(visit: Visit, id: str) -> Shown:
 
 async def ask_replay_all(visit: Visit, id: str) -> Shown:
     one = owned(visit, id)
-    return visit.page(
-        "confirm.html",
-        title="Send all dead letters of this endpoint again?",
-        text=f"Up to {calls.REPLAYED:,} are sent again, each under its own webhook-id.",
+    return ask(
+        visit,
+        "Send all dead letters of this endpoint again?",
+        f"Up to {calls.REPLAYED:,} are sent again, each under its own webhook-id.",
         button="Send them again",
-        back=visit.to(f"ui/endpoints/{one.id}"),
-        danger=False,
-        once=None,
+        back=f"ui/endpoints/{one.id}",
     )
 
 
@@ -110,14 +127,13 @@ async def replay_all(visit: Visit, id: str) -> Shown:
 
 async def ask_pause(visit: Visit, segment: str) -> Shown:
     name = _upstream(visit, segment)
-    return visit.page(
-        "confirm.html",
-        title=f"Pause {name}?",
-        text="Nothing more is begun there, of any tenant, until it is resumed; all goes on being accepted.",
+    return ask(
+        visit,
+        f"Pause {name}?",
+        "Nothing more is begun there, of any tenant, until it is resumed; all goes on being accepted.",
         button="Pause it",
-        back=visit.to(""),
+        back="",
         danger=True,
-        once=None,
     )
 
 
@@ -130,14 +146,12 @@ async def pause(visit: Visit, segment: str) -> Shown:
 
 async def ask_resume(visit: Visit, segment: str) -> Shown:
     name = _upstream(visit, segment)
-    return visit.page(
-        "confirm.html",
-        title=f"Resume {name}?",
-        text="What waits for it is run again, as fast as its limits allow.",
+    return ask(
+        visit,
+        f"Resume {name}?",
+        "What waits for it is run again, as fast as its limits allow.",
         button="Resume it",
-        back=visit.to(""),
-        danger=False,
-        once=None,
+        back="",
     )
 
 
