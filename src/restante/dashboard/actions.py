@@ -5,6 +5,8 @@ from urllib.parse import unquote
 from ..core.delivery import Sought, State
 from ..core.envelope import Envelope
 from ..core.errors import UnknownUpstream
+from ..core.masking import masked_text
+from ..core.model import Transaction
 from ..ports.dashboard import Shown
 from ..service import deliveries as calls
 from ..service.retrying import retry as do_again
@@ -28,12 +30,12 @@ def ask(
 ) -> Shown:
     """A page with a question. `danger`: it cannot be taken back. `once`: the number of this form, by which it
     is known when it is sent again."""
-    return ask(
-        visit,
-        title,
-        text,
+    return visit.page(
+        "confirm.html",
+        title=title,
+        text=text,
         button=button,
-        back=back),
+        back=visit.to(back),
         danger=danger,
         once=once,
     )
@@ -41,12 +43,12 @@ def ask(
 
 async def ask_cancel(visit: Visit, id: str) -> Shown:
     t = await look(visit, id)
-    return visit.page(
-        "confirm.html",
-        title=f"Cancel {t.code}?",
-        text=f"{t.method} {t.trigger_endpoint} will not be sent to {t.upstream}. This cannot be taken back.",
+    return ask(
+        visit,
+        f"Cancel {t.code}?",
+        f"{_call(t)} will not be sent to {t.upstream}. This cannot be taken back.",
         button="Cancel it",
-        back=visit.to(f"ui/transactions/{t.id}",
+        back=f"ui/transactions/{t.id}",
         danger=True,
     )
 
@@ -63,7 +65,7 @@ async def ask_retry(visit: Visit, id: str) -> Shown:
     return ask(
         visit,
         f"Retry {t.code}?",
-        f"{t.method} {t.trigger_endpoint} will be sent to {t.upstream} again, as a new transaction. "
+        f"{_call(t)} will be sent to {t.upstream} again, as a new transaction. "
         "The first caller's credentials are not kept, and are not sent.",
         button="Retry it",
         back=f"ui/transactions/{t.id}",
@@ -160,6 +162,10 @@ async def resume(visit: Visit, segment: str) -> Shown:
     visit.form()
     await visit.service.pauses.resume(name)
     return visit.go(visit.to(""))
+
+
+def _call(transaction: Transaction) -> str:
+    return masked_text(f"{transaction.method} {transaction.path}")
 
 
 def _upstream(visit: Visit, segment: str) -> str:
