@@ -192,6 +192,19 @@ async def test_bodies_are_shown_masked(make_house: MakeHouse) -> None:
         assert (await visitor.get(f"/-/ui/transactions/{id}/{name}")).code == 404  # it is text
 
 
+async def test_a_card_in_a_path_is_masked_wherever_that_is_told(house: House, visitor: Visitor) -> None:
+    id = await house.submit(f"/async/cards/{CARD}")
+    for target in (
+        "/-/",
+        "/-/ui/transactions",
+        f"/-/ui/transactions/{id}",
+        f"/-/ui/transactions/{id}/cancel",
+    ):
+        seen = await visitor.get(target)
+        assert "420000******0000" in text(seen), target
+        assert CARD.encode() not in seen.body
+
+
 async def test_what_is_no_text_is_a_file_and_nothing_else(house: House, visitor: Visitor) -> None:
     id = await house.submit()
     await house.end(id, 200, b"\x89PNG\0<script>", ((b"Content-Type", b"text/html"),))

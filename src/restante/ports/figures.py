@@ -26,7 +26,7 @@ class Figures(Protocol):
         ...
 
     async def counted_tenants(self, *, first: int, limit: int) -> list[tuple[str, int]]:
-        """The tenants with most accepted in the hours that began since that minute, and how much."""
+        """The tenants with most begun in the hours that began since that minute, and how much."""
         ...
 
     async def sweep_figures(self, *, minutes: int, hours: int, limit: int) -> int:
