@@ -53,7 +53,7 @@ class Restante:
         self._app = app
         self._apps = apps
         self._rooms = Rooms(settings.policy, native=True, public=True)
-        self._hosting = Hosting(settings, apps)
+        self._hosting = Hosting(settings, apps, check=operations.check if operations is not None else None)
 
     def work(self, id: str, token: str) -> Work:
         """The work of a transaction that was deferred, to go on with or to end it, by the `id` and `token`

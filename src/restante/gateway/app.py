@@ -11,7 +11,7 @@ from ..ports.telemetry import Exposition
 from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
-from .desk import Desk
+from .desk import Check, Desk
 from .direct import Together
 from .failing import failure
 from .native import native
@@ -61,6 +61,7 @@ class Gateway:
         clock: Clock,
         chance: Chance,
         exposition: Exposition | None = None,
+        check: Check | None = None,
         native: bool = True,
         public: bool = True,
     ) -> None:
@@ -72,10 +73,11 @@ class Gateway:
             clock=clock,
             chance=chance,
             exposition=exposition,
+            check=check,
         )
         self._guards_plain = auth.guards_plain
         self._rooms = Rooms(policy, native=native, public=public)
-        self.direct = Together(self._desk, self._rooms).prepare
+        self.direct = Together(self._desk, self._rooms).prepare if check is None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
