@@ -32,7 +32,6 @@ FAILURES: dict[str, tuple[Exception, int]] = {
     "Gone": (errors.Gone("Past its retention."), 410),
     "Unreadable": (errors.Unreadable("It was changed in the store."), 500),
     "BodyTooLarge": (errors.BodyTooLarge("Too large."), 413),
-    "Invalid": (errors.Invalid("X: missing", field="X"), 422),
     "KeyReused": (errors.KeyReused("Reused."), 422),
     "TooManyRequests": (errors.TooManyRequests("Too often.", retry_after_seconds=1), 429),
     "TooMuchStored": (errors.TooMuchStored("Too much.", retry_after_seconds=300), 429),

@@ -8,7 +8,6 @@
     │   ├── NoRoute              404  no such path on this side
     │   ├── UnknownUpstream      404  the configuration names no such upstream
     │   ├── BodyTooLarge         413
-    │   ├── Invalid              422  an operation does not take such a request
     │   ├── KeyReused            422  an idempotency key came with a different request
     │   ├── TooManyRequests      429  the tenant is over `rate_per_tenant`
     │   ├── TooManyQueued        429  the tenant is over `max_queued_per_tenant`
@@ -127,13 +126,6 @@ class BodyTooLarge(Refused):
 
     status = 413
     title = "Body too large"
-
-
-class Invalid(Refused):
-    """An operation of the application does not take such a request; `field` names the first that is wrong."""
-
-    status = 422
-    title = "Invalid"
 
 
 class KeyReused(Refused):

@@ -21,7 +21,7 @@ import msgspec
 
 from ..config.routes import read_routes
 from ..config.upstreams import NAME, read_upstreams
-from ..core.errors import Invalid, SettingError
+from ..core.errors import BadRequest, SettingError
 from ..core.policy import Policy, Route, Upstream
 from .arguments import Arguments
 from .exchange import Receive, Scope, Send
@@ -132,14 +132,14 @@ class Operations:
         return declare
 
     def check(self, method: str, path: str, query: str, body: bytes) -> None:
-        """Raises `Invalid` where the operation on `path` would not take this. It looks again when it is run:
-        it may be another version of it by then."""
+        """Raises `BadRequest` where the operation on `path` would not take this. It looks again when it is
+        run: it may be another version of it by then."""
         for operation, named in self._on(path):
             if operation.route.method == method:
                 try:
                     operation.arguments.make(named, query, body)
                 except Misfit as misfit:
-                    raise Invalid(misfit.message, field=misfit.errors[0]["field"]) from None
+                    raise BadRequest(misfit.message, field=misfit.errors[0]["field"]) from None
 
     def _on(self, path: str) -> Iterator[tuple[Operation, dict[str, str]]]:
         """The operations on a path, and what is named in it."""
