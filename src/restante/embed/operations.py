@@ -68,7 +68,8 @@ class Operation:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.upstream.concurrency, f"restante-{self.upstream.name}")
         work = partial(copy_context().run, self.function, **arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        value = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await value if inspect.isawaitable(value) else value  # of what only wraps a coroutine function
 
 
 class Operations:
