@@ -1,5 +1,6 @@
 """The same little API in several frameworks: `POST /echo` gives back what came, `GET /broken` raises."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -41,17 +42,29 @@ async def broken(request: Request) -> Any:
     raise RuntimeError("a secret of the application")
 
 
+async def slow(request: Request) -> Any:
+    EVENTS.append("begun")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        EVENTS.append("given up")
+
+
 def fastapi() -> FastAPI:
     app = FastAPI(lifespan=lifespan)
+    app.post("/slow")(slow)
     app.post("/echo")(echo)
     app.get("/broken")(broken)
     return app
 
 
 def starlette() -> Starlette:
-    return Starlette(
-        routes=[Route("/echo", echo, methods=["POST"]), Route("/broken", broken)], lifespan=lifespan
-    )
+    routes = [
+        Route("/echo", echo, methods=["POST"]),
+        Route("/slow", slow, methods=["POST"]),
+        Route("/broken", broken),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
 def django_echo(request: HttpRequest) -> JsonResponse:
@@ -68,7 +81,16 @@ def django_broken(request: HttpRequest) -> JsonResponse:
     raise RuntimeError("a secret of the application")
 
 
-urlpatterns = [path("echo", django_echo), path("broken", django_broken)]
+async def django_slow(request: HttpRequest) -> JsonResponse:
+    EVENTS.append("begun")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        EVENTS.append("given up")
+    return JsonResponse({})
+
+
+urlpatterns = [path("echo", django_echo), path("broken", django_broken), path("slow", django_slow)]
 
 
 def django_app() -> Any:

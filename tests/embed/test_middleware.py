@@ -89,6 +89,17 @@ async def test_an_error_of_the_application_is_an_answer_and_is_read_once(make: A
 
 
 @EVERY
+async def test_what_takes_too_long_is_given_up(make: Any, tmp_path: Path) -> None:
+    del EVENTS[:]
+    async with Host(make(store=store(tmp_path), upstream={"timeout": "200ms"})) as host:
+        accepted = await host.http.post("/async/slow")
+        ended = await host.ended(accepted.json()["request_id"])
+        assert (ended["status"], ended["outcome"]) == ("failed", "timed_out")
+        assert (await host.result(accepted)).status_code == 504
+    assert [event for event in EVENTS if event in ("begun", "given up")] == ["begun", "given up"]
+
+
+@EVERY
 async def test_prefer_respond_async_works_on_any_path(make: Any, tmp_path: Path) -> None:
     async with Host(make(store=store(tmp_path))) as host:
         accepted = await host.http.post("/echo", content="x", headers={"Prefer": "respond-async"})

@@ -21,6 +21,7 @@ from ..core.clock import SECOND
 from ..core.errors import SettingError
 from ..dashboard import Dashboard
 from ..gateway import Gateway, KeyAuth, OpenAuth, PassthroughAuth
+from ..gateway.desk import Check
 from ..gateway.server import Server, make_server
 from ..outbound import HTTPCourier, HTTPSender, SystemChance, SystemClock
 from ..ports import Chance, Clock, Sender, Store
@@ -140,13 +141,14 @@ async def start(
     chance: Chance | None = None,
     listeners: Sequence[socket.socket] | None = None,
     hosted: bool = False,
+    check: Check | None = None,
 ) -> Running:
     """Starts what the role has. Raises `SettingError` for a taken port or a store that cannot be used.
 
     What the world gives (store, sender, clock, chance) may be handed in; the defaults are the real ones.
     `listeners` are those of `listen_on`, where somebody else has opened them. `hosted`: the process and its
     server are somebody else's, who is given the `gateway`; no address is opened, and nothing of the process
-    is changed.
+    is changed. `check` may refuse what is to be stored.
     """
     policy = settings.policy
     sender, clock, chance = sender or HTTPSender(), clock or SystemClock(), chance or SystemChance()
@@ -195,6 +197,7 @@ async def start(
             chance=chance,
             exposition=metrics,
             dashboard=dashboard,
+            check=check,
             native=native,
             public=public,
         )

@@ -19,7 +19,7 @@ from uuid import UUID
 
 import msgspec
 
-from .failures import Failure
+from .failures import Misfit
 from .work import Work
 
 SIMPLE = (str, int, float, bool, Decimal, datetime, date, time, timedelta, UUID)
@@ -68,7 +68,7 @@ class Arguments:
             self._read = _reader(name, hint)
 
     def make(self, path: Mapping[str, str], query: str, body: bytes) -> dict[str, Any]:
-        """The arguments, but the work. Raises `Failure` that names what is wrong."""
+        """The arguments, but the work. Raises `Misfit`."""
         made: dict[str, Any] = {}
         for name, hint in self.path.items():
             made[name] = _convert(name, unquote(path[name]), hint)
@@ -77,7 +77,7 @@ class Arguments:
             if name in given:
                 made[name] = _convert(name, given[name], hint)
             elif default is NOTHING:
-                raise invalid([{"field": name, "message": "missing in the query"}])
+                raise Misfit([{"field": name, "message": "missing in the query"}])
         if self.body:
             made[self.body] = self._read(body)
         return made
@@ -85,11 +85,6 @@ class Arguments:
     def schema(self) -> tuple[Schemas | None, Schemas]:
         """Of the body: its JSON schema, None where there is none, and the documents that it refers to."""
         return schema_of(self.body_type) if self.body and self.body_type is not bytes else (None, {})
-
-
-def invalid(errors: list[dict[str, str]]) -> Failure:
-    """What a request that is not what the operation takes ends with."""
-    return Failure("The request is not valid.", details={"message": "Not valid.", "errors": errors})
 
 
 def schema_of(hint: Any) -> tuple[Schemas | None, Schemas]:
@@ -123,7 +118,7 @@ def _reader(name: str, hint: Any) -> Callable[[bytes], Any]:
             return decode(content)
         except msgspec.DecodeError as error:  # its words are about the form, and name the place
             message, _, place = str(error).partition(" - at `$")
-            raise invalid([{"field": f"body{place.rstrip('`')}", "message": message}]) from None
+            raise Misfit([{"field": f"body{place.rstrip('`')}", "message": message}]) from None
 
     return read
 
@@ -134,7 +129,7 @@ def _read_model(model: Any, content: bytes) -> Any:
     except ValueError as error:
         if not hasattr(error, "errors"):
             raise
-        raise invalid(
+        raise Misfit(
             [
                 {"field": ".".join(("body", *map(str, one["loc"]))), "message": str(one["msg"])}
                 for one in error.errors(include_url=False, include_input=False, include_context=False)
@@ -146,7 +141,7 @@ def _convert(name: str, text: str, hint: Any) -> Any:
     try:
         return msgspec.convert(text, hint, strict=False)
     except msgspec.ValidationError as error:
-        raise invalid([{"field": name, "message": str(error)}]) from None
+        raise Misfit([{"field": name, "message": str(error)}]) from None
 
 
 def _is_simple(hint: Any) -> bool:

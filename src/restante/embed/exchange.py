@@ -6,7 +6,7 @@ What a server and a connection between us and the application would do, without 
 - it is held back while more than MAX_UNREAD bytes of its answer have not been fetched;
 - whatever would not be a valid answer on a connection (no head, a wrong length, a line end in a field) is
   none here either; what it raises before its answer has begun is a 500, as any server makes it;
-- who waits no longer (timeout, shutdown) hangs up: `http.disconnect`, and the task is cancelled;
+- who waits no longer (timeout, shutdown) hangs up: `http.disconnect`, and soon after the task is cancelled;
 - what it does after its answer is complete (background tasks) is let go on.
 """
 
@@ -29,6 +29,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_UNREAD = 64 * 1024
 """Bytes of an answer that nobody fetched yet, above which the application waits."""
+
+LEAVE_SECONDS = 1.0
+"""How long an application has to end by itself once it was told `http.disconnect`; then it is cancelled."""
 
 NAME = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # RFC 9110 §5.6.2
 LINE_ENDS = (b"\r", b"\n", b"\0")
@@ -218,7 +221,8 @@ class AppExchange:
         self._error = error
         self._timer.cancel()
         self._over.set()
-        self.task.cancel()
+        cancelling = asyncio.get_running_loop().call_later(LEAVE_SECONDS, self.task.cancel)
+        self.task.add_done_callback(lambda _: cancelling.cancel())
         self._wake()
         self._let_write()
 

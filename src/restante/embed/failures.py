@@ -2,6 +2,7 @@
 
 OperationError
 ├── Failure     it cannot be done: the end
+│   └── Misfit      the request is not what the operation takes
 └── TryAgain    nothing was done yet, and may be tried again
 """
 
@@ -29,6 +30,15 @@ class Failure(OperationError):
             raise ValueError(f"a failure's status must be from 400 to 599, not {status}")
         self.details = details
         self.status = status
+
+
+class Misfit(Failure):
+    """`errors` are `field` and `message` of each thing that is wrong."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        message = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
+        super().__init__(message, details={"message": message, "errors": errors})
+        self.errors = errors
 
 
 class TryAgain(OperationError):

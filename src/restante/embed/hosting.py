@@ -16,6 +16,7 @@ from ..config import Settings
 from ..core.clock import SECOND
 from ..core.errors import RestanteError, SettingError, StoreUnavailable
 from ..gateway import Gateway
+from ..gateway.desk import Check
 from ..outbound import HTTPSender
 from .exchange import App, Receive, Scope, Send
 from .lifespan import OWN, Life
@@ -34,10 +35,12 @@ log = logging.getLogger("restante.embed")
 
 
 class Hosting:
-    """One per application. `apps` are applications by the name of their upstream."""
+    """One per application. `apps` are applications by the name of their upstream; `check` may refuse what is
+    to be stored."""
 
-    def __init__(self, settings: Settings, apps: Mapping[str, App]) -> None:
+    def __init__(self, settings: Settings, apps: Mapping[str, App], *, check: Check | None) -> None:
         self._settings = settings
+        self._check = check
         self._apps = apps
         self._carried: dict[str, object] = {}  # given to the application by whatever is around us
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -122,7 +125,7 @@ class Hosting:
         grace_seconds = self._settings.policy.limits.grace / SECOND
         sender = AppSender(self._apps, beside=HTTPSender(), grace_seconds=grace_seconds)
         sender.carried = self._carried
-        running = await start(self._settings, sender=sender, hosted=True)
+        running = await start(self._settings, sender=sender, hosted=True, check=self._check)
         sender.extensions[EXTENSION] = Reports(
             running.service
         )  # nothing has run yet: nobody has waited since

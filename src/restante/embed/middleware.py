@@ -53,12 +53,13 @@ class Restante:
         self._app = app
         self._apps = apps
         self._rooms = Rooms(settings.policy, native=True, public=True)
-        self._hosting = Hosting(settings, apps)
+        self._hosting = Hosting(settings, apps, check=operations.check if operations is not None else None)
 
     def work(self, id: str, token: str) -> Work:
         """The work of a transaction that was deferred, to go on with or to end it, by the `id` and `token`
         that it had then. Raises `RuntimeError` where nothing is started."""
-        return Work(id, int(token.partition(".")[0] or 1), token, self._hosting.reports)
+        number = token.partition(".")[0]
+        return Work(id, int(number) if number.isdecimal() else 1, token, self._hosting.reports)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
@@ -21,11 +21,11 @@ import msgspec
 
 from ..config.routes import read_routes
 from ..config.upstreams import NAME, read_upstreams
-from ..core.errors import SettingError
+from ..core.errors import BadRequest, SettingError
 from ..core.policy import Policy, Route, Upstream
 from .arguments import Arguments
 from .exchange import Receive, Scope, Send
-from .failures import AGAIN, Failure, TryAgain
+from .failures import AGAIN, Failure, Misfit, TryAgain
 from .form import declared, path_text, pattern_of
 from .options import NOWHERE
 from .replies import Reply, completed, failed, text
@@ -68,7 +68,8 @@ class Operation:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.upstream.concurrency, f"restante-{self.upstream.name}")
         work = partial(copy_context().run, self.function, **arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        value = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await value if inspect.isawaitable(value) else value  # of what only wraps a coroutine function
 
 
 class Operations:
@@ -131,6 +132,23 @@ class Operations:
 
         return declare
 
+    def check(self, method: str, path: str, query: str, body: bytes) -> None:
+        """Raises `BadRequest` where the operation on `path` would not take this. It looks again when it is
+        run: it may be another version of it by then."""
+        for operation, named in self._on(path):
+            if operation.route.method == method:
+                try:
+                    operation.arguments.make(named, query, body)
+                except Misfit as misfit:
+                    raise BadRequest(misfit.message, field=misfit.errors[0]["field"]) from None
+
+    def _on(self, path: str) -> Iterator[tuple[Operation, dict[str, str]]]:
+        """The operations on a path, and what is named in it."""
+        for operation in self._operations.values():
+            match = operation.pattern.fullmatch(path)
+            if match is not None:
+                yield operation, match.groupdict()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError("operations are for HTTP requests only")
@@ -140,13 +158,10 @@ class Operations:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         path, method = path_text(scope), scope["method"]
-        others = []
-        for operation in self._operations.values():
-            match = operation.pattern.fullmatch(path)
-            if match is not None and operation.route.method == method:
-                return await _run(operation, match, scope, await _body(receive))
-            if match is not None:
-                others.append(operation.route.method)
+        for operation, named in self._on(path):
+            if operation.route.method == method:
+                return await _run(operation, named, scope, await _body(receive))
+        others = [operation.route.method for operation, _ in self._on(path)]
         if others:
             return text(
                 405, "There is no such operation on this path.", (b"allow", ", ".join(others).encode())
@@ -154,12 +169,12 @@ class Operations:
         return text(404, "There is no operation on this path.")
 
 
-async def _run(operation: Operation, match: re.Match[str], scope: Scope, body: bytes) -> Reply:
+async def _run(operation: Operation, named: dict[str, str], scope: Scope, body: bytes) -> Reply:
     """The answer. What it said while it ran is written before."""
     work = Work.of(scope)
     work.may_defer = operation.route.deferred
     try:
-        reply = await _do(operation, work, match.groupdict(), scope["query_string"].decode("latin-1"), body)
+        reply = await _do(operation, work, named, scope["query_string"].decode("latin-1"), body)
         await work.written()
     except BaseException:
         work.over()

@@ -153,7 +153,7 @@ class Work:
     def _here(self, act: Callable[[], None]) -> None:
         if threading.get_ident() == self._thread:
             act()
-        else:
+        elif not self._over:  # else the loop itself may be gone
             self._loop.call_soon_threadsafe(act)
 
     def _say_progress(self, report: Report, *, last: bool) -> None:
@@ -177,20 +177,26 @@ class Work:
             self._writing = self._loop.create_task(self._write(self._reports))
 
     async def _write(self, reports: Reports) -> None:
-        try:
-            while self._unwritten:
+        """All of it, in order. What the store does not take is lost: the work is not to suffer for it."""
+        while self._unwritten:
+            try:
                 await reports.report(self.id, self.token, self._unwritten.popleft())
-        except NotNow as error:  # it is over, or has said as much as it may
-            self._unwritten.clear()
-            log.info("%s: %s", self.id, error.message)
+            except NotNow as error:  # it is over, or has said as much as it may
+                self._unwritten.clear()
+                log.info("%s: %s", self.id, error.message)
+                await self._look_once(reports)
+            except RestanteError as error:
+                log.warning("what %s says could not be written: %s", self.id, error)
+            except Exception:  # ours to mend
+                log.exception("what %s says could not be written", self.id)
+        self._writing = None
+
+    async def _look_once(self, reports: Reports) -> None:
+        try:
             if not await reports.is_current(self.id, self.token):
                 self.over()
         except RestanteError as error:
-            log.warning("what %s says could not be written: %s", self.id, error)
-        except Exception:  # ours to mend; the work is not to suffer for it
-            log.exception("what %s says could not be written", self.id)
-        finally:
-            self._writing = None
+            log.info("nobody knows whether %s is still waited for: %s", self.id, error)
 
     def _watch(self) -> None:
         if self._reports is not None and self._watching is None and not self._over:

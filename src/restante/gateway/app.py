@@ -12,7 +12,7 @@ from ..ports.telemetry import Exposition
 from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
-from .desk import Desk
+from .desk import Check, Desk
 from .direct import Together
 from .failing import failure
 from .native import native
@@ -63,6 +63,7 @@ class Gateway:
         chance: Chance,
         exposition: Exposition | None = None,
         dashboard: Dashboard | None = None,
+        check: Check | None = None,
         native: bool = True,
         public: bool = True,
     ) -> None:
@@ -75,10 +76,11 @@ class Gateway:
             chance=chance,
             exposition=exposition,
             dashboard=dashboard,
+            check=check,
         )
         self._guards_plain = auth.guards_plain
         self._rooms = Rooms(policy, native=native, public=public)
-        self.direct = Together(self._desk, self._rooms).prepare
+        self.direct = Together(self._desk, self._rooms).prepare if check is None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

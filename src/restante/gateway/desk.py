@@ -1,7 +1,7 @@
 """What the handlers share: the service, and what else was given to the gateway."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import Any
 
@@ -18,9 +18,12 @@ from .origin import Origins
 from .pages import Pages
 from .passing import Passing
 
+Check = Callable[[str, str, str, bytes], None]
+"""Looks at the method, path, query and body of what is to be stored; raises `Refused`."""
+
 
 class Desk:
-    """One per gateway."""
+    """One per gateway. `check` is asked before anything is stored whose body is in memory."""
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Desk:
         chance: Chance,
         exposition: Exposition | None = None,
         dashboard: Dashboard | None = None,
+        check: Check | None = None,
     ) -> None:
         self.service = service
         self.policy = policy
@@ -43,6 +47,7 @@ class Desk:
         self.chance = chance
         self.exposition = exposition
         self.dashboard = dashboard
+        self.check = check
         self.origins = Origins(policy)
         self.pages = Pages(policy)
         self.manual = Manual(policy)

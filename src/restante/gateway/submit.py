@@ -71,6 +71,8 @@ async def accept(
         raise service.body_too_large()
     content, rest = await call.body()
     intake = await service.take_body(content, rest)
+    if desk.check is not None and intake.body.inline is not None:
+        desk.check(call.method, place.rest, call.query, intake.body.inline)
     callbacks: tuple[str, ...] = ()
     if envelope.callback is not None or route.callback is not None:
         try:
