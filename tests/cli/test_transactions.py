@@ -396,6 +396,15 @@ def test_commands_go_together_in_a_pipe(gateway: Gateway) -> None:
     assert "an id is needed" in one_line(gateway.run("show", "-"), 2)
 
 
+def test_a_url_that_names_a_transaction_is_as_good_as_its_id(gateway: Gateway) -> None:
+    accepted = json.loads(gateway.told("submit", "GET", "/x", "--json"))
+    id = accepted["request_id"]
+    assert gateway.run("watch", accepted["status_url"]).returncode == 0
+    assert gateway.told("result", accepted["response_url"]) == gateway.told("result", id)
+    assert json.loads(gateway.told("show", f"{gateway.url}/-/transactions/{id}", "--json"))["id"] == id
+    assert "there is no id in this URL" in one_line(gateway.run("show", "http://127.0.0.1/"), 2)
+
+
 COMMANDS = ["show", "result", "watch", "cancel"]
 
 

@@ -140,3 +140,30 @@ async def test_the_feed_is_followed(shell: Shell) -> None:
         await house.begin(id)
         page = await asyncio.wait_for(coming, 20)
         assert [event["data"]["id"] for event in page["events"]] == [id, id]
+
+
+async def test_what_is_somebody_elses_is_not_listed(shell: Shell) -> None:
+    id = await shell.house.submit()
+    await shell.house.end(id)
+    await shell("endpoints", "create", URL)
+    for words, ours in ((("list",), id), (("events",), id), (("endpoints",), URL)):
+        found = await shell(*words, "--tenant", "default")
+        assert ours in found.printed, found.errors
+        assert ours not in (await shell(*words, "--tenant", "another")).printed
+
+
+async def test_keys_in_the_store_are_listed_as_far_as_is_wanted(command: Command, tmp_path: Path) -> None:
+    store = ("--store", f"sqlite:///{tmp_path}/keys.db")
+    for tenant in ("a", "b", "a"):
+        made = await asyncio.to_thread(
+            command, "keys", "create", "--tenant", tenant, "--scopes", "submit,read", *store
+        )
+        assert made.code == 0, made.errors
+    listed = await asyncio.to_thread(command, "keys", "list", "--limit", "2", *store)
+    head, *rows = listed.printed.splitlines()
+    assert head.split()[:3] == ["ID", "TENANT", "SCOPES"]
+    assert [row.split()[1:3] for row in rows] == [["a", "read,submit"], ["b", "read,submit"]]
+    assert listed.errors == "restante: there are more than 2; see --limit and --all\n"
+    everything = await asyncio.to_thread(command, "keys", "list", "--all", "--tenant", "a", "--json", *store)
+    assert [json.loads(line)["tenant"] for line in everything.printed.splitlines()] == ["a", "a"]
+    assert everything.errors == ""

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import click
 import msgspec
 
-from ..client.address import EXPECTED
+from ..client.address import EXPECTED, id_of
 from ..client.answer import Response
 from ..client.client import Client
 from ..client.errors import ClientError, NotReached, Refused
@@ -217,15 +217,16 @@ def words(*some: str) -> Callable[..., list[str]]:
 
 
 def id_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ID; `-` is the first line of standard input."""
+    """Adds ID, or a URL that names it; `-` is the first line of standard input."""
     return click.argument("id", callback=_id)(command)
 
 
 def _id(context: click.Context, parameter: click.Parameter, value: str) -> str:
     id = sys.stdin.readline().strip() if value == "-" else value.strip()
-    if not id:
-        raise click.UsageError("an id is needed", context)
-    return id
+    try:
+        return id_of(id) if not id or id.startswith(("http://", "https://")) else id
+    except ValueError as error:
+        raise click.UsageError(str(error), context) from None
 
 
 def _key(context: click.Context, parameter: click.Parameter, value: str | None) -> None:

@@ -40,10 +40,10 @@ def address(url: str) -> Address:
 EXPECTED = "expected a URL such as http://127.0.0.1:8600"
 
 
-def id_of(text: str, server: Address) -> str:
-    """The id in an id, a status_url, a response_url, or the URL or path of a transaction on `server`.
+def id_of(text: str, server: Address | None = None) -> str:
+    """The id in an id, a status_url, a response_url, or the URL or path of a transaction.
 
-    Raises `ValueError`: a URL of another server is not asked of this one.
+    Raises `ValueError`, also for a URL of another server than `server`: it is not asked of this one.
     """
     given = text.strip()
     if "/" not in given:
@@ -51,9 +51,14 @@ def id_of(text: str, server: Address) -> str:
             raise ValueError("an id is needed")
         return given
     parts = urlsplit(given)
-    if parts.netloc and (parts.scheme, parts.netloc) != (
-        "https" if server.secure else "http",
-        server.authority,
+    if (
+        server
+        and parts.netloc
+        and (parts.scheme, parts.netloc)
+        != (
+            "https" if server.secure else "http",
+            server.authority,
+        )
     ):
         raise ValueError(f"this is no transaction of {server.url}")
     id = unquote(parts.path.rstrip("/").removesuffix("/result").removesuffix("/events").rpartition("/")[2])

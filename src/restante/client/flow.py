@@ -28,7 +28,7 @@ from .errors import (
     WorkFailed,
 )
 from .events import STREAM, EventLines
-from .questions import PASSING, PAUSES_SECONDS, Flow, Questions, T, passing, problem_of
+from .questions import PASSING, PAUSES_SECONDS, Flow, Questions, T, passing, pauses, problem_of
 
 HOLD_SECONDS = 20
 """How long a server holds an answer back for us; it would not do so any longer."""
@@ -135,6 +135,7 @@ class Conversation(Questions):
 
     def wait(self, id: str, until: float = math.inf) -> Flow[Look]:
         """The same once it has ended. Raises `StillRunning`."""
+        polls = pauses()  # where nobody holds an answer back, we ask less and less often
         while True:
             begun = self._now()
             hold = int(max(min(until - begun, HOLD_SECONDS), 0))
@@ -145,7 +146,7 @@ class Conversation(Questions):
             if now >= until:
                 raise StillRunning(f"transaction {id} is {look.status}: it has not ended in time", id=id)
             if now - begun < POLL_SECONDS:
-                yield Pause(min(POLL_SECONDS, until - now))
+                yield Pause(min(next(polls), until - now))
 
     def result(self, id: str, until: float = math.inf) -> Flow[Response]:
         """The upstream's answer, whatever its code; see errors.py for what there is instead of one."""
