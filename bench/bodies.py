@@ -9,14 +9,15 @@ from load import HELD, Line
 from record import Record, Rounds, record
 
 CLIENTS = 4
-SIZES = {"1 MiB": (1 << 20, 12), "16 MiB": (16 << 20, 2)}
+SIZES = {"1 MiB": (1 << 20, 8), "16 MiB": (16 << 20, 1)}
 """Bytes of a body, and how many each client sends."""
 
 TITLE = "Large bodies"
 ABOUT = f"""\
-{CLIENTS} clients each send a body, wait for its result (the upstream answers with the same bytes), and compare it. MB/s counts
-each body once, though it crosses the server four times and the disk twice. *peak* is the most memory that the server's
-processes ever had. Beside it the *plain proxy*, which stores nothing and has whole bodies in its memory.
+{CLIENTS} clients each send a body, wait for its result (the upstream answers with the same bytes), and
+compare it. MB/s counts each body once, though it crosses the server four times and the disk twice. *peak*
+is the most memory that the server's processes ever had. Beside it the *plain proxy*, which stores nothing
+and has whole bodies in its memory.
 """
 
 
@@ -44,7 +45,9 @@ def carried(server, body: bytes, count: int, *, plain: bool) -> tuple[float, flo
     def client(_: int) -> None:
         with Line(server.port) as line:
             for _ in range(count):
-                came = line.ask("POST", "/echo", body)[1] if plain else line.result(line.submit(body=body), HELD)
+                came = (
+                    line.ask("POST", "/echo", body)[1] if plain else line.result(line.submit(body=body), HELD)
+                )
                 assert came == body
 
     begun = time.perf_counter()

@@ -10,9 +10,9 @@ from record import Record, Rounds, record
 
 TITLE = "Webhooks"
 ABOUT = """\
-Accepts for a second, each a whole life in front of an upstream that answers at once, and at its end a signed webhook to
-one endpoint that answers at once: from the first submit to the last webhook. Beside it the same without an endpoint,
-from the first submit to the last answer of the upstream.
+Accepts for a second, each a whole life in front of an upstream that answers at once, and at its end a
+signed webhook to one endpoint that answers at once: from the first submit to the last webhook. Beside it
+the same without an endpoint, from the first submit to the last answer of the upstream.
 """
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark starts and ends: servers with a configuration, limits beside them, upstreams, a PostgreSQL.
+"""What a benchmark starts and ends: servers, limits beside them, upstreams, stores, a PostgreSQL.
 
 The load and the upstream have the second core. A server has the first one or, without a `core`, whichever the
 system gives it, as where nobody pins it. The PostgreSQL is a real one, as durable as a careful installation:
@@ -62,7 +62,7 @@ class Process:
 
     def __init__(self, *command: str, port: int, core: int | None = None) -> None:
         self.port = port
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (it is closed at the end)
         self._child = subprocess.Popen(
             pinned(core, [sys.executable, *command]), stdout=subprocess.DEVNULL, stderr=self._log, cwd=ROOT
         )
@@ -117,12 +117,13 @@ class Process:
         return len(os.listdir(self._proc / "fd"))
 
 
-def serve(store: str, upstream: int, *, core: int | None = None, more: str = "", **settings: object) -> Process:
+def serve(
+    store: str, upstream: int, *, core: int | None = None, more: str = "", **settings: object
+) -> Process:
     """Restante in front of the upstream on that port. `settings` are the upstream's, `more` is TOML."""
     port = free_port()
     lines = [f"{name} = {toml(value)}" for name, value in settings.items()]
-    config = tempfile.NamedTemporaryFile("w", suffix=".toml", prefix="restante-bench-", delete=False)
-    with config:
+    with tempfile.NamedTemporaryFile("w", suffix=".toml", prefix="restante-bench-", delete=False) as config:
         config.write(
             f'listen = "127.0.0.1:{port}"\nstore = "{store}"\nlog_level = "error"\nmax_queued = 100000000\n'
             f'{more}\n[upstream]\nurl = "http://127.0.0.1:{upstream}"\n' + "\n".join(lines)
@@ -157,7 +158,7 @@ def limit(name: str, *arguments: object) -> Process:
 
 
 class Stores:
-    """Fresh stores of both kinds, in a folder and in a PostgreSQL that is started when it is first asked for."""
+    """Fresh stores of both kinds: in a folder, and in a PostgreSQL that is started when it is asked for."""
 
     def __init__(self, folder: str | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="restante-bench-", dir=folder)
@@ -183,6 +184,7 @@ class Stores:
             path = self.path / f"{self._number}.db"
             if like is not None:
                 shutil.copyfile(like.removeprefix("sqlite:///"), path)
+                os.sync()  # or the commits that are measured would wait for it
             try:
                 yield f"sqlite:///{path}"
             finally:
@@ -195,8 +197,8 @@ class Stores:
         finally:
             asyncio.run(self.postgres().drop(url))
 
-    def postgres(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
-        """tests.postgres.Server, which only a checkout has."""
+    def postgres(self):  # type: ignore[no-untyped-def]
+        """tests.postgres.Server, which only a checkout has. It ends with the thread that starts it."""
         if self._postgres is None:
             from tests.postgres import Server
 
@@ -210,6 +212,7 @@ class Stores:
         name = f"copy{self._number}"
         source = like.partition("?")[0].rpartition("/")[2]
         await self.postgres().run(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy")
+        os.sync()
         return self.postgres().url(name)
 
     def postgres_version(self) -> dict[str, str]:

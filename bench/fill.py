@@ -4,8 +4,8 @@
 
 A store fills itself with one transaction that is finished and one that waits. Every row that these have in any
 table is copied as often as asked, under keys and ids of its own, with all its moments moved: the finished ones
-over the last day, the expired ones over an hour which ended before that. So a copy is what the store would have
-written, whatever its schema. The ids of some are made as the store makes them, so that they can be asked for.
+over the last day, the expired ones over an hour before that. So a copy is what the store would have written,
+whatever its schema. The ids of some are made as the store makes them, so that they can be asked for.
 """
 
 import argparse
@@ -29,7 +29,9 @@ from restante.stores.postgres.places import HOURS, Partition
 ASKED = 5000
 """Finished transactions whose ids are known."""
 
-MOMENTS = frozenset({"at", "created_at", "updated_at", "due_at", "deadline", "expires_at", "sweep_at", "ended_at"})
+MOMENTS = frozenset(
+    {"at", "created_at", "updated_at", "due_at", "deadline", "expires_at", "sweep_at", "ended_at"}
+)
 
 FINISHED_SPAN = (23 * HOUR, 3 * HOUR)
 """How long ago they were accepted: the first and the last."""
@@ -95,7 +97,13 @@ def numbers(part: Part) -> list[int]:
 def expressions(columns: list[str], part: Part, *, key: str, id: str) -> list[str]:
     """What each column of copy `i` is made of."""
     return [
-        key if name == "key" else id if name == "id" else f"m.{name} + {part.delta}" if name in MOMENTS else f"m.{name}"
+        key
+        if name == "key"
+        else id
+        if name == "id"
+        else f"m.{name} + {part.delta}"
+        if name in MOMENTS
+        else f"m.{name}"
         for name in columns
     ]
 
@@ -104,7 +112,9 @@ async def into_sqlite(url: str, parts: list[Part], asked: list[Part], secret: by
     connection = apsw.Connection(url.removeprefix("sqlite:///"))
     for name, value in (("journal_mode", "off"), ("synchronous", 0), ("cache_size", -1_000_000)):
         connection.pragma(name, value)
-    tables = [row[0] for row in connection.execute("SELECT name FROM pragma_table_list WHERE schema = 'main'")]
+    tables = [
+        row[0] for row in connection.execute("SELECT name FROM pragma_table_list WHERE schema = 'main'")
+    ]
     connection.execute("BEGIN")
     for table in tables:
         about = list(connection.execute("SELECT name, pk FROM pragma_table_info(?)", (table,)))
@@ -112,12 +122,15 @@ async def into_sqlite(url: str, parts: list[Part], asked: list[Part], secret: by
         if "key" not in columns:
             continue
         for part in parts:
-            connection.execute(f"CREATE TEMP TABLE m AS SELECT * FROM main.{table} WHERE key = ?", (part.template,))
+            connection.execute(
+                f"CREATE TEMP TABLE m AS SELECT * FROM main.{table} WHERE key = ?", (part.template,)
+            )
             made = expressions(columns, part, key="i", id="randomblob(16)")
             connection.execute(
                 f"INSERT INTO main.{table} ({', '.join(columns)}) "
                 f"WITH RECURSIVE n (i) AS (SELECT {part.first} UNION ALL SELECT i + 1 FROM n "
-                f"WHERE i < {part.first + part.count - 1}) SELECT {', '.join(made)} FROM n CROSS JOIN temp.m AS m"
+                f"WHERE i < {part.first + part.count - 1}) SELECT {', '.join(made)} "
+                "FROM n CROSS JOIN temp.m AS m"
             )
             connection.execute("DROP TABLE temp.m")
     ids = [one for part in asked for one in minted(numbers(part), secret)]
@@ -132,7 +145,8 @@ async def into_sqlite(url: str, parts: list[Part], asked: list[Part], secret: by
 
 
 COLUMNS = """
-SELECT table_name::text, array_agg(column_name::text ORDER BY ordinal_position) FROM information_schema.columns
+SELECT table_name::text, array_agg(column_name::text ORDER BY ordinal_position)
+FROM information_schema.columns
 WHERE table_schema = 'restante' AND is_identity = 'NO' AND (column_default IS NULL OR column_name = 'begun')
 GROUP BY table_name HAVING 'key' = ANY (array_agg(column_name))
 """
@@ -160,7 +174,8 @@ async def into_postgres(url: str, parts: list[Part], asked: list[Part], secret: 
     tables = {name: columns for name, columns in await connection.fetch(COLUMNS) if name in parents}
     for table, columns in tables.items():
         for part in parts:
-            key = f"((({part.begin + DAY}::bigint + (i - {part.first}) * {part.step}) / {HOUR}) << {NUMBER_BITS} | i)"
+            expires_at = f"({part.begin + DAY}::bigint + (i - {part.first}) * {part.step})"
+            key = f"({expires_at} / {HOUR} << {NUMBER_BITS} | i)"
             made = expressions(columns, part, key=key, id="gen_random_uuid()")
             await connection.execute(
                 f"CREATE TEMP TABLE m ON COMMIT PRESERVE ROWS AS SELECT * FROM restante.{table} "
@@ -171,7 +186,9 @@ async def into_postgres(url: str, parts: list[Part], asked: list[Part], secret: 
                 f"FROM generate_series({part.first}::bigint, {part.first + part.count - 1}) AS n (i), m"
             )
             await connection.execute("DROP TABLE m")
-    found = [one for part in asked for one in minted([key_at(part, number) for number in numbers(part)], secret)]
+    found = [
+        one for part in asked for one in minted([key_at(part, number) for number in numbers(part)], secret)
+    ]
     await connection.executemany("UPDATE restante.transactions SET id = $2 WHERE key = $1", found)
     await connection.execute("VACUUM ANALYZE")
     await connection.execute("CHECKPOINT")
@@ -216,14 +233,16 @@ async def progress(url: str) -> tuple[int, int]:
     if url.startswith("postgres"):
         connection = await asyncpg.connect(url)
         row = await connection.fetchrow(
-            "SELECT (SELECT count(*) FROM restante.ready), (SELECT count(*) FROM restante.endings WHERE status = 2)"
+            "SELECT (SELECT count(*) FROM restante.ready),"
+            " (SELECT count(*) FROM restante.endings WHERE status = 2)"
         )
         await connection.close()
         return int(row[0]), int(row[1])
     file = apsw.Connection(url.removeprefix("sqlite:///"), flags=apsw.SQLITE_OPEN_READONLY)
     file.set_busy_timeout(1000)
     one, other = (
-        file.execute(f"SELECT count(*) FROM transactions WHERE status {which}").get for which in ("< 2", "= 2")
+        file.execute(f"SELECT count(*) FROM transactions WHERE status {which}").get
+        for which in ("< 2", "= 2")
     )
     file.close()
     return int(one), int(other)

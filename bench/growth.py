@@ -13,10 +13,11 @@ from record import Record, Rounds, record
 
 TITLE = "Growth"
 ABOUT = """\
-Accepts, polls and whole lives (as under throughput, each for a second) in an empty store and in stores that were filled
-with transactions that are finished, with all their events, requests and results, or that wait for their turn
-(`bench/fill.py`). Polls are of 5,000 ids from all over the store. A whole life in front of which a million waits is any
-one's: as many are run as came in. What came in is removed again after each round.
+Accepts, polls and whole lives (as under throughput, each for a second) in an empty store and in stores that
+were filled with transactions that are finished, with all their events, requests and results, or that wait
+for their turn (`bench/fill.py`). Polls are of 5,000 ids from all over the store. A whole life in front of
+which a million waits is any one's: as many are run as came in. What came in is removed again after each
+round.
 """
 
 MILLION = 1_000_000

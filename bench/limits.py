@@ -1,8 +1,8 @@
 """The limits beside which Restante is measured: the same server and the same bytes, and nothing stored.
 
-    python bench/limits.py constant PORT             an application that reads the request and answers
-    python bench/limits.py direct PORT               the same answer, by the way that accepts take: no task, one write
-    python bench/limits.py proxy PORT UPSTREAM_PORT  what came goes to the upstream, by the client that Restante uses
+python bench/limits.py constant PORT         an application that reads the request and answers
+python bench/limits.py direct PORT           the same answer by the way that accepts take: without a task
+python bench/limits.py proxy PORT UPSTREAM   what came goes there, by the client that Restante uses
 """
 
 import socket

@@ -117,9 +117,9 @@ class Line:
             raise SystemExit("the server hung up")
         return data
 
-    def submit(self, path: str = "/async/echo", body: bytes = BODY) -> str:
+    def submit(self, path: str = "/async/echo", body: bytes = BODY, *, headers: Sequence[str] = ()) -> str:
         """The id of a new transaction."""
-        code, answer = self.ask("POST", path, body, "Content-Type: application/json")
+        code, answer = self.ask("POST", path, body, "Content-Type: application/json", *headers)
         if code != 202:
             raise SystemExit(f"a submit was answered {code}: {answer[:200]!r}")
         id: str = msgspec.json.decode(answer)["request_id"]

@@ -8,7 +8,7 @@
     bodies        1 MiB and 16 MiB: MB/s and memory
 
 Each prints its table and is written to results/NAME.json; from these, docs/performance.md is made again. With
-all its defaults it takes a quarter of an hour, on a machine on which nothing else runs. Needs `wrk` on the PATH.
+all its defaults it takes a quarter of an hour, on a machine on which nothing else runs. Needs `wrk`.
 """
 
 import argparse
@@ -39,11 +39,10 @@ def main() -> None:
     for name in options.names or BENCHES:
         begun = time.monotonic()
         with Stores(options.folder) as stores:
+            versions = stores.postgres_version() if POSTGRESQL in options.stores else {}
             with contextlib.redirect_stdout(open(os.devnull, "w")):
                 found = importlib.import_module(name).measure(stores, options)
-            if POSTGRESQL in options.stores:
-                found.versions.update(stores.postgres_version())
-        found.versions["wrk"] = record.wrk_version()
+        found.versions.update(versions, wrk=record.wrk_version())
         record.write(found, options.results)
         import report
 

@@ -6,15 +6,15 @@ import contextlib
 import time
 
 import fill
-from ends import SQLITE, Stores, serve, upstream
+from ends import Stores, serve, upstream
 from load import wrk
 from record import Record, Rounds, record
 
 TITLE = "Retention"
 ABOUT = """\
-A store with a million results past their retention, and one without. A server that starts on the first sweeps them,
-while accepts come in as fast as they are answered. On PostgreSQL these are partitions that are dropped.
-*swept* is what had gone when the accepts were over; the rest goes on after them.
+A store with a million results past their retention, and one without. A server that starts on the first
+sweeps them, while accepts come in as fast as they are answered. On PostgreSQL these are partitions that are
+dropped. *swept* is what had gone when the accepts were over; the rest goes on after them.
 """
 
 EXPIRED = 1_000_000

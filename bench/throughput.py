@@ -17,17 +17,18 @@ from restante.core.policy import Limits
 
 TITLE = "Accepts, whole lives, polls"
 ABOUT = f"""\
-**accept**: `POST /async/echo` with 300 bytes of JSON from {CONNECTIONS} connections (wrk, on the second core with the
-upstream, which is silent). **life**: the same for one second in front of an upstream that answers at once; from the
-first submit to the last stored result, all of them. **status**, **result**: polls of 500 finished ones. **latency**: one
-client, one request after the other, from the first byte of the submit to the last byte of the result: held
-(`Prefer: wait=20`) or polled without a pause.
+**accept**: `POST /async/echo` with 300 bytes of JSON from {CONNECTIONS} connections (wrk, on the second
+core with the upstream, which is silent). **life**: the same for one second in front of an upstream that
+answers at once; from the first submit to the last stored result, all of them. **status**, **result**: polls
+of 500 finished ones. **latency**: one client, one request after the other, from the first byte of the
+submit to the last byte of the result: held (`Prefer: wait=20`) or polled without a pause.
 
-Beside them the limits. *constant*: the same server answers the same bytes and stores nothing, by an application that
-reads the request; *constant, no task*: the same by the short way that accepts take inside of it. *plain proxy*: that
-server, and the HTTP client that Restante uses, straight to the upstream. *group commit alone*: {CONNECTIONS} coroutines
-write to the store, without HTTP. *client alone*: {CONNECTIONS} calls in a bare loop of the same HTTP client.
-*One core*: the server is confined to one, and writes in a thread.
+Beside them the limits. *constant*: the same server answers the same bytes and stores nothing, by an
+application that reads the request; *constant, no task*: the same by the short way that accepts take inside
+of it. *plain proxy*: that server, and the HTTP client that Restante uses, straight to the upstream. *group
+commit alone*: {CONNECTIONS} coroutines write to the store, without HTTP. *client alone*: {CONNECTIONS}
+calls in a bare loop of the same HTTP client. *One core*: the server is confined to one, and writes in a
+thread.
 """
 
 QUANTILES = (10, 25, 50, 75, 90, 95, 99)
@@ -35,11 +36,31 @@ POLLED = 500
 LATENCIES = 300
 
 RATIOS = (
-    ("accept on SQLite, one core, of constant", 0.6, ("one core", SQLITE, "accept"), ("constant", "-", "accept")),
-    ("accept on SQLite, two cores, of constant", 0.9, ("Restante", SQLITE, "accept"), ("constant", "-", "accept")),
-    ("accept on PostgreSQL of constant", 0.5, ("Restante", POSTGRESQL, "accept"), ("constant", "-", "accept")),
+    (
+        "accept on SQLite, one core, of constant",
+        0.6,
+        ("one core", SQLITE, "accept"),
+        ("constant", "-", "accept"),
+    ),
+    (
+        "accept on SQLite, two cores, of constant",
+        0.9,
+        ("Restante", SQLITE, "accept"),
+        ("constant", "-", "accept"),
+    ),
+    (
+        "accept on PostgreSQL of constant",
+        0.5,
+        ("Restante", POSTGRESQL, "accept"),
+        ("constant", "-", "accept"),
+    ),
     ("life on SQLite of client alone", 0.6, ("Restante", SQLITE, "life"), ("client alone", "-", "life")),
-    ("life on PostgreSQL of client alone", 0.6, ("Restante", POSTGRESQL, "life"), ("client alone", "-", "life")),
+    (
+        "life on PostgreSQL of client alone",
+        0.6,
+        ("Restante", POSTGRESQL, "life"),
+        ("client alone", "-", "life"),
+    ),
 )
 """What is asked for, as a part of what."""
 
@@ -79,7 +100,11 @@ def a_round(rounds: Rounds, stores: Stores, options: argparse.Namespace) -> None
 
 def accepts(rounds: Rounds, stores: Stores, kind: str, seconds: int, *, core: int | None = None) -> None:
     name = "Restante" if core is None else "one core"
-    with stores.fresh(kind) as url, upstream("--silent") as behind, serve(url, behind.port, core=core) as server:
+    with (
+        stores.fresh(kind) as url,
+        upstream("--silent") as behind,
+        serve(url, behind.port, core=core) as server,
+    ):
         rounds.add(name, "memory at start", server.resident_kib() / 1024, unit="MiB", store=kind)
         rounds.add(name, "accept", wrk(server.port, seconds)[0], unit="1/s", store=kind)
         server.kill()  # it would wait for the upstream

@@ -4,7 +4,7 @@
     python bench/upstream.py PORT --silent    takes everything and answers nothing
     python bench/upstream.py PORT --echo      answers with what it was sent, however large
 
-`GET /-count` tells how many requests it has answered. All else counts, so it can be a receiver of webhooks too.
+`GET /-count` tells how many requests it has answered. All else counts: it can be a receiver of webhooks too.
 """
 
 import asyncio
