@@ -1,9 +1,9 @@
 """Whether speed was lost: `python bench/check.py [--rounds 5] [--seconds 1] [--tolerance 0.15]`.
 
-`make bench-check`. Measures accepts, lives and their limits on SQLite again, in short, and compares the ratios
-between them, which hold on any machine, with those of results/throughput.json. A ratio that is smaller by more
-than the tolerance ends it with exit code 1. The tolerance is what the medians of five such rounds differ by on
-a machine on which little else runs; where much runs, ask for more rounds.
+`make bench-check`. Measures accepts, lives and their limits on SQLite again, in short, and compares the
+ratios between them, which hold on any machine, with those of results/throughput.json. A ratio that is
+smaller by more than the tolerance ends it with exit code 1. The tolerance is what the medians of five such
+rounds differ by on a machine on which little else runs; where much runs, ask for more rounds.
 """
 
 import argparse

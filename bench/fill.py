@@ -2,10 +2,11 @@
 
     python bench/fill.py URL [--finished 1000000] [--queued 0] [--expired 0]
 
-A store fills itself with one transaction that is finished and one that waits. Every row that these have in any
-table is copied as often as asked, under keys and ids of its own, with all its moments moved: the finished ones
-over the last day, the expired ones over an hour before that. So a copy is what the store would have written,
-whatever its schema. The ids of some are made as the store makes them, so that they can be asked for.
+A store fills itself with one transaction that is finished and one that waits. Every row that these have in
+any table is copied as often as asked, under keys and ids of its own, with all its moments moved: the
+finished ones over the last day, the expired ones over an hour before that. So a copy is what the store
+would have written, whatever its schema. The ids of some are made as the store makes them, so that they can
+be asked for.
 """
 
 import argparse

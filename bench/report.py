@@ -20,10 +20,10 @@ ORDER = ("throughput", "peers", "growth", "waiters", "sweep", "deliveries", "bod
 HEAD = """\
 # Performance
 
-Made by `python bench/report.py` from `bench/results/`, which `make bench` writes; what is compared was measured
-in one run, in turn. Figures are medians of the rounds, with half of the way from the least to the most in per
-cent. Another machine has other figures and about the same ratios: those are what `make bench-check` holds
-against a change. [Measure your own](reference/cli.md) with `restante bench`.
+Made by `python bench/report.py` from `bench/results/`, which `make bench` writes; what is compared was
+measured in one run, in turn. Figures are medians of the rounds, with half of the way from the least to the
+most in per cent. Another machine has other figures and about the same ratios: those are what `make
+bench-check` holds against a change. [Measure your own](reference/cli.md) with `restante bench`.
 """
 
 LATENCY = "latency p"
@@ -43,9 +43,10 @@ def page(records: list[Record], plots: dict[str, list[str]]) -> str:
 
 def targets(records: list[Record]) -> str:
     lines = ["## What was asked for, and what was reached\n", "| | asked | reached | |", "|---|---|---|---|"]
+    said = {True: "met", False: "**not met**"}
     lines += [
         f"| [{one.title}](#{anchor(one.title)}): {target.name} | {SENSES[target.sense]} {figure(target.asked)} "
-        f"| {figure(target.reached)} | {'met' if target.met else '**not met**'} |"
+        f"| {figure(target.reached)} | {said[target.met]} |"
         for one in records
         for target in one.targets
     ]

@@ -1,7 +1,8 @@
 """What sealing costs: `python bench/sealing.py [--rounds 5] [--seconds 3]`.
 
-Durable accepts over HTTP, by a server with master keys and one without, in turn, because a machine is never equally fast twice. Printed is what is left of the accepts with keys, of each round and in
-the middle. Needs `wrk` on the PATH.
+Durable accepts over HTTP, by a server with master keys and one without, in turn, because a machine is never
+equally fast twice. Printed is what is left of the accepts with keys, of each round and in the middle. Needs
+`wrk` on the PATH.
 """
 
 import argparse
