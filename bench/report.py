@@ -27,6 +27,7 @@ bench-check` holds against a change. [Measure your own](reference/cli.md) with `
 """
 
 LATENCY = "latency p"
+KINDS = ("throughput", "latency", "growth")
 SENSES = {">=": "≥", "<=": "≤"}
 
 
@@ -38,15 +39,16 @@ def page(records: list[Record], plots: dict[str, list[str]]) -> str:
         parts += [
             f"![{one.title}: {Path(plot).stem.rpartition('-')[2]}]({plot})\n" for plot in plots[one.bench]
         ]
-    return "\n".join([*parts, conditions(records)])
+    return "\n".join([*parts, conditions(records)]).rstrip() + "\n"
 
 
 def targets(records: list[Record]) -> str:
-    lines = ["## What was asked for, and what was reached\n", "| | asked | reached | |", "|---|---|---|---|"]
+    lines = ["## What was asked for, and what was reached\n"]
+    lines += ["| | asked | reached | |", "|---|---|---|---|"]
     said = {True: "met", False: "**not met**"}
     lines += [
-        f"| [{one.title}](#{anchor(one.title)}): {target.name} | {SENSES[target.sense]} {figure(target.asked)} "
-        f"| {figure(target.reached)} | {said[target.met]} |"
+        f"| [{one.title}](#{anchor(one.title)}): {target.name} "
+        f"| {SENSES[target.sense]} {figure(target.asked)} | {figure(target.reached)} | {said[target.met]} |"
         for one in records
         for target in one.targets
     ]
@@ -105,8 +107,21 @@ def conditions(records: list[Record]) -> str:
     )
 
 
-def plot_all(records: Iterable[Record], folder: Path) -> dict[str, list[str]]:
-    """Draws what there is to draw; the files' names as the page calls them."""
+def drawn(records: Iterable[Record], folder: Path) -> dict[str, list[str]]:
+    """The plots of each benchmark, as the page calls them."""
+    return {
+        one.bench: [
+            f"{folder.name}/{path.name}"
+            for kind in KINDS
+            for path in folder.glob("*.svg")
+            if path.name == f"{one.bench}-{kind}.svg"
+        ]
+        for one in records
+    }
+
+
+def draw_all(records: Iterable[Record], folder: Path) -> None:
+    """What there is to draw."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -114,19 +129,12 @@ def plot_all(records: Iterable[Record], folder: Path) -> dict[str, list[str]]:
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.svg"):
         old.unlink()
-    made: dict[str, list[str]] = {}
     for one in records:
-        drawn = [
-            (kind, draw(one))
-            for kind, draw in (("throughput", bars), ("latency", curves), ("growth", growth))
-        ]
-        made[one.bench] = []
-        for kind, chart in drawn:
+        for kind, draw in zip(KINDS, (bars, curves, growth), strict=True):
+            chart = draw(one)
             if chart is not None:
                 path = folder / f"{one.bench}-{kind}.svg"
                 chart.savefig(path, metadata={"Date": None}, bbox_inches="tight")
-                made[one.bench].append(f"{folder.name}/{path.name}")
-    return made
 
 
 def label(row: Row) -> str:
@@ -213,7 +221,9 @@ def ordered(records: list[Record]) -> list[Record]:
 
 def main(results: Path = record.RESULTS, written: Path = PAGE) -> None:
     records = ordered(record.read(results))
-    written.write_text(page(records, plot_all(records, written.with_suffix(""))).rstrip() + "\n")
+    plots = written.with_suffix("")
+    draw_all(records, plots)
+    written.write_text(page(records, drawn(records, plots)))
 
 
 if __name__ == "__main__":
