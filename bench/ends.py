@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,7 +29,7 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 STORES = (SQLITE, POSTGRESQL)
 
 LOAD_CORE = 1
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 """For a start or an end: a server with a million queued transactions reads through them when it starts."""
 
 POSTGRES = {
@@ -66,6 +67,7 @@ class Process:
         self._child = subprocess.Popen(
             pinned(core, [sys.executable, *command]), stdout=subprocess.DEVNULL, stderr=self._log, cwd=ROOT
         )
+        self._killed = False
         self._proc = Path(f"/proc/{self._child.pid}")
 
     def __enter__(self) -> Self:
@@ -77,13 +79,15 @@ class Process:
                 return self
             time.sleep(0.02)
         self.kill()
-        self._log.seek(0)
-        raise SystemExit(f"{self._child.args} did not start:\n{self._log.read().decode()[-2000:]}")
+        raise SystemExit(f"{self._child.args} did not start:\n{self._said()}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._child.poll() is None:
+        if self._child.poll() is not None:
+            if not self._killed:
+                raise SystemExit(f"{self._child.args} ended by itself:\n{self._said()}") from error
+        else:
             self._child.terminate()
             try:
                 self._child.wait(PATIENCE_SECONDS)
@@ -91,10 +95,22 @@ class Process:
                 self.kill()
         self._log.close()
 
+    def _said(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")[-2000:]
+
     def kill(self) -> None:
-        """At once: what waits for an upstream that never answers would be waited for."""
-        self._child.kill()
+        """At once, with its children: what waits for an upstream that never answers would be waited for."""
+        self._killed = self._child.poll() is None
+        family = []
+        with contextlib.suppress(OSError):  # it has ended already
+            family = self.all()
+            for one in reversed(family):
+                os.kill(int(one.name), signal.SIGKILL)
         self._child.wait(PATIENCE_SECONDS)
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while any(one.exists() for one in family) and time.monotonic() < patience:
+            time.sleep(0.01)  # what it has open is taken from it when it is gone
 
     def all(self) -> list[Path]:
         """Its and its children's folders below /proc."""

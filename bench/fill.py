@@ -30,6 +30,8 @@ from restante.stores.postgres.places import HOURS, Partition
 ASKED = 5000
 """Finished transactions whose ids are known."""
 
+BUSY_MS = 60_000
+
 MOMENTS = frozenset(
     {"at", "created_at", "updated_at", "due_at", "deadline", "expires_at", "sweep_at", "ended_at"}
 )
@@ -209,10 +211,12 @@ async def cut(url: str, last_key: int) -> None:
         await connection.close()
         return
     file = apsw.Connection(url.removeprefix("sqlite:///"))
+    file.set_busy_timeout(BUSY_MS)
     tables = "SELECT m.name FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS c WHERE c.name = 'key'"
-    with file:
-        for (name,) in list(file.execute(f"{tables} AND m.type = 'table'")):
-            file.execute(f"DELETE FROM {name} WHERE key > ?", (last_key,))
+    file.execute("BEGIN IMMEDIATE")
+    for (name,) in list(file.execute(f"{tables} AND m.type = 'table'")):
+        file.execute(f"DELETE FROM {name} WHERE key > ?", (last_key,))
+    file.execute("COMMIT")
     file.close()
 
 
@@ -224,6 +228,7 @@ async def results(url: str) -> int:
         await connection.close()
         return int(count)
     file = apsw.Connection(url.removeprefix("sqlite:///"), flags=apsw.SQLITE_OPEN_READONLY)
+    file.set_busy_timeout(BUSY_MS)
     count = file.execute("SELECT count(*) FROM results").get
     file.close()
     return int(count)
@@ -240,7 +245,7 @@ async def progress(url: str) -> tuple[int, int]:
         await connection.close()
         return int(row[0]), int(row[1])
     file = apsw.Connection(url.removeprefix("sqlite:///"), flags=apsw.SQLITE_OPEN_READONLY)
-    file.set_busy_timeout(1000)
+    file.set_busy_timeout(BUSY_MS)
     one, other = (
         file.execute(f"SELECT count(*) FROM transactions WHERE status {which}").get
         for which in ("< 2", "= 2")

@@ -32,7 +32,7 @@ SENSES = {">=": "≥", "<=": "≤"}
 
 
 def page(records: list[Record], plots: dict[str, list[str]]) -> str:
-    parts = [HEAD, targets(records)]
+    parts = [HEAD, "## What was asked for, and what was reached\n", targets(records)]
     for one in records:
         made = f"`{one.command}`, {one.date}, rounds: {one.rounds}.\n"
         parts += [f"## {one.title}\n", one.about, table(one), made]
@@ -43,8 +43,7 @@ def page(records: list[Record], plots: dict[str, list[str]]) -> str:
 
 
 def targets(records: list[Record]) -> str:
-    lines = ["## What was asked for, and what was reached\n"]
-    lines += ["| | asked | reached | |", "|---|---|---|---|"]
+    lines = ["| | asked | reached | |", "|---|---|---|---|"]
     said = {True: "met", False: "**not met**"}
     lines += [
         f"| [{one.title}](#{anchor(one.title)}): {target.name} "

@@ -15,17 +15,20 @@ import argparse
 import contextlib
 import importlib
 import os
+import sys
 import time
+import traceback
 from pathlib import Path
 
 import load
 import record
+import report
 from ends import POSTGRESQL, STORES, Stores
 
 BENCHES = ("throughput", "growth", "waiters", "sweep", "deliveries", "bodies")
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[*BENCHES, []], metavar="NAME")
     parser.add_argument("--rounds", type=int, default=5)
@@ -36,21 +39,30 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=record.RESULTS, help="where the records are put")
     options = parser.parse_args()
     load.need_wrk()
-    for name in options.names or BENCHES:
-        begun = time.monotonic()
+    failed = [name for name in options.names or BENCHES if not run(name, options)]
+    if options.results == record.RESULTS:
+        report.main()
+    return 1 if failed else 0
+
+
+def run(name: str, options: argparse.Namespace) -> bool:
+    """False: it was not measured; why is on standard error. The others are all the same."""
+    begun = time.monotonic()
+    try:
         with Stores(options.folder) as stores:
             versions = stores.postgres_version() if POSTGRESQL in options.stores else {}
             with contextlib.redirect_stdout(open(os.devnull, "w")):
                 found = importlib.import_module(name).measure(stores, options)
-        found.versions.update(versions, wrk=record.wrk_version())
-        record.write(found, options.results)
-        import report
-
-        print(report.table(found))
-        print(f"({time.monotonic() - begun:.0f} s)\n", flush=True)
-    if options.results == record.RESULTS:
-        report.main()
+    except (Exception, SystemExit):
+        print(f"{name}: not measured", file=sys.stderr)
+        traceback.print_exc()
+        return False
+    found.versions.update(versions, wrk=record.wrk_version())
+    record.write(found, options.results)
+    print(f"{found.title}, {time.monotonic() - begun:.0f} s\n\n{report.table(found)}")
+    print(report.targets([found]), flush=True)
+    return True
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
