@@ -8,11 +8,12 @@ from ends import Stores, serve, upstream
 from load import Line, answered, until, wrk
 from record import Record, Rounds, record
 
+CONNECTIONS = 8
 TITLE = "Webhooks"
-ABOUT = """\
-Accepts for a second, each a whole life in front of an upstream that answers at once, and at its end a
-signed webhook to one endpoint that answers at once: from the first submit to the last webhook. Beside it
-the same without an endpoint, from the first submit to the last answer of the upstream.
+ABOUT = f"""\
+Accepts for a second from {CONNECTIONS} connections, each a whole life in front of an upstream that answers at
+once, and at its end a signed webhook to one endpoint that answers at once: from the first submit to the last
+webhook. Beside it the same without an endpoint, from the first submit to the last answer of the upstream.
 """
 
 
@@ -40,7 +41,7 @@ def a_round(rounds: Rounds, stores: Stores, kind: str, *, told: bool) -> None:
             if code != 201:
                 raise SystemExit(f"an endpoint was answered {code}: {answer[:200]!r}")
         begun = time.perf_counter()
-        _, count = wrk(server.port, 1)
+        _, count = wrk(server.port, 1, connections=CONNECTIONS)
         last = receiver.port if told else behind.port
         until(lambda: answered(last) >= count)
         rate = count / (time.perf_counter() - begun)

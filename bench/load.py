@@ -71,6 +71,8 @@ def wrk(
     rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     count = re.search(r"(\d+) requests in", done.stdout)
     assert rate and count, done.stdout
+    if count[1] == "0":
+        raise SystemExit(f"wrk {path}: nothing was answered in {seconds} s")
     bad = re.search(r"Non-2xx or 3xx responses: \d+", done.stdout)
     if bad:
         raise SystemExit(f"wrk {path}: {bad[0]} of {count[1]}")

@@ -60,7 +60,7 @@ def run(name: str, options: argparse.Namespace) -> bool:
     found.versions.update(versions, wrk=record.wrk_version())
     record.write(found, options.results)
     print(f"{found.title}, {time.monotonic() - begun:.0f} s\n\n{report.table(found)}")
-    print(report.targets([found]), flush=True)
+    print(report.targets([found]) if found.targets else "", flush=True)
     return True
 
 
