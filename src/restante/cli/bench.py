@@ -7,17 +7,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 import msgspec
 
+from ..client.address import EXPECTED, address
+from ..client.client import Client
+from ..client.submission import encoded
 from .load import Broken, Found, Target, measure
-from .printing import say, say_json
-from .remote import KEY_VARIABLE, MISUSED, Away, Server, Trouble, encoded, json_option, read_server
+from .printing import json_option, say, say_json
+from .remote import KEY_VARIABLE, MISUSED, Trouble, troubles
 
 PATIENCE_SECONDS = 30.0
 """For our own server's start, and its end."""
@@ -27,7 +29,7 @@ BODY = msgspec.json.encode({"request": {"description": "x" * 264}})
 """300 bytes."""
 
 
-@click.command(short_help="Measure how fast an installation is.")
+@click.command()
 @click.option(
     "--url", metavar="URL", help="A server that runs; without it one is started, with a store of its own."
 )
@@ -80,19 +82,15 @@ def bench(
     is an upstream that answers at once."""
     if url is not None and store is not None:
         raise click.UsageError("--store is for a server that is started: it goes without --url")
-    body = BODY if data is None else data.encode()
-    with _ours(store) if url is None else _theirs(url) as at:
-        target = _target(at, key, method.upper(), "/async" + encoded(path), body)
-        _admitted(read_server(at, key), target)
+    with _ours(store) if url is None else nullcontext(url) as at:
+        target = _target(at, key, method.upper(), encoded(path), BODY if data is None else data.encode())
         try:
             found = _run(target, connections=connections, seconds=seconds, lives=lives)
         except OSError as error:
-            raise Away(f"{at}: {error.strerror or 'an error of the operating system'}") from None
+            raise Trouble(f"{at}: {error.strerror or 'an error of the operating system'}") from None
         except (Broken, TimeoutError):
-            raise Away(
-                f"{at}: the connection was lost, or its answers are none of a Restante server"
-            ) from None
-    _print(found, target, at, connections=connections, seconds=seconds, as_json=as_json)
+            raise Trouble(f"{at}: the connection was lost; is it a Restante server?") from None
+    _print(found, target, connections=connections, seconds=seconds, as_json=as_json)
 
 
 def _run(target: Target, *, connections: int, seconds: float, lives: int) -> Found:
@@ -101,41 +99,18 @@ def _run(target: Target, *, connections: int, seconds: float, lives: int) -> Fou
     return uvloop.run(measure(target, connections=connections, seconds=seconds, lives=lives))
 
 
-def _target(at: str, key: str | None, method: str, path: str, body: bytes) -> Target:
-    parts = urlsplit(at)
-    secure = parts.scheme == "https"
-    return Target(
-        host=parts.hostname or "",
-        port=parts.port or (443 if secure else 80),
-        authority=parts.netloc,
-        secure=secure,
-        method=method,
-        path=path,
-        body=b"" if method == "GET" else body,
-        headers=() if key is None else (f"Restante-Key: {key}",),
-    )
-
-
-def _admitted(server: Server, target: Target) -> None:
-    """One submit, so that what is wrong is said before many are made. Raises `Trouble`."""
-    body = target.body or None
-    answer = server.send(
-        target.method, target.path, [("Content-Type", "application/json")] if body else [], body
-    )
-    if not 200 <= answer.code < 300:
-        raise server.trouble(answer)
-    answer.document("request_id")
-
-
-@contextmanager
-def _theirs(url: str) -> Iterator[str]:
+def _target(url: str, key: str | None, method: str, path: str, body: bytes) -> Target:
+    """What is sent; one submit is made, so that what is wrong is said before there are many."""
+    fields = [("Content-Type", "application/json")]
+    content = None if method == "GET" else body
     try:
-        read_server(url, None)
-    except click.UsageError as error:
-        raise click.UsageError(error.message.replace("--server", "--url")) from None
-    if urlsplit(url).path.strip("/"):
-        raise click.UsageError("--url: expected a URL without a path; see --path")
-    yield url.rstrip("/")
+        with troubles(), Client(url, key=key, patience=0) as client:
+            client.submit(method, path, content=content, headers=fields if content else [])
+        at = address(url)
+    except ValueError as error:
+        raise click.UsageError(f"{'--url' if str(error) == EXPECTED else '--key'}: {error}") from None
+    headers = () if key is None else (f"Restante-Key: {key}",)
+    return Target(at=at, method=method, path=f"/async{path}", body=content or b"", headers=headers)
 
 
 @contextmanager
@@ -215,11 +190,11 @@ def answer_all(handle: int) -> None:
     uvloop.run(serve())
 
 
-def _print(found: Found, target: Target, at: str, *, connections: int, seconds: float, as_json: bool) -> None:
+def _print(found: Found, target: Target, *, connections: int, seconds: float, as_json: bool) -> None:
     if as_json:
         say_json(
             {
-                "url": at,
+                "url": target.at.url,
                 "request": f"{target.method} {target.path}",
                 "body_bytes": len(target.body),
                 "connections": connections,
@@ -230,7 +205,7 @@ def _print(found: Found, target: Target, at: str, *, connections: int, seconds: 
         )
         return
     accept, life, latency = found.accept, found.life, found.latency
-    say(f"{target.method} {target.path}, {len(target.body)} bytes, on {at}")
+    say(f"{target.method} {target.path}, {len(target.body)} bytes, on {target.at.url}")
     say(
         f"accept   {accept.per_second:10,.0f} /s   {connections} connections for {seconds:g} s: "
         f"p50 {accept.p50_ms:.1f} ms, p99 {accept.p99_ms:.1f} ms"

@@ -13,6 +13,8 @@ from typing import Any, Self
 import httptools
 import msgspec
 
+from ..client.address import Address
+
 PATIENCE_SECONDS = 60.0
 """For one answer; longer than a server holds any back."""
 
@@ -90,10 +92,7 @@ class Client(asyncio.Protocol):
 class Target(msgspec.Struct, frozen=True):
     """Where requests go, and what is sent."""
 
-    host: str
-    port: int
-    authority: str
-    secure: bool
+    at: Address
     method: str
     path: str
     body: bytes
@@ -106,7 +105,7 @@ class Target(msgspec.Struct, frozen=True):
         return self._request("GET", f"/async/result/{id}", b"", WAIT, *self.headers)
 
     def _request(self, method: str, path: str, body: bytes, *headers: str) -> bytes:
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.authority}", *headers]
+        lines = [f"{method} {self.at.base}{path} HTTP/1.1", f"Host: {self.at.authority}", *headers]
         if method != "GET":
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
@@ -122,11 +121,9 @@ class Clients:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        target = self._target
+        at = self._target.at
         for _ in range(self._count):
-            _, client = await loop.create_connection(
-                Client, target.host, target.port, ssl=target.secure or None
-            )
+            _, client = await loop.create_connection(Client, at.host, at.port, ssl=at.secure or None)
             self._open.callback(client.close)
             self.all.append(client)
         return self
