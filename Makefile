@@ -15,7 +15,7 @@ INPUTS := 10000
 # Modules are compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check check-slow check-all test fuzz format lint types floors install run bench docs site
+.PHONY: check check-slow check-all test fuzz format lint types floors install run bench bench-check docs site
 
 check: format lint types test
 
@@ -48,7 +48,11 @@ run: $(INSTALLED)
 	$(BIN)/restante demo $(ARGS)
 
 bench: $(INSTALLED)
-	$(BIN)/python bench/accept.py $(ARGS)
+	@$(BIN)/python -c 'import matplotlib' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python bench/run.py $(ARGS)
+
+bench-check: $(INSTALLED)
+	$(BIN)/python bench/check.py $(ARGS)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py

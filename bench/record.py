@@ -7,6 +7,7 @@ computed from something else in it: medians and ratios are made by the report (`
 import os
 import platform
 import shlex
+import statistics
 import subprocess
 import sys
 import time
@@ -20,6 +21,10 @@ RESULTS = Path(__file__).parent / "results"
 
 # What every record names. A benchmark of other programs adds theirs.
 PACKAGES = ("restante", "uvicorn", "uvloop", "httptools", "apsw", "asyncpg", "msgspec")
+
+
+Key = tuple[str, str, str]
+"""A row's name, store and what."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +99,39 @@ def record(
         rows=list(rows),
         targets=list(targets),
     )
+
+
+class Rounds:
+    """What is measured, value by value; the rows come in the order in which each had its first one."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, Row] = {}
+
+    def add(self, name: str, what: str, value: float, *, unit: str, store: str = "-", note: str = "") -> None:
+        row = self._rows.setdefault(
+            (name, store, what), Row(name=name, store=store, what=what, unit=unit, values=[], note=note)
+        )
+        row.values.append(round(value, 3))
+
+    @property
+    def rows(self) -> list[Row]:
+        return list(self._rows.values())
+
+    def ratio(self, above: Key, below: Key) -> float | None:
+        """The median of the rounds' ratios; None where one of them was not measured."""
+        return ratio(self._rows.get(above), self._rows.get(below))
+
+    def target(self, name: str, asked: float, sense: str, above: Key, below: Key) -> list[Target]:
+        """A ratio that is asked for, if both were measured."""
+        found = self.ratio(above, below)
+        return [] if found is None else [Target(name=name, asked=asked, sense=sense, reached=round(found, 3))]
+
+
+def ratio(above: Row | None, below: Row | None) -> float | None:
+    if above is None or below is None:
+        return None
+    pairs = list(zip(above.values, below.values, strict=False))
+    return statistics.median(one / other for one, other in pairs) if pairs else None
 
 
 def write(one: Record, folder: Path = RESULTS) -> Path:

@@ -39,8 +39,8 @@ Client = Callable[[], AbstractAsyncContextManager[Call]]
 
 
 @asynccontextmanager
-async def restante() -> AsyncIterator[Call]:
-    upstream = Upstream(host="127.0.0.1", port=PORT, authority=f"127.0.0.1:{PORT}")
+async def restante(port: int = PORT) -> AsyncIterator[Call]:
+    upstream = Upstream(host="127.0.0.1", port=port, authority=f"127.0.0.1:{port}")
     headers = tuple((name.encode(), value.encode()) for name, value in HEADERS)
     sender = HTTPSender()
 

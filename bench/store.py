@@ -92,7 +92,8 @@ async def measure(
     count: int,
     seconds: float,
     busy: bool,
-) -> None:
+) -> float:
+    """Prints what was found; returns how many there were in a second."""
     stop = time.perf_counter() + seconds
     spans: list[float] = []
     spins = 0
@@ -124,6 +125,7 @@ async def measure(
     line = f"{name:12} {count:4} at once: {len(spans) / took:8,.0f}/s  {commits / took:6.0f} commits/s"
     line += f"  p50 {half:6.2f} ms  p99 {most:6.2f} ms  max {worst:6.1f} ms"
     print(line + (f"  {spins / took:8,.0f} spins/s" if busy else ""))
+    return len(spans) / took
 
 
 async def main(arguments: argparse.Namespace) -> None:

@@ -1,41 +1,50 @@
-"""What waiting costs: `python bench/waiters.py [--count 5000] [--transactions 100] [--idle 10]`.
-
-One server process, `count` connections to it from this one. Printed for bare connections that ask nothing,
-for long-polls (`Prefer: wait=20`) and for event streams, each twice in a process of its own, are
-
-    memory     of the server process, per connection (its resident size before and after)
-    idle       processor time of the server while they all wait (a stream is sent a comment every 15 s)
-    woken      how long after their transactions were let end each of them had its answer
-    left       what the memory has come back to after all have gone (the allocator keeps pages for the next)
-
-The transactions wait at an upstream that answers all of them when it is told to.
-"""
+"""What waiting costs: idle long polls and event streams, over real sockets; see `ABOUT`."""
 
 import argparse
 import asyncio
-import os
+import contextlib
 import resource
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import ClassVar
 
 import uvloop
+from ends import Process, Stores, serve
+from load import quantile
+from record import Record, Rounds, Target, record
 
-PORT = 8613
+TITLE = "Waiters"
+ABOUT = """\
+So many connections, each of which waits for one of 100 transactions that an upstream holds: with `Prefer:
+wait=20` for the result, or with a live stream of events. (A server gives callers about half of the handles
+that it may have, because each may need a second one for an upstream; where the system's limit is low, they
+are fewer than 10,000.) *memory*: what the server's processes have more than before, for each, and beside it
+bare connections that ask nothing. *idle*: the processor time while all wait, as a part of one core.
+*woken*: how long after the upstream answered all of them had their answer, and half of them. *refused*: how
+many had a 503, because all wanted to read the store in the same moment (`Retry-After`).
+"""
+
+COUNTS = (5_000, 10_000)
+TRANSACTIONS = 100
 OPENING = 200
 """Connections that are opened at once: fewer than the server lets wait."""
+TRIES = 3
+IDLE_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
-PAGE_KIB = resource.getpagesize() / 1024
-TICKS = os.sysconf("SC_CLK_TCK")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+REFUSED = b"HTTP/1.1 503 "
+MOST_KIB = 16.0
+
+BARE = "bare connection"
+KINDS = {
+    BARE: ("", "", b""),
+    "long poll": ("/async/result/{}", "Prefer: wait=20", b"\r\n\r\n{}"),
+    "stream": ("/-/transactions/{}/events", "Accept: text/event-stream", b'"status":"completed"'),
+}
+"""What is asked, and how its end is known."""
 
 
-class Upstream(asyncio.Protocol):
+class Held(asyncio.Protocol):
     """Holds every request until `let_go`."""
 
     held: ClassVar[set[asyncio.Transport]] = set()
@@ -82,57 +91,104 @@ class Waiter(asyncio.Protocol):
             future.cancel()
 
 
-class Server:
-    """The process that is measured."""
-
-    def __init__(self, folder: str, upstream: int, count: int, transactions: int) -> None:
-        config = Path(folder, "restante.toml")
-        config.write_text(
-            f'listen = "127.0.0.1:{PORT}"\nstore = "sqlite:///{folder}/restante.db"\n'
-            f"max_streams = {count}\n[upstream]\n"
-            f'url = "http://127.0.0.1:{upstream}"\nconcurrency = {transactions}\ntimeout = "1h"\n'
-        )
-        command = [sys.executable, "-m", "restante", "serve", "--config", str(config)]
-        self.child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.proc = Path(f"/proc/{self.child.pid}")
-
-    async def ready(self) -> None:
-        health = b"GET /-/healthz HTTP/1.1\r\nHost: bench\r\n\r\n"
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                try:
-                    await ask(health, lambda seen: seen.endswith(b"}"))
-                    return
-                except OSError:
-                    await asyncio.sleep(0.1)
-
-    def resident_kib(self) -> float:
-        return int((self.proc / "statm").read_text().split()[1]) * PAGE_KIB
-
-    def processor_seconds(self) -> float:
-        fields = (self.proc / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def handles(self) -> int:
-        return len(os.listdir(self.proc / "fd"))
-
-    async def settled(self) -> float:
-        """The resident size once it does not change any more."""
-        before = -1.0
-        while (now := self.resident_kib()) != before:
-            before = now
-            await asyncio.sleep(0.5)
-        return now
+def measure(stores: Stores, options: argparse.Namespace) -> Record:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    counts = sorted({min(count, (hard - 1000) // 2) for count in COUNTS})
+    try:
+        rounds = uvloop.run(all_rounds(stores, options, counts))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    targets = [
+        Target(name=f"KiB of {row.name} on {row.store}", asked=MOST_KIB, sense="<=", reached=max(row.values))
+        for row in rounds.rows
+        if row.what == "memory" and BARE not in row.name
+    ]
+    return record("waiters", TITLE, ABOUT, rounds.rows, rounds=options.rounds, targets=targets)
 
 
-async def ask(request: bytes, fits: Callable[[bytes], bool]) -> bytes:
-    """One request on a connection of its own."""
+async def all_rounds(stores: Stores, options: argparse.Namespace, counts: list[int]) -> Rounds:
+    rounds = Rounds()
+    upstream = await asyncio.get_running_loop().create_server(Held, "127.0.0.1", 0)
+    port = upstream.sockets[0].getsockname()[1]
+    for _ in range(options.rounds):
+        for kind in options.stores:
+            for name in KINDS:
+                for count in counts if kind == options.stores[0] else counts[-1:]:
+                    if name == BARE and (count, kind) != (counts[-1], options.stores[0]):
+                        continue  # which store there is behind it is all the same
+                    for _ in range(TRIES):
+                        if await a_round(rounds, stores, port, kind, name, count):
+                            break
+                    else:
+                        raise SystemExit("this machine is too busy to have them all wait at once")
+    upstream.close()
+    return rounds
+
+
+async def a_round(rounds: Rounds, stores: Stores, behind: int, kind: str, name: str, count: int) -> bool:
+    """False: they had to wait longer than a server lets them, before all were there."""
     loop = asyncio.get_running_loop()
-    transport, waiter = await loop.create_connection(lambda: Waiter(request, fits), "127.0.0.1", PORT)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        await waiter.done
-    transport.close()
-    return waiter.came
+    with contextlib.ExitStack() as stack:
+        # Both start and end by waiting; nothing else goes on meanwhile.
+        url = await loop.run_in_executor(None, stack.enter_context, stores.fresh(kind))
+        server = serve(url, behind, more=f"max_streams = {count}", concurrency=TRANSACTIONS, timeout="1h")
+        await loop.run_in_executor(None, stack.enter_context, server)
+        found = await wait(server, name, count)
+        server.kill()
+        Held.held.clear()
+        await loop.run_in_executor(None, stack.close)
+    for what, (value, unit) in found.items():
+        rounds.add(f"{count:,} × {name}", what, value, unit=unit, store=kind)
+    return bool(found)
+
+
+async def wait(server: Process, name: str, count: int) -> dict[str, tuple[float, str]]:
+    """What was found, with units; nothing where some were answered too early."""
+    target, header, end = KINDS[name]
+    ids = await submit(server.port, TRANSACTIONS if target else 1)
+
+    def request(number: int) -> bytes:
+        path = target.format(ids[number % len(ids)])
+        return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode() if target else b""
+
+    before = await settled(server)
+    waiters = await open_all(
+        server.port,
+        [request(number) for number in range(count)],
+        lambda seen: bool(end) and (end in seen or seen.startswith(REFUSED)),
+    )
+    if name == "stream":
+        await asyncio.gather(*(waiter.begun for waiter in waiters))
+    await until(lambda: server.handles() > count)
+    full = await settled(server)
+    used, since = server.processor_seconds(), time.monotonic()
+    await asyncio.sleep(IDLE_SECONDS)
+    busy = (server.processor_seconds() - used) / (time.monotonic() - since)
+    found = {"memory": ((full - before) / count, "KiB"), "idle": (busy * 100, "% of a core")}
+    let = time.monotonic()
+    if end:
+        if name == "long poll" and any(waiter.came for waiter in waiters):
+            return {}
+        Held.let_go()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            late = sorted(moment - let for moment in await asyncio.gather(*(one.done for one in waiters)))
+        refused = sum(waiter.came.startswith(REFUSED) for waiter in waiters)
+        found["woken, half"] = quantile(late, 0.5), "s"
+        found["woken, all"] = late[-1], "s"
+        found["refused"] = refused / count * 100, "%"
+    for waiter in waiters:
+        waiter.transport.abort()
+    return found
+
+
+async def settled(server: Process) -> float:
+    """The resident size once it does not change any more."""
+    before = -1.0
+    while abs((now := server.resident_kib()) - before) > 64:
+        before = now
+        await asyncio.sleep(0.3)
+    return now
 
 
 async def until(fits: Callable[[], bool]) -> None:
@@ -141,102 +197,25 @@ async def until(fits: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def open_all(requests: list[bytes], fits: Callable[[bytes], bool]) -> list[Waiter]:
+async def open_all(port: int, requests: list[bytes], fits: Callable[[bytes], bool]) -> list[Waiter]:
     loop = asyncio.get_running_loop()
     waiters: list[Waiter] = []
     for start in range(0, len(requests), OPENING):
         made = (
-            loop.create_connection(lambda request=request: Waiter(request, fits), "127.0.0.1", PORT)
+            loop.create_connection(lambda request=request: Waiter(request, fits), "127.0.0.1", port)
             for request in requests[start : start + OPENING]
         )
         waiters += [waiter for _, waiter in await asyncio.gather(*made)]
     return waiters
 
 
-async def submit(count: int) -> list[str]:
+async def submit(port: int, count: int) -> list[str]:
     """So many transactions, all of them waiting at the upstream."""
     request = b"POST /async/work HTTP/1.1\r\nHost: bench\r\nContent-Length: 2\r\n\r\n{}"
-    came = await asyncio.gather(*(ask(request, lambda seen: seen.endswith(b"}")) for _ in range(count)))
-    await until(lambda: len(Upstream.held) == count)
-    return [text.partition(b'"request_id":"')[2][:36].decode() for text in came]
-
-
-async def measure(server: Server, name: str, count: int, transactions: int, idle_seconds: float) -> None:
-    ids = await submit(transactions) if name != "connections" else [""]
-    target, header, end = {
-        "connections": ("", "", b""),
-        "long-polls": ("/async/result/{}", "Prefer: wait=20", b"\r\n\r\n{}"),
-        "streams": ("/-/transactions/{}/events", "Accept: text/event-stream", b'"status":"completed"'),
-    }[name]
-
-    def request(number: int) -> bytes:
-        if not target:
-            return b""
-        path = target.format(ids[number % len(ids)])
-        return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode()
-
-    before = await server.settled()
-    begun = time.monotonic()
-    waiters = await open_all(
-        [request(number) for number in range(count)], lambda seen: bool(end) and end in seen
-    )
-    if name == "streams":
-        await asyncio.gather(*(waiter.begun for waiter in waiters))
-    await until(lambda: server.handles() > count)
-    opened = time.monotonic() - begun
-    await asyncio.sleep(1)
-    full = server.resident_kib()
-    used, since = server.processor_seconds(), time.monotonic()
-    await asyncio.sleep(
-        min(idle_seconds, max(0.0, 17 - (since - begun))) if name == "long-polls" else idle_seconds
-    )
-    busy = (server.processor_seconds() - used) / (time.monotonic() - since)
-    late: list[float] = []
-    if end:
-        assert not any(waiter.done.done() for waiter in waiters)
-        let = time.monotonic()
-        Upstream.let_go()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            late = sorted(moment - let for moment in await asyncio.gather(*(one.done for one in waiters)))
-    for waiter in waiters:
-        waiter.transport.close()
-    await until(lambda: server.handles() < transactions + 100)
-    left = await server.settled()
-    each = (full - before) / count
-    print(
-        f"{name:<12} {count} opened in {opened:.1f} s, {each:5.1f} KiB each, idle {busy:5.1%} of a core",
-        end="",
-    )
-    if late:
-        p50, p99 = statistics.median(late), late[int(len(late) * 0.99)]
-        print(f", woken after p50 {p50:.2f} s, p99 {p99:.2f} s, all {late[-1]:.2f} s", end="")
-    print(
-        f"; memory {before / 1024:.0f} → {full / 1024:.0f} → {left / 1024:.0f} MiB when they have left",
-        flush=True,
-    )
-
-
-async def main(count: int, transactions: int, idle_seconds: float, rounds: int) -> None:
-    upstream = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", 0)
-    for name in ("connections", "long-polls", "streams"):
-        with tempfile.TemporaryDirectory() as folder:
-            server = Server(folder, upstream.sockets[0].getsockname()[1], count, transactions)
-            try:
-                await server.ready()
-                for _ in range(rounds):
-                    await measure(server, name, count, transactions, idle_seconds)
-            finally:
-                server.child.terminate()
-                server.child.wait(60)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=5000)
-    parser.add_argument("--transactions", type=int, default=100)
-    parser.add_argument("--idle", type=float, default=10.0, metavar="SECONDS")
-    parser.add_argument("--rounds", type=int, default=2)
-    given = parser.parse_args()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    uvloop.run(main(given.count, given.transactions, given.idle, given.rounds))
+    made = await open_all(port, [request] * count, lambda seen: seen.endswith(b"}"))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.gather(*(one.done for one in made))
+    for one in made:
+        one.transport.close()
+    await until(lambda: len(Held.held) == count)
+    return [one.came.partition(b'"request_id":"')[2][:36].decode() for one in made]

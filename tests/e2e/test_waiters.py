@@ -1,6 +1,6 @@
 """Hundreds of callers on real connections: all are woken, and of those who leave nothing is left.
 
-`bench/waiters.py` does the same with thousands, between two processes.
+`bench/run.py waiters` does the same with thousands, between two processes.
 """
 
 import asyncio

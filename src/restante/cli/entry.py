@@ -40,6 +40,7 @@ COMMANDS = {
     "deliveries": "What was sent, and sending it again.",
     "keys": "Make, list and revoke access keys; rotate data keys.",
     "listen": "Receive webhooks, verify and print them.",
+    "bench": "Measure how fast an installation is.",
     "completion": "Print what completes these words in your shell.",
 }
 """What `restante --help` says of each, in this order; for that none of them is imported."""
@@ -121,6 +122,10 @@ def command(name: str) -> click.Command | None:
             from .listen import listen
 
             return listen
+        case "bench":
+            from .bench import bench
+
+            return bench
         case "completion":
             from .completion import completion
 

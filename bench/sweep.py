@@ -1,0 +1,58 @@
+"""What it costs to get rid of results past their retention while accepts go on; see `ABOUT`."""
+
+import argparse
+import asyncio
+import contextlib
+import time
+
+import fill
+from ends import Stores, serve, upstream
+from load import wrk
+from record import Record, Rounds, record
+
+TITLE = "Retention"
+ABOUT = """\
+A store with a million results past their retention, and one without. A server that starts on the first
+sweeps them, while accepts come in as fast as they are answered. On PostgreSQL these are partitions that are
+dropped. *swept* is what had gone when the accepts were over; the rest goes on after them.
+"""
+
+EXPIRED = 1_000_000
+SECONDS = 3
+
+
+def measure(stores: Stores, options: argparse.Namespace) -> Record:
+    rounds = Rounds()
+    for kind in options.stores:
+        with contextlib.ExitStack() as kept:
+            full, small = (kept.enter_context(stores.fresh(kind)) for _ in range(2))
+            asyncio.run(fill.fill(full, expired=EXPIRED))
+            asyncio.run(fill.fill(small))
+            for _ in range(options.rounds):
+                for name, like in (("nothing to sweep", small), ("sweeping", full)):
+                    a_round(rounds, stores, name, kind, like)
+    targets = [
+        target
+        for kind in options.stores
+        for target in rounds.target(
+            f"accept on {kind} while sweeping",
+            0.9,
+            ">=",
+            ("sweeping", kind, "accept"),
+            ("nothing to sweep", kind, "accept"),
+        )
+    ]
+    return record("sweep", TITLE, ABOUT, rounds.rows, rounds=options.rounds, targets=targets)
+
+
+def a_round(rounds: Rounds, stores: Stores, name: str, kind: str, like: str) -> None:
+    with stores.fresh(kind, like=like) as url:
+        before = asyncio.run(fill.results(url))
+        with upstream("--silent") as behind, serve(url, behind.port) as server:
+            begun = time.perf_counter()
+            rounds.add(name, "accept", wrk(server.port, SECONDS)[0], unit="1/s", store=kind)
+            gone = before - asyncio.run(fill.results(url))
+            took = time.perf_counter() - begun
+            server.kill()
+        if like and name == "sweeping":
+            rounds.add(name, "swept", gone / took, unit="1/s", store=kind)
