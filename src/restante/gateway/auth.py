@@ -109,7 +109,7 @@ class PassthroughAuth:
 
 
 def _holder(key: AccessKey) -> Caller:
-    return Caller(key.tenant, key.scopes, key.tenant == EVERYBODY)
+    return Caller(key.tenant, key.scopes, key.tenant == EVERYBODY, key)
 
 
 def _values(headers: Fields, name: bytes) -> Sequence[bytes]:
