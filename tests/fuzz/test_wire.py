@@ -249,5 +249,7 @@ async def test_whatever_is_written_is_answered_or_cut_off(
     sound(before, after, served.log())
     assert refused >= count
     if count >= ALL_CODES:
-        assert min(codes[code] for code in (b"200", b"202", b"400", b"404", b"405", b"408", b"431")) > 0, codes
+        assert min(codes[code] for code in (b"200", b"202", b"400", b"404", b"405", b"408", b"431")) > 0, (
+            codes
+        )
     record_property(BAD, refused)
