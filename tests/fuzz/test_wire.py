@@ -26,6 +26,9 @@ or stop what is at work on it. The server itself gives nobody longer than a seco
 WARM = 0.2
 """The part of the inputs after which it is looked what a server holds: by then all there is was made once."""
 
+ALL_CODES = 4000
+"""Of so many inputs each kind of answer is among the answers; of fewer one may be missing."""
+
 MOST = 1 << 20
 ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 NOT_SERVED = b"501"
@@ -245,5 +248,8 @@ async def test_whatever_is_written_is_answered_or_cut_off(
     after = served.held()
     sound(before, after, served.log())
     assert refused >= count
-    assert min(codes[code] for code in (b"200", b"202", b"400", b"404", b"405", b"408", b"431")) > 0, codes
+    if count >= ALL_CODES:
+        assert min(codes[code] for code in (b"200", b"202", b"400", b"404", b"405", b"408", b"431")) > 0, (
+            codes
+        )
     record_property(BAD, refused)

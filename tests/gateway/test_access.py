@@ -125,6 +125,26 @@ async def test_two_keys_are_none(house: House) -> None:
         assert (await wire.answer()).code == 401
 
 
+async def test_a_key_of_ours_beside_another_is_not_sent_on(house: House) -> None:
+    one, other = await house.key(), (await house.key())["Restante-Key"]
+    for authorization in (f"Bearer {other}", basic(other, ""), basic(other, "x"), basic("x", other)):
+        for target in ("/async/x", "/plain"):
+            seen = await house.ask("POST", target, {**one, "Authorization": authorization}, b"{}")
+            assert seen.code == 401
+    assert not house.upstream.came
+
+
+async def test_a_key_that_reaches_all_tenants_does_not_use_up_an_error(house: House) -> None:
+    who, all = await house.key(), await house.key(EVERYBODY, Scope.READ)
+    id = await house.submit(**who)
+    await house.end(id, 500, b"sorry")
+    for _ in range(2):
+        assert (await house.ask("GET", f"/async/result/{id}", all)).body == b"sorry"
+    assert (await house.ask("GET", f"/async/result/{id}", who)).body == b"sorry"
+    for one in (who, all):
+        assert (await house.ask("GET", f"/async/result/{id}", one)).code == 404
+
+
 @pytest.mark.parametrize("scope", list(Scope))
 async def test_each_call_needs_its_scope_and_no_other(house: House, scope: Scope) -> None:
     who = await house.key("default", scope)
@@ -253,7 +273,12 @@ async def test_a_key_that_is_revoked_while_it_is_looked_up_is_looked_up_again() 
     ring = Ring()
     keys, clock, digest = await known(ring)
     await clock.advance(FRESH)
-    ring.meanwhile = keys.heard
+
+    def meanwhile() -> None:
+        ring.meanwhile = lambda: None
+        keys.heard()
+
+    ring.meanwhile = meanwhile
     assert await keys.find(digest)
     assert keys.at_hand(digest) is None
 

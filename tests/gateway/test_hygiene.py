@@ -140,6 +140,9 @@ FORGED = {
     "Restante-Completion": "deferred",
     "Restante-Mask": "[]",
     "Restante-Key": "secret",
+    "Restante_Transaction": "forged",
+    "Idempotency_Key": "forged",
+    "Content_Length": "99",
     "X-Forwarded-For": "127.0.0.1",
     "X-Forwarded-Host": "evil.example",
     "X-Forwarded-Proto": "https",
@@ -170,7 +173,8 @@ async def test_our_fields_do_not_come_from_callers(make_house: MakeHouse, path: 
             (kept,) = await house.store.requests([transaction.key])
             assert kept is not None
             sent = [name.decode() for name, _ in kept.headers]
-        assert not [name for name in sent if name.startswith("restante-")]
+        assert not [name for name in sent if name.startswith(("restante-", "restante_"))]
+        assert not {"idempotency_key", "content_length"} & set(sent)
 
 
 # -- lines of our own

@@ -28,6 +28,12 @@ async def test_it_is_the_host_that_was_called(house: House, host: str) -> None:
     assert await origin_of(house, {"Host": host}) == f"http://{host}"
 
 
+async def test_a_port_is_one_that_there_is(house: House) -> None:
+    assert await origin_of(house, {"Host": "a:65535"}) == "http://a:65535"
+    for host in ("a:65536", "a:99999", "[::1]:70000"):
+        assert (await house.ask("POST", "/async/x", {"Host": host})).code == 400
+
+
 async def test_a_public_url_wins(make_house: MakeHouse) -> None:
     house = await make_house(public_url="https://pay.example/")
     assert await origin_of(house, {"Host": "inner"}) == "https://pay.example"

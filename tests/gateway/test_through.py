@@ -58,7 +58,8 @@ async def test_an_answer_comes_back_as_it_was_sent(house: House) -> None:
         house,
         b"HTTP/1.1 418 Whatever\r\nSet-Cookie: a=1\r\nX-B: \xe9\xff\r\nset-cookie: b=2\r\nServer: them\r\n"
         b"Date: yesterday\r\nContent-Encoding: br\r\nConnection: keep-alive, x-hop\r\nX-Hop: 1\r\n"
-        b"Restante-Status: unknown\r\nContent-Length: 256\r\n\r\n" + body,
+        b"Restante-Status: unknown\r\nRESTANTE-Transaction: 1\r\nRestante_Key: 1\r\nRestante-New: 1\r\n"
+        b"Idempotent-Replayed: true\r\nPreference-Applied: x\r\nContent-Length: 256\r\n\r\n" + body,
     )
     seen = await house.ask("GET", "/x")
     assert (seen.code, seen.body) == (418, body)
@@ -69,6 +70,8 @@ async def test_an_answer_comes_back_as_it_was_sent(house: House) -> None:
         ("server", b"them"),
         ("date", b"yesterday"),
         ("content-encoding", b"br"),
+        ("idempotent-replayed", b"true"),
+        ("preference-applied", b"x"),
         ("content-length", b"256"),
     ]
 

@@ -567,6 +567,7 @@ CLEAR = frozenset(
         "keeps_from_before",
         "sealing",
         "mark_sealing",
+        "scrub",
         "hashing",
         "pause",
         "resume",

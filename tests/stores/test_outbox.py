@@ -17,6 +17,7 @@ from restante.core.model import Change, Transaction
 from restante.core.outbox import deliveries_of, of_event
 from restante.core.status import Status
 from restante.ports import Store
+from restante.stores import cursors
 
 from .conftest import Opener
 from .samples import NOW, a_submission, accepted, applied, begin, complete, completed, fail
@@ -332,9 +333,27 @@ async def test_a_cursor_is_one_of_the_stores_own(store: Store) -> None:
     await applied(store, begin(await accepted(store)))
     (entry,) = await store.feed("default", None, 10)
     assert await store.feed("default", entry.cursor, 10) == []
-    ahead = ".".join(str(int(part) + 10**9) for part in entry.cursor.split("."))
+    commit, number = cursors.place_of(store.secret, "default", entry.cursor)
+    ahead = cursors.spell(store.secret, "default", (commit + 10**9 if commit else 0, number + 10**9))
     with pytest.raises(BadRequest):  # nothing has been there yet, so something would be passed over
         await store.feed("default", ahead, 10)
+
+
+async def test_a_cursor_tells_nothing_and_is_taken_from_its_own_tenant_only(store: Store) -> None:
+    for tenant in ("one", "two", "one"):
+        await applied(store, begin(await accepted(store, tenant=tenant)))
+    mine, other = await store.feed("one", None, 10)
+    (theirs,) = await store.feed("two", None, 10)
+    assert len({one.cursor for one in (mine, other, theirs)}) == 3
+    assert await store.feed("one", mine.cursor, 10) == [other]
+    assert sum(a == b for a, b in zip(mine.cursor, other.cursor, strict=True)) < 16  # no common beginning
+    plain = [str(number) for number in (0, 1, 2, 3, 999_999)]
+    changed = [
+        mine.cursor[:k] + ("1" if mine.cursor[k] == "0" else "0") + mine.cursor[k + 1 :] for k in (0, 47)
+    ]
+    for wrong in [theirs.cursor, mine.cursor.upper() + "A", *plain, *changed, f"{mine.cursor} "]:
+        with pytest.raises(BadRequest):
+            await store.feed("one", wrong, 10)
 
 
 async def test_no_entry_is_passed_over_whoever_commits_when(store: Store) -> None:

@@ -12,6 +12,7 @@ from restante.core.clock import SECOND
 from restante.core.delivery import Sought, State
 from restante.core.endpoint import switched_off, switched_on
 from restante.core.policy import Webhooks as Settings
+from restante.stores import cursors
 from restante.stores.postgres.url import read_url
 
 from ..couriers import header
@@ -192,10 +193,12 @@ async def test_entries_of_another_server_come_first_and_its_cursors_are_refused(
         for _ in range(3):
             await applied(world.store, begin(await accepted(world.store)))
         before = await world.store.feed("default", None, 10)
+        secret = world.store.secret
     there = await asyncpg.connect(read_url(database).url)
     await there.execute("UPDATE restante.feed SET xid = (xid::text::bigint + 1000000)::text::xid8")
     await there.close()
-    far = ".".join([str(int(before[-1].cursor.split(".")[0]) + 1_000_000), before[-1].cursor.split(".")[1]])
+    commit, number = cursors.place_of(secret, "default", before[-1].cursor)
+    far = cursors.spell(secret, "default", (commit + 1_000_000, number))
     async with a_world(tmp_path, upstream, database=database, run=False, send=False) as world:
         found = await world.store.feed("default", None, 10)
         assert [entry.id for entry in found] == [entry.id for entry in before]

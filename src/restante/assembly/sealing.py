@@ -38,6 +38,7 @@ async def seal_store(store: Store, settings: Settings, clock: Clock) -> Store:
     for endpoint in await store.endpoints():
         check_endpoint(endpoint, masters)
     await seal_endpoints(store, masters, only_clear=True)
+    await store.scrub()  # at each start: the one that sealed may have been killed before this
     ring = Ring(folder, clock.now, settings.policy.limits)
     ring.prepare(clock.now())
     return sealed(store, ring, masters)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ..core.masking import masked, masked_body, masked_text
+from ..core.masking import masked, masked_body, masked_record, masked_text
 
 _RAW = "restante.raw"
 _POINTERS = "restante.pointers"
@@ -54,9 +54,12 @@ def body_for_eyes(body: bytes) -> bytes:
     return body if in_clear() else masked_body(body, _meta(_POINTERS, ()))
 
 
-def on_a_terminal(document: Any) -> Any:
-    """The same, where it goes to a terminal."""
-    return for_eyes(document) if sys.stdout.isatty() else document
+def on_a_terminal(record: Any) -> Any:
+    """What a server told, as people see it where it goes to a terminal: the pointers are about what is in
+    its `data`."""
+    if in_clear() or not sys.stdout.isatty():
+        return record
+    return masked_record(record, _meta(_POINTERS, ()))
 
 
 def _meta(name: str, otherwise: Any) -> Any:

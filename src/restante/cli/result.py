@@ -52,7 +52,8 @@ def result(id: str, output: str | None, include: bool, server: Server, as_json: 
     with explaining(server, id):
         answer = Kept(server, id)
         if as_json:
-            body = b"".join(answer.pieces)
+            shown = _for_eyes(b"", answer) if sys.stdout.isatty() else answer.pieces
+            body = b"".join(shown)
             say_json({"status": answer.head.status_code, "headers": answer.headers, "body": body})
         else:
             _write(answer, output, include=include)
@@ -122,8 +123,6 @@ def _for_eyes(head: bytes, answer: Kept) -> Iterable[bytes]:
     body = bytearray()
     for piece in answer.pieces:
         body += piece
-        if CONTROLS.search(piece):
-            return [piece]  # which will be refused
         if len(body) > MAX_SHOWN:
             answer.pieces.close()
             raise Trouble(f"the answer is over {MAX_SHOWN} bytes; use --output FILE or a pipe", MISUSED)

@@ -1,7 +1,9 @@
 """One pass over a request's header fields: what goes on to the upstream, and what is meant for us.
 
 Dropped are the hop-by-hop fields, the framing (it is made anew for the connection to the upstream) and
-everything that begins with `Restante-` (so that nobody can forge what the upstream sees from us).
+everything that begins with `Restante-` (so that nobody can forge what the upstream sees from us). So are
+names that are one of these but for underscores: what reads fields as CGI does (RFC 3875 §4.1.18) takes both
+for one variable.
 """
 
 import re
@@ -55,7 +57,11 @@ def open_envelope(headers: Sequence[tuple[bytes, bytes]]) -> Envelope:
         if name not in _SPECIAL:
             if name.startswith(OURS):
                 options.append(pair)
-            else:
+            elif b"_" not in name:
+                kept.append(pair)
+            elif (plain := name.replace(b"_", b"-")).startswith(OURS):
+                options.append((plain if plain in TOLD else name, pair[1]))
+            elif plain not in _SPECIAL:
                 kept.append(pair)
             continue
         if name not in _UNFORWARDED:

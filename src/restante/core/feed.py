@@ -1,8 +1,8 @@
 """The feed: what went on with a tenant's transactions, in the order in which it was committed.
 
 An entry is one commit of one transaction: the events behind one number, up to another. Its `cursor` is the
-store's own word for the place behind it. What is accepted makes no entry (nothing is added to an accept): the
-first event comes with whatever happens next.
+store's own word for the place behind it, and tells nothing (stores/cursors.py). What is accepted makes no
+entry (nothing is added to an accept): the first event comes with whatever happens next.
 """
 
 import msgspec

@@ -17,13 +17,14 @@ def target(upstream: Upstream, path: str, query: str) -> str:
 def forward_headers(kept: Headers, upstream: Upstream, *, extra: Headers = ()) -> Headers:
     """The header fields for `upstream`: its own Host first, the caller's in order, `extra` last.
 
-    `set_headers` of the upstream's configuration replace whatever came under the same name.
+    `set_headers` of the upstream's configuration replace whatever came under the same name, underscores
+    being dashes.
     """
     replaced, own = _own(upstream)
     host = (first(kept, b"host") if upstream.preserve_host else None) or upstream.authority.encode("latin-1")
     return (
         (b"Host", host),
-        *[pair for pair in kept if pair[0] not in replaced],
+        *[pair for pair in kept if pair[0].replace(b"_", b"-") not in replaced],
         *own,
         *[pair for pair in extra if pair[0].lower() not in replaced],
     )
@@ -66,4 +67,4 @@ def events_headers(origin: str, id: str, token: str) -> Headers:
 @lru_cache(maxsize=256)
 def _own(upstream: Upstream) -> tuple[frozenset[bytes], Headers]:
     own = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in upstream.set_headers)
-    return frozenset(name.lower() for name, _ in own) | {b"host"}, own
+    return frozenset(name.lower().replace(b"_", b"-") for name, _ in own) | {b"host"}, own

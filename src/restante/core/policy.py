@@ -182,9 +182,28 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.strict else ANY_ROUTE
 
     def masks(self, method: str, path: str) -> tuple[str, ...]:
-        """JSON pointers to what people are not shown of a transaction's documents."""
+        """JSON pointers to what people are not shown of a transaction's documents; what the route picks from
+        these goes by another name in its events, and is hidden there too."""
         route = self.route(method, path)
-        return self.mask + (route.mask if route is not None else ())
+        pointers = self.mask + (route.mask if route is not None else ())
+        if not pointers or route is None or not route.data:
+            return pointers
+        picked = [
+            _picked(f"/{_escaped(name)}", source, one) for name, source in route.data for one in pointers
+        ]
+        return pointers + tuple(dict.fromkeys(one for one in picked if one is not None))
+
+
+def _picked(name: str, source: str, hidden: str) -> str | None:
+    """Where what `hidden` points to stands in what was picked from `source`, if it does."""
+    if source == hidden or source.startswith(hidden + "/"):
+        return name
+    return name + hidden[len(source) :] if hidden.startswith(source + "/") else None
+
+
+def _escaped(name: str) -> str:
+    """A name as a part of a JSON pointer (RFC 6901 §3)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 ANY_ROUTE = Route()

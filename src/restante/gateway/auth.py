@@ -65,12 +65,13 @@ class KeyAuth:
         own = _values(headers, KEY)
         if own:
             key, rest = own[0].strip(), headers
+            own = [*own, *(one for one in _values(headers, AUTHORIZATION) if _is_ours(one))]
         else:
             own = _values(headers, AUTHORIZATION)
             key = _key_in(own[0]) if own else b""
             rest = [pair for pair in headers if pair[0] != AUTHORIZATION]
         if len(own) != 1:
-            what = "one key, once" if own else "a key"
+            what = "one key of ours, once" if own else "a key"
             raise Unauthenticated(f"This needs {what}: in Restante-Key, or in Authorization.")
         if not key.startswith(PREFIX.encode()) or len(key) > LONGEST:
             raise Unauthenticated("This key is not known, or good no longer.")
@@ -109,25 +110,37 @@ class PassthroughAuth:
 
 
 def _holder(key: AccessKey) -> Caller:
-    return Caller(key.tenant, key.scopes, key.tenant == EVERYBODY)
+    return Caller(key.tenant, key.scopes, key.tenant == EVERYBODY, key)
 
 
 def _values(headers: Fields, name: bytes) -> Sequence[bytes]:
     return [value for key, value in headers if key == name]
 
 
+def _is_ours(authorization: bytes) -> bool:
+    """Whether there is a key of ours in it, which is not to go to an upstream."""
+    return any(one.startswith(PREFIX.encode()) for one in _parts(authorization))
+
+
 def _key_in(authorization: bytes) -> bytes:
-    """The key in the value of an `Authorization` (RFC 6750, RFC 7617); empty where there is none."""
+    """The key in the value of an `Authorization`; empty where there is none."""
+    user, password = _parts(authorization)
+    return password or user
+
+
+def _parts(authorization: bytes) -> tuple[bytes, bytes]:
+    """User and password of an `Authorization` with Basic (RFC 7617); the token of one with Bearer (RFC 6750)
+    and nothing. Empty where there is neither."""
     scheme, _, token = authorization.strip().partition(b" ")
     token = token.strip()
     match scheme.lower():
         case b"bearer":
-            return token
+            return token, b""
         case b"basic" if len(token) <= 2 * LONGEST:
             try:
                 user, _, password = b64decode(token, validate=True).partition(b":")
             except ValueError:
-                return b""
-            return password or user
+                return b"", b""
+            return user, password
         case _:
-            return b""
+            return b"", b""

@@ -43,7 +43,7 @@ async def feed(desk: Desk, call: Call, _: str) -> Reply | None:
         entries = await desk.service.feed.entries(tenant, after, limit=limit, span=0)
         return document(await _page(desk, entries, after), VARY)
     await call.body()
-    async with Attended(call) as attended:
+    async with Attended(call, desk.service.keys) as attended:
         attended.watch()
         entries = await desk.service.feed.entries(tenant, after, limit=limit, span=wait * SECOND)
     return document(await _page(desk, entries, after), *applied(f"wait={wait}"))
@@ -77,7 +77,7 @@ async def _stream(desk: Desk, call: Call, tenant: str, after: str | None) -> Rep
     desk.streams += 1
     try:
         await call.body()
-        async with Attended(call) as attended:
+        async with Attended(call, desk.service.keys) as attended:
             attended.watch()
             await call.start(200, head)
             async for piece in _pieces(desk, tenant, after):

@@ -9,7 +9,8 @@ from ..core.headers import first
 from ..core.policy import Policy
 from .call import Ends, Fields
 
-_HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[([0-9A-Fa-f:.]{2,45})\])(?::\d{1,5})?")
+_HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[([0-9A-Fa-f:.]{2,45})\])(?::(\d{1,5}))?", re.ASCII)
+MAX_PORT = 65535
 
 
 class Origins:
@@ -51,7 +52,7 @@ def origin(scheme: str, host: bytes) -> str:
     """`scheme://host`; raises `BadRequest` where `host` is not `name[:port]` or `[v6][:port]`."""
     text = host.decode("latin-1")
     match = _HOST.fullmatch(text)
-    if match is None or (match[1] and not _is_ipv6(match[1])):
+    if match is None or (match[1] and not _is_ipv6(match[1])) or int(match[2] or 0) > MAX_PORT:
         raise BadRequest("Host must name the host, and port, that was called", field="Host")
     return f"{scheme}://{text}"
 

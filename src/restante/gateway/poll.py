@@ -41,7 +41,7 @@ async def look(
         found = await desk.service.look(tenant, id)
         if found is None or not fits(found):
             return None
-    async with Attended(call) as attended:
+    async with Attended(call, desk.service.keys) as attended:
         attended.watch()
         found = await desk.service.wait(tenant, id, span=wait * SECOND, after=after)
     if found is not None:

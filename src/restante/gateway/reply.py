@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ..core.envelope import OURS
 from ..core.headers import WITHOUT_BODY, end_to_end
 from ..core.model import Headers
 
@@ -27,8 +28,6 @@ INERT = (
     (b"x-content-type-options", b"nosniff"),
 )
 """Fields of somebody else's document below `/-/`: whatever it is, it does nothing there."""
-
-ONLY_OURS = frozenset({b"content-length", b"restante-status", b"restante-mask"})
 
 encode = msgspec.json.Encoder().encode
 
@@ -79,13 +78,17 @@ def page(html: str, *, style: str) -> Reply:
     return Reply(200, headers, body)
 
 
+def _only_ours(name: bytes) -> bool:
+    return name == b"content-length" or name.replace(b"_", b"-").startswith(OURS)
+
+
 def verbatim(headers: Headers, code: int, size: int | None) -> list[tuple[bytes, bytes]]:
     """An upstream's header fields as they go to a caller, framed for a body of `size`.
 
-    Dropped are hop-by-hop fields, and what only we may say: by `Restante-Status`, callers tell our answers
-    from the upstream's; by `Restante-Mask`, what is not to be shown.
+    Dropped are hop-by-hop fields, and those that bear our name, however they spell it: by `Restante-Status`,
+    callers tell our answers from the upstream's. All others are the upstream's to say, byte for byte.
     """
-    kept = [pair for pair in end_to_end(headers) if pair[0].lower() not in ONLY_OURS]
+    kept = [pair for pair in end_to_end(headers) if not _only_ours(pair[0].lower())]
     if size is not None and code not in WITHOUT_BODY:
         kept.append((b"content-length", b"%d" % size))
     return kept

@@ -81,7 +81,7 @@ async def stream(desk: Desk, call: Call, tenant: str, id: str) -> Reply | None:
             )
         desk.streams += 1
         try:
-            async with Attended(call) as attended:
+            async with Attended(call, desk.service.keys) as attended:
                 attended.watch()
                 await call.start(200, head)
                 async for piece in _pieces(desk, watch, after):

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..core.access import ALL_SCOPES, Scope
+from ..core.access import ALL_SCOPES, AccessKey, Scope
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -16,6 +16,7 @@ class Caller(msgspec.Struct, frozen=True):
     tenant: str
     scopes: frozenset[Scope] = ALL_SCOPES
     all: bool = False  # asks for the installation: may do what concerns every tenant
+    key: AccessKey | None = None  # one of ours that was asked with
 
 
 class Admitted(msgspec.Struct, frozen=True):

@@ -28,6 +28,11 @@ class Sealable(Protocol):
         that may be said as well."""
         ...
 
+    async def scrub(self) -> None:
+        """What was overwritten or removed is nowhere on disk any more, as far as that is in the store's
+        hands: a database may keep it by itself."""
+        ...
+
 
 class Resealing(Protocol):
     """A store, or a way to it beside the server that has it, in which secrets come under another key."""

@@ -4,11 +4,12 @@ Whoever was asked for with a key is known from then on without the store being a
 and then the store is asked again. So a key that was revoked, in this process or any other, is good for
 nothing after a second at the latest; here, and wherever the store can tell (`Store.listen`), at once. While
 the store cannot be asked, keys that were good just before go on being so for a while: what is accepted needs
-the store anyhow, and what goes straight through is not to end with it.
+the store anyhow, and what goes straight through is not to end with it. So that none of these was revoked
+before, all of them are looked at whenever a revocation may have been told of.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -17,6 +18,8 @@ from ..core.clock import MINUTE, SECOND
 from ..core.errors import StoreUnavailable
 from ..ports import Chance, Clock
 from ..ports.keyring import Keyring
+from .again import Again
+from .holding import Holding
 
 KNOWN = 10_000
 """Keys that are known at once; of more, those that were asked with longest ago are looked up anew."""
@@ -26,6 +29,9 @@ FRESH = SECOND
 
 AWAY = MINUTE
 """How long a key goes on being good while the store cannot be asked."""
+
+LOOK = 500
+"""Keys asked for together."""
 
 
 class Known(msgspec.Struct):
@@ -45,6 +51,8 @@ class Keys:
         self._chance = chance
         self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._news = 0  # how often something was revoked, or may have been
+        self._again = Again(self._look, "access keys")
+        self._holding = Holding(clock=clock, ask=self._again.heard, every=FRESH, longest=AWAY)
 
     @property
     def secret(self) -> bytes:
@@ -94,6 +102,24 @@ class Keys:
         self._news += 1
         for known in self._known.values():
             known.asked_at = min(known.asked_at, self._clock.now() - FRESH)
+        if self._known:
+            self._again.heard()
+
+    def hold(self, key: AccessKey, let_go: Callable[[], None]) -> Callable[[], None]:
+        """`let_go` is called, once, as soon as `key` is good no longer. What is given back ends that."""
+        return self._holding.hold(key, let_go)
+
+    async def _look(self) -> None:
+        """Forgets those that were revoked of all that are held, or would be good while the store is away."""
+        since = self._clock.now() - AWAY
+        remembered = {digest for digest, known in self._known.items() if known.seen_at > since}
+        asked = list(remembered | self._holding.digests)
+        for place in range(0, len(asked), LOOK):
+            some = asked[place : place + LOOK]
+            for digest, key in zip(some, await self._store.find_keys(some), strict=True):
+                if key is None or not key.good(self._clock.now()):
+                    self._known.pop(digest, None)
+                self._holding.seen(digest, key)
 
     async def make(self, *, tenant: str, scopes: Iterable[Scope], span: int | None) -> tuple[AccessKey, str]:
         """A new key, good for `span`, and what its holder is given."""
@@ -118,4 +144,5 @@ class Keys:
         self._news += 1
         if key is not None:
             self._known.pop(key.digest, None)
+            self._holding.end(key.digest)
         return key

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from restante.core.access import EVERYBODY
 from restante.core.clock import SECOND
 from restante.core.errors import KeyReused, MoveRefused, StoreUnavailable
 from restante.core.status import Phase, Reading
@@ -292,6 +293,16 @@ async def test_a_server_hears_of_work_and_changes_at_others(opening: Opener) -> 
     await applied(one, *[begin(each) for each in many])
     for each in many:
         await heard.until(each.id)
+
+
+async def test_a_server_hears_of_a_key_that_a_command_revoked(opening: Opener) -> None:
+    command, other = await opening(), await opening()
+    heard = Heard(other)
+    await heard.until("keys")  # it listens
+    heard.told.clear()
+    command._nodes.others = 0  # a command has not looked for servers
+    await command.revoke_keys(["none"], tenant=EVERYBODY, now=NOW)
+    await heard.until("keys")
 
 
 async def test_more_changes_than_signals_can_carry_are_one_look_at_everything(opening: Opener) -> None:

@@ -39,6 +39,9 @@ class Meta:
             await asyncio.sleep(PAUSE / SECOND)
         raise SettingError("sealing", "servers without keys are at work on this store; stop them all first")
 
+    async def scrub(self) -> None:
+        """Nothing: what was overwritten stays until the database's own VACUUM, and its log, are over it."""
+
     async def _learn(self) -> None:
         """Not before entering: nobody moves a store, and its secret, into a database that a server has
         entered, or has others hashed or sealed."""

@@ -15,7 +15,6 @@ import msgspec
 from ...core.delivery import Attempt, Delivery, Progress, Sought
 from ...core.endpoint import Endpoint
 from ...core.errors import RestanteError
-from ...core.feed import Entry
 from .. import cursors
 from ..codes import STATE, STATES
 from ..lookups import Taken
@@ -38,7 +37,6 @@ ADOPTED = 10_000
 
 _END = 1 << 62
 _DELIVERY = re.compile(r"[0-9a-f]{32}")
-_CURSOR = re.compile(r"(?:([0-9]{1,18})\.)?([0-9]{1,18})")  # without the first: of a store that was moved
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Endpoint).decode
 
@@ -206,19 +204,14 @@ class Outbox:
 
     # -- the feed
 
-    async def feed(self, tenant: str, after: str | None, limit: int) -> list[Entry]:
-        place = (0, 0)
-        if after is not None:
-            match = _CURSOR.fullmatch(after) if after.isascii() else None
-            if match is None:
-                raise cursors.malformed()
-            place = (int(match[1] or 0), int(match[2]))
+    async def feed(self, tenant: str, place: cursors.Place, limit: int) -> list[Any]:
+        """Entries behind this place, as the query gives them."""
         rows: list[Any] = await self._database.rows("feed", text(tenant), *place, limit, again=True)
-        if not rows and after is not None:
+        if not rows and place != cursors.BEGIN:
             end = await self._database.value("feed_end", again=True)
             if place[0] >= int(end):
                 raise cursors.foreign()
-        return [Entry(f"{row[0]}.{row[1]}", row[2], row[3], row[4], row[5]) for row in rows]
+        return rows
 
     async def adopt(self) -> None:
         """Entries that another server has numbered come first, as one: this one counts on from somewhere

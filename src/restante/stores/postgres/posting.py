@@ -7,6 +7,7 @@ from ...core.delivery import Attempt, Delivery, Progress, Sought
 from ...core.endpoint import Endpoint
 from ...core.feed import Entry
 from ...core.outbox import Errand
+from .. import cursors
 from ..lookups import Lookups
 from .lane import ROW, Lane
 from .outbox import Outbox
@@ -71,7 +72,11 @@ class Posting(Lookups):
         return await self._outbox.sweep(deliveries=deliveries, feed=feed, limit=limit)
 
     async def feed(self, tenant: str, after: str | None, limit: int) -> list[Entry]:
-        return await self._outbox.feed(tenant, after, limit)
+        found = await self._outbox.feed(tenant, cursors.place_of(self.secret, tenant, after), limit)
+        return [
+            cursors.entry(self.secret, tenant, (int(row[0]), row[1]), (row[2], row[3], row[4], row[5]))
+            for row in found
+        ]
 
     def _posted(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:

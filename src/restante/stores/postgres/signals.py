@@ -141,10 +141,9 @@ class Signals:
             self._gather()
 
     def keys(self) -> None:
-        """An access key was revoked."""
-        if self._heeded:
-            self._keys = True
-            self._gather()
+        """An access key was revoked. Said by commands too, which do not know who listens."""
+        self._keys = True
+        self._gather()
 
     def _gather(self) -> None:
         if self._sending is None:

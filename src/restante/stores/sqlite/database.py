@@ -27,6 +27,7 @@ _PRAGMAS = """
 PRAGMA synchronous = FULL;
 PRAGMA wal_autocheckpoint = 1000;
 PRAGMA journal_size_limit = 67108864;
+PRAGMA secure_delete = ON;
 PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -{cache_kib};
 """

@@ -72,6 +72,17 @@ def open_file(path: str, *, vfs: str | None) -> OpenFile:
         raise refused(path, error) from None
 
 
+def cut_log(path: str) -> bool:
+    """Puts the log into the file at `path`, which this process has open, and leaves it empty. False where
+    somebody still reads from it."""
+    database = Database(path, cache_kib=READER_CACHE_KIB)
+    try:
+        ((busy, _, _),) = database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return not busy
+    finally:
+        database.close()
+
+
 def _close(databases: list[Database], lock: int) -> None:
     for database in reversed(databases):  # the writer last: it puts the log into the file
         with suppress(apsw.Error):  # everything is on disk; a log that cannot be put away now is read later

@@ -10,13 +10,12 @@ import msgspec
 
 from ...core.delivery import Attempt, Delivery, Progress, Sought
 from ...core.endpoint import Endpoint
-from ...core.feed import Entry
 from .. import cursors
 from ..codes import STATE, STATES
 from ..lookups import Taken
 from .database import Database, wrong
 from .queries import numbers
-from .rows import Row, id_text, spelling
+from .rows import Row, spelling
 from .turnstile import Turnstile
 from .worker import Job
 
@@ -192,21 +191,12 @@ def attempts(database: Database, deliveries: Sequence[int]) -> list[list[Attempt
     return [logs[number] for number in deliveries]
 
 
-def feed(database: Database, tenant: str, after: str | None, limit: int) -> list[Entry]:
-    place = cursor(after)
+def feed(database: Database, tenant: str, place: int, limit: int) -> list[Row]:
+    """Entries behind this one, as the query gives them."""
     rows: list[Row] = database.rows("feed", (tenant, place, limit))
     if not rows and place > (database.value("feed_end") or 0):
         raise cursors.foreign()
-    return [Entry(str(row[0]), row[1], id_text(row[2]), row[3], row[4]) for row in rows]
-
-
-def cursor(after: str | None) -> int:
-    """The number of the entry that a cursor stands behind; raises `BadRequest`."""
-    if after is None:
-        return 0
-    if not (after.isascii() and after.isdigit() and len(after) <= 18):
-        raise cursors.malformed()
-    return int(after)
+    return rows
 
 
 def _places(database: Database, ids: Sequence[str]) -> dict[str, tuple[int, int, str]]:

@@ -6,9 +6,10 @@ from ...core.delivery import Attempt, Delivery, Progress, Sought
 from ...core.endpoint import Endpoint
 from ...core.feed import Entry
 from ...core.outbox import Errand
+from .. import cursors
 from ..lookups import Lookups
 from .outbox import endpoint_row, progress_rows
-from .rows import spelling
+from .rows import Row, id_text, spelling
 from .worker import ROW, Worker
 
 SETTLING_PATIENCE = 2
@@ -74,5 +75,9 @@ class Posting(Lookups):
         return swept
 
     async def feed(self, tenant: str, after: str | None, limit: int) -> list[Entry]:
-        found: list[Entry] = await self._outbox.do("feed", (tenant, after, limit))
-        return found
+        _, place = cursors.place_of(self.secret, tenant, after)
+        found: list[Row] = await self._outbox.do("feed", (tenant, place, limit))
+        return [
+            cursors.entry(self.secret, tenant, (0, row[0]), (row[1], id_text(row[2]), row[3], row[4]))
+            for row in found
+        ]

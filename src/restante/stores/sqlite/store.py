@@ -4,6 +4,7 @@ What is written is spelled as rows here, on the caller's side; the threads only 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from ...core.errors import KeyReused, RestanteError, StoreUnavailable
@@ -27,7 +28,7 @@ from .apart import Apart, Child
 from .disk import Disk
 from .figured import Figured
 from .keyring import KeptKeys
-from .opening import READERS, OpenFile, open_file
+from .opening import READERS, OpenFile, cut_log, open_file
 from .outbox import OutboxReader
 from .posting import SETTLING_PATIENCE, Posting
 from .reader import Reader
@@ -37,6 +38,8 @@ from .thread import Thread
 from .turns import Turns
 from .worker import ROW, Hand, Job, Worker
 from .writer import Writer
+
+log = logging.getLogger("restante.stores")
 
 DROP_BYTES = 256 * 1024
 """What dropping some pieces of a body counts for, beside pieces being written."""
@@ -205,6 +208,11 @@ class SQLiteStore(Posting, KeptKeys, Figured):
     async def mark_sealing(self, mark: bytes) -> None:
         self._opened.sealing, until = await self._write.do("mark", mark)
         self.hashing = plain(until=until).followed_by(self.secret)
+
+    async def scrub(self) -> None:
+        """The file holds no trace of it (`secure_delete`); the log is put into the file, and cut."""
+        if not await asyncio.to_thread(cut_log, self._opened.databases[-1].connection.filename):
+            log.warning("the log beside the file is in use, and still holds what was removed from it")
 
     async def ping(self) -> None:
         await self._write.do("probe", None)
