@@ -10,6 +10,8 @@ from restante import Client
 from ..cli.process import PATIENCE_SECONDS, RESTANTE, Running, taken_port
 from ..cli.upstream import Answer, Seen, serving
 
+LONG_SECONDS = 5 * PATIENCE_SECONDS
+
 pytestmark = pytest.mark.slow
 
 
@@ -23,13 +25,13 @@ def test_a_client_waits_over_the_death_of_its_server(tmp_path: Path) -> None:
 
     with taken_port() as port:
         pass
-    with serving(answer) as upstream, Client(f"http://127.0.0.1:{port}") as client:
+    with serving(answer) as upstream, Client(f"http://127.0.0.1:{port}", patience=LONG_SECONDS) as client:
         words = ("serve", "--upstream", upstream.url, "--listen", f"127.0.0.1:{port}")
         with Running(*RESTANTE, *words, folder=tmp_path) as server:
             server.port()
             handle = client.submit("PUT", "/slow")  # may be repeated, so it is run again after the crash
             assert begun.wait(PATIENCE_SECONDS)
-            waiting = threading.Thread(target=lambda: answers.append(handle.result(timeout=PATIENCE_SECONDS)))
+            waiting = threading.Thread(target=lambda: answers.append(handle.result(timeout=LONG_SECONDS)))
             answers: list[object] = []
             waiting.start()
             server.child.kill()
@@ -38,6 +40,6 @@ def test_a_client_waits_over_the_death_of_its_server(tmp_path: Path) -> None:
         with Running(*RESTANTE, *words, folder=tmp_path) as server:
             server.port()
             go_on.set()
-            assert again.result(timeout=PATIENCE_SECONDS).content == b"done"
-            waiting.join(PATIENCE_SECONDS)
+            assert again.result(timeout=LONG_SECONDS).content == b"done"
+            waiting.join(LONG_SECONDS)
     assert [one.content for one in answers] == [b"done"]  # type: ignore[attr-defined]

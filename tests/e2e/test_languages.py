@@ -17,7 +17,7 @@ from ..cli.cable import cut
 from .harness import Process, free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 CALLERS = {"curl": ["sh", "caller.sh"], "Node": ["node", "caller.mjs"], "PHP": ["php", "caller.php"]}
 UPSTREAMS = {"Node": ["node", "upstream.mjs"], "PHP": ["php", "-S", "127.0.0.1:PORT", "upstream.php"]}
