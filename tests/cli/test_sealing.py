@@ -46,6 +46,18 @@ def test_what_a_server_with_keys_leaves_on_disk_tells_nothing(tmp_path: Path) ->
         assert OLD not in path.read_bytes()
 
 
+def test_a_master_key_that_others_may_read_is_told_of(tmp_path: Path) -> None:
+    key = tmp_path / "master"
+    key.write_text(written(OLD))
+    settings(tmp_path, "file:master")
+    for mode, told in ((0o644, True), (0o600, False)):
+        key.chmod(mode)
+        assert ("others may read file:master" in run("check", folder=tmp_path).stdout) is told
+        with Running(*RESTANTE, "serve", folder=tmp_path) as server:
+            server.port()
+            assert ("may read the master key in file:master" in server.stop()[1]) is told
+
+
 def refusal(ended: subprocess.CompletedProcess[str]) -> str:
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
     for key in KEYS.values():

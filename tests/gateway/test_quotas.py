@@ -138,6 +138,9 @@ async def test_so_much_may_be_kept(
 ) -> None:
     house = await counted(make_house, limits=limits, **target)
     who = await house.key()
+    alone = await posted(house, who, body=b"x" * 5001)
+    assert (alone.code, alone.header("retry-after")) == (413, None)
+    assert setting in alone.json["message"]
     id = (await posted(house, who)).json["request_id"]
     await house.end(id, body=b"y" * 3000)
     assert setting in refused(await posted(house, who), code, after=KEPT_SECONDS)
@@ -171,7 +174,7 @@ async def test_a_large_body_is_refused_before_it_is_sent(make_house: MakeHouse) 
         b"POST /async/x HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\nExpect: 100-continue\r\n" + fields
     )
     wire.write(b"\r\n")
-    assert (await wire.answer()).code == 429
+    assert (await wire.answer()).code == 413
 
 
 async def test_an_operator_who_does_it_again_does_it_for_the_tenant(make_house: MakeHouse) -> None:

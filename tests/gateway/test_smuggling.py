@@ -152,3 +152,33 @@ async def test_a_websocket_with_a_body_is_refused_like_one_without(recorded: tup
         assert await wire.closed()
     assert recorder.whole == []
     assert house.store.queued == 0
+
+
+async def test_what_is_behind_an_offer_of_a_websocket_is_not_waited_for(house: House) -> None:
+    for target in ("/async/status/x", "/-/healthz", "/-/transactions"):
+        wire = await house.wire()
+        wire.write(
+            b"GET %b HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+            % target.encode()
+            + b"GET /-/healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+        )
+        assert (await wire.answer()).code in (200, 404)
+        assert await wire.closed()
+
+
+async def test_a_whole_submit_is_stored_and_answered_when_its_sender_has_nothing_more_to_send(
+    house: House,
+) -> None:
+    await house.submit()  # a server's first is served by a task
+    wire = await house.wire()
+    wire.request("POST", "/async/x", {}, b"{}")
+    wire.writer.write_eof()
+    seen = await wire.answer()
+    assert (seen.code, seen.header("connection")) == (202, "close")
+    assert await wire.closed()
+    assert await house.find(seen.json["request_id"])
+    wire = await house.wire()
+    wire.write(b"POST /async/x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{}")
+    wire.writer.write_eof()
+    assert await wire.closed()
+    assert house.store.queued == 2

@@ -1,6 +1,7 @@
 """Data keys on disk: there before they are used, one for all, under the first master key once rotated."""
 
 import contextlib
+import errno
 import os
 import threading
 from pathlib import Path
@@ -55,6 +56,28 @@ def test_a_folder_that_is_open_to_everybody_is_refused(path: Path) -> None:
     path.chmod(0o755)
     with pytest.raises(SettingError, match=r"sealing.folder: .* is open to everybody; chmod 700 it"):
         opened(path)
+    path.chmod(0o700)
+    opened(path)
+    path.chmod(0o777)
+    with pytest.raises(SettingError, match="open to everybody"):  # nor later
+        KeyFolder(str(path), Masters((OLD,))).check()
+
+
+def test_on_a_full_disk_nothing_is_left_and_the_error_names_the_key(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = opened(path)
+    name = folder.make_one_of(DAY)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("restante.sealing.folder.os.fsync", full)
+    with pytest.raises(OSError, match=f"{name}.key"):
+        KeyFolder(str(path), Masters((NEW, OLD))).renew()
+    assert not [one for one in path.iterdir() if one.name.startswith(".draft-")]
+    monkeypatch.undo()
+    assert used(KeyFolder(str(path), Masters((OLD,))), name) == used(folder, name)
 
 
 @pytest.mark.parametrize("what", ["identity", DAY])

@@ -1,5 +1,6 @@
 """The master keys, read from where the settings say they are."""
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from ..core.masterkey import read_key
 LARGEST = 4096
 """Bytes of a key's file that are read."""
 
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""Of a file's mode: what others than its owner may."""
+
 
 def read_masters(settings: Settings, environment: Mapping[str, str], folder: Path) -> Settings:
     """The settings with the keys in them. Raises `SettingError`, which names the place and never what is
@@ -19,13 +23,17 @@ def read_masters(settings: Settings, environment: Mapping[str, str], folder: Pat
     sealing = settings.sealing
     if sealing is None:
         return settings
-    masters = []
+    masters, shared = [], []
     for number, place in enumerate(sealing.places):
         try:
             masters.append(read_key(_content(place, environment, folder)))
         except ValueError as error:
             raise SettingError(f"sealing.keys[{number}]", f"{place}: {error}") from None
-    return msgspec.structs.replace(settings, sealing=with_masters(sealing, tuple(masters)))
+        if place.startswith(FILE) and (folder / place.removeprefix(FILE)).stat().st_mode & OTHERS:
+            shared.append(place)
+    return msgspec.structs.replace(
+        settings, sealing=with_masters(sealing, tuple(masters), shared=tuple(shared))
+    )
 
 
 def _content(place: str, environment: Mapping[str, str], folder: Path) -> str:

@@ -4,6 +4,7 @@ The store has a mark that only the right folder can read. So a server with anoth
 with one line, and neither reads nor writes anything.
 """
 
+import logging
 from collections.abc import Callable
 
 from ..config import Settings
@@ -12,6 +13,8 @@ from ..outbound import SystemClock
 from ..ports import Clock, Store
 from ..sealing import KeyFolder, Mark, Masters, Ring, check_endpoint, seal_endpoints, sealed
 from .beside import opened_beside
+
+log = logging.getLogger("restante")
 
 Told = Callable[[str, int, int], None]
 """What is being done, how far it is, and how far it goes."""
@@ -25,6 +28,8 @@ async def seal_store(store: Store, settings: Settings, clock: Clock) -> Store:
                 "sealing", "what is in the store is sealed: sealing.keys and sealing.folder are needed"
             )
         return store
+    for place in settings.sealing.shared:
+        log.warning("others than its owner may read the master key in %s", place)
     masters = Masters(settings.sealing.masters)
     folder = KeyFolder(settings.sealing.folder, masters)
     mark = Mark(folder, clock.now)

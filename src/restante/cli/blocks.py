@@ -113,7 +113,8 @@ def _sealing(settings: Settings) -> str:
         return "off: bodies, credentials, results and webhook secrets are kept in clear"
     ids = [id_of(key) for key in settings.sealing.masters]
     also = f", {', '.join(ids[1:])} opens as well" if ids[1:] else ""
-    return f"under master key {ids[0]}{also}; data keys in {settings.sealing.folder}"
+    shared = f"; others may read {', '.join(settings.sealing.shared)}" if settings.sealing.shared else ""
+    return f"under master key {ids[0]}{also}; data keys in {settings.sealing.folder}{shared}"
 
 
 def _all_else(settings: Settings) -> str:

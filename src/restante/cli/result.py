@@ -52,7 +52,7 @@ def result(id: str, output: str | None, include: bool, server: Server, as_json: 
     with explaining(server, id):
         answer = Kept(server, id)
         if as_json:
-            shown = _for_eyes(b"", answer) if sys.stdout.isatty() else answer.pieces
+            shown = _for_eyes(b"", answer, text=False) if sys.stdout.isatty() else answer.pieces
             body = b"".join(shown)
             say_json({"status": answer.head.status_code, "headers": answer.headers, "body": body})
         else:
@@ -116,13 +116,16 @@ def _write(answer: Kept, output: str | None, *, include: bool) -> None:
         _save(Path(os.path.realpath(output)), _all(head, answer))
 
 
-def _for_eyes(head: bytes, answer: Kept) -> Iterable[bytes]:
-    """What a terminal is given: masked, which takes the whole body."""
+def _for_eyes(head: bytes, answer: Kept, *, text: bool = True) -> Iterable[bytes]:
+    """What a terminal is given: masked, which takes the whole body. As `text`, no more than what shows that
+    it is none."""
     if in_clear():
         return _all(head, answer)
     body = bytearray()
     for piece in answer.pieces:
         body += piece
+        if text and CONTROLS.search(piece):
+            return [piece]  # which will be refused
         if len(body) > MAX_SHOWN:
             answer.pieces.close()
             raise Trouble(f"the answer is over {MAX_SHOWN} bytes; use --output FILE or a pipe", MISUSED)

@@ -52,11 +52,13 @@ SEALING = Section(
 
 
 class Sealing(msgspec.Struct, frozen=True, kw_only=True):
-    """`masters` are the keys that are in `places`, once somebody has read them."""
+    """`masters` are the keys that are in `places`, once somebody has read them; `shared` the places that
+    others than their owner can read as well."""
 
     places: tuple[str, ...]
     folder: str
     masters: tuple[bytes, ...] = ()
+    shared: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Sealing(places={self.places!r}, folder={self.folder!r})"
@@ -69,11 +71,11 @@ def read_sealing(raw: object) -> Sealing | None:
     return Sealing(places=table.get(KEYS), folder=table.get(FOLDER))
 
 
-def with_masters(sealing: Sealing, masters: tuple[bytes, ...]) -> Sealing:
+def with_masters(sealing: Sealing, masters: tuple[bytes, ...], *, shared: tuple[str, ...] = ()) -> Sealing:
     """Raises `SettingError` where two are the same."""
     if len(set(masters)) != len(masters):
         raise SettingError("sealing.keys", "the same key is in two places")
-    return msgspec.structs.replace(sealing, masters=masters)
+    return msgspec.structs.replace(sealing, masters=masters, shared=shared)
 
 
 def describe_sealing(sealing: Sealing | None) -> dict[str, object] | None:

@@ -134,6 +134,15 @@ class Protocol(HttpToolsProtocol):
             if self.head_size > self.limits.head:
                 self.refuse(HEAD_TOO_LARGE)
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client sends nothing more; most have left. A submit that is whole is stored all the same, and
+        answered: whether somebody is there to hear it is not known."""
+        cycle = self.cycle
+        if not isinstance(cycle, DirectCycle) or cycle.more_body or cycle.response_complete or self.pipeline:
+            return None
+        cycle.keep_alive = False
+        return True
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
@@ -185,7 +194,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.head_size = None
         self.headers = UNHEARD  # what is still to come are trailers
-        if self.last:
+        if self.last or self.parser.should_upgrade():  # what is behind an offer to upgrade is not HTTP
             self.cycle.keep_alive = False
         self.scope["extensions"] = self.extensions
 

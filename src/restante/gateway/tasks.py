@@ -40,6 +40,7 @@ async def task_result(desk: Desk, call: Call, place: Place) -> Reply | None:
     )
     if transaction is None:
         return _reply(spelled)
+    call.word = spelled.word
     once = spelled.once and call.method != "HEAD" and tenant != EVERYBODY  # the one reading is its owner's
     if spelled.body is not None:
         reply = _reply(spelled)

@@ -23,6 +23,7 @@ async def one_transaction(desk: Desk, call: Call, place: Place) -> Reply:
     transaction = await look(desk, call, tenant, place.rest[len(place.transactions) + 1 :], fits=fits)
     if transaction is None or not fits(transaction):
         raise UnknownTransaction("There is no transaction with this id.")
+    call.word = transaction.status
     (events,) = await desk.service.events([transaction])
     return document(spelling.one(transaction, events), word(transaction.status))
 

@@ -51,18 +51,22 @@ class KeyFolder:
         try:
             with suppress(FileExistsError):
                 self.path.mkdir(mode=0o700)
-            if self.path.stat().st_mode & 0o007:
-                raise SettingError(_FOLDER_SETTING, f"{self.path} is open to everybody; chmod 700 it")
+            self._check_mode()
         except OSError as error:
             raise unusable(self.path, error) from None
 
     def check(self) -> None:
         """Opens every key, so that one that cannot be is told at the start. Raises `SettingError`."""
         try:
+            self._check_mode()
             for name in self.names():
                 self.find(name)
         except OSError as error:
             raise unusable(self.path, error) from None
+
+    def _check_mode(self) -> None:
+        if self.path.stat().st_mode & 0o007:
+            raise SettingError(_FOLDER_SETTING, f"{self.path} is open to everybody; chmod 700 it")
 
     def names(self) -> list[str]:
         """Of all keys there are."""
@@ -111,13 +115,10 @@ class KeyFolder:
         return name
 
     def _make(self, name: str, more: bytes) -> None:
-        draft = self._draft(name, secrets.token_bytes(KEY_BYTES) + more)
-        try:
+        with self._draft(name, secrets.token_bytes(KEY_BYTES) + more) as draft:
             with suppress(FileExistsError):
                 os.link(draft, self._file(name))
             self._sync()
-        finally:
-            draft.unlink()
 
     def destroy(self, name: str) -> None:
         """From now on nobody opens what was sealed under it. Again is no error."""
@@ -149,9 +150,9 @@ class KeyFolder:
                 content = self._read(name)
                 if content is not None and not self._masters.current(content):
                     opened, _ = self._opened(name, content)
-                    draft = self._draft(name, opened)
-                    os.replace(draft, self._file(name))
-                    self._sync()
+                    with self._draft(name, opened) as draft:
+                        os.replace(draft, self._file(name))
+                        self._sync()
                     renewed += 1
             told(done, len(names))
         return renewed
@@ -185,16 +186,22 @@ class KeyFolder:
         except FileNotFoundError:
             return None
 
-    def _draft(self, name: str, content: bytes) -> Path:
-        """A file of another name, on disk."""
+    @contextmanager
+    def _draft(self, name: str, content: bytes) -> Iterator[Path]:
+        """A file of another name, on disk, which is gone with the block. An `OSError` names the key's."""
         path = self.path / f"{DRAFT}{secrets.token_hex(8)}"
         sealed = self._masters.seal(FOLDER, _place(name), content)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(sealed)
-            file.flush()
-            os.fsync(file.fileno())
-        return path
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "wb") as file:
+                file.write(sealed)
+                file.flush()
+                os.fsync(file.fileno())
+            yield path
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._file(name))) from error
+        finally:
+            path.unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
         return self.path / (name + SUFFIX)

@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Mapping
 
 from ..core.clock import SECOND
-from ..core.errors import QueueFull, StorageFull, TooManyQueued, TooManyRequests, TooMuchStored
+from ..core.errors import BodyTooLarge, QueueFull, StorageFull, TooManyQueued, TooManyRequests, TooMuchStored
 from ..core.machine import TERMINAL
 from ..core.model import Change, Headers, Submission, Transaction
 from ..core.policy import Policy
@@ -25,10 +25,12 @@ TENANTS = 10_000
 """Rates that are kept at once; of more tenants, those that asked longest ago begin anew."""
 
 WAITING_SECONDS = 30
-"""What callers are told to wait while a queue is full."""
+"""What callers are told to wait while a queue is full. There is room as soon as one has ended, and others
+wait for it, too: when that is nobody knows."""
 
 KEPT_SECONDS = 300
-"""What callers are told to wait while too much is kept."""
+"""What callers are told to wait while too much is kept: as soon as what expires now is seen to be gone. It is
+no promise of room, which comes with the end of what was kept first."""
 
 PAGE = 1000
 """Requests that are counted in one read."""
@@ -137,6 +139,12 @@ class Quotas:
                 retry_after_seconds=WAITING_SECONDS,
             )
         most = self._most_kept.get(upstream)
+        for bound, setting in (
+            (most, "the upstream's max_stored"),
+            (self._most_kept_of, "max_stored_per_tenant"),
+        ):
+            if bound is not None and size > bound:  # waiting does not help
+                raise BodyTooLarge(f"Alone this is over the {bound} bytes that may be kept ({setting}).")
         if most is not None and self._kept.of(upstream) + size > most:
             raise StorageFull(
                 f"Of this upstream's, {most} bytes may be kept (its max_stored).",
