@@ -65,6 +65,7 @@ async def test_a_result_that_was_changed_is_a_500_that_says_so(
     assert seen.json == {"message": "What is kept of this cannot be opened: it was changed in the store."}
     native = await house.ask("GET", f"/-/transactions/{id}/result")
     assert (native.code, native.json["type"]) == (500, "urn:restante:problem:unreadable")
+    assert seen.header("restante-status") == native.header("restante-status") == "completed"
     assert {record.getMessage() for record in caplog.records} == {
         "the result of row 1 was changed in the store: it cannot be opened"
     }
