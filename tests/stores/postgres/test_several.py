@@ -1,10 +1,10 @@
 """Several processes on one database: nothing is anybody's twice, and what a dead one held is not lost."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
-from restante.core.access import EVERYBODY
 from restante.core.clock import SECOND
 from restante.core.errors import KeyReused, MoveRefused, StoreUnavailable
 from restante.core.status import Phase, Reading
@@ -260,7 +260,7 @@ async def test_counting_takes_a_hundredth_of_the_time_and_never_ceases() -> None
 class Heard:
     """What a store tells."""
 
-    def __init__(self, store: PostgresStore) -> None:
+    def __init__(self, store: PostgresStore, *, keys: Callable[[], None] | None = None) -> None:
         self.told: list[tuple[object, ...]] = []
         store.listen(
             work=lambda upstream, moment: self.told.append((upstream, moment)),
@@ -268,7 +268,7 @@ class Heard:
             changed=lambda id: self.told.append((id,)),
             post=lambda lane, moment: self.told.append(("post", lane, moment)),
             endpoints=lambda: self.told.append(("endpoints",)),
-            keys=lambda: self.told.append(("keys",)),
+            keys=keys or (lambda: self.told.append(("keys",))),
         )
 
     async def until(self, *what: object) -> None:
@@ -293,16 +293,6 @@ async def test_a_server_hears_of_work_and_changes_at_others(opening: Opener) -> 
     await applied(one, *[begin(each) for each in many])
     for each in many:
         await heard.until(each.id)
-
-
-async def test_a_server_hears_of_a_key_that_a_command_revoked(opening: Opener) -> None:
-    command, other = await opening(), await opening()
-    heard = Heard(other)
-    await heard.until("keys")  # it listens
-    heard.told.clear()
-    command._nodes.others = 0  # a command has not looked for servers
-    await command.revoke_keys(["none"], tenant=EVERYBODY, now=NOW)
-    await heard.until("keys")
 
 
 async def test_more_changes_than_signals_can_carry_are_one_look_at_everything(opening: Opener) -> None:
