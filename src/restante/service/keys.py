@@ -102,7 +102,7 @@ class Keys:
         self._news += 1
         for known in self._known.values():
             known.asked_at = min(known.asked_at, self._clock.now() - FRESH)
-        if self._known:
+        if self._known or self._holding.digests:
             self._again.heard()
 
     def hold(self, key: AccessKey, let_go: Callable[[], None]) -> Callable[[], None]:
