@@ -148,13 +148,13 @@ def serve(
 
 
 class Served(Process):
-    """One whose configuration goes with it."""
+    """One whose configuration is gone when it has read it."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        super().__exit__(kind, error, trace)
-        Path(str(self._child.args[-1])).unlink(missing_ok=True)  # type: ignore[index]
+    def __enter__(self) -> Self:
+        try:
+            return super().__enter__()
+        finally:
+            Path(str(self._child.args[-1])).unlink()  # type: ignore[index]
 
 
 def toml(value: object) -> str:

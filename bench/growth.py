@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 import time
 
@@ -12,12 +13,13 @@ from load import answered, until, wrk
 from record import Record, Rounds, record
 
 TITLE = "Growth"
-ABOUT = """\
-Accepts, polls and whole lives (as under throughput, each for a second) in an empty store and in stores that
-were filled with transactions that are finished, with all their events, requests and results, or that wait
-for their turn (`bench/fill.py`). Polls are of 5,000 ids from all over the store. A whole life in front of
-which a million waits is any one's: as many are run as came in. What came in is removed again after each
-round.
+LIVES_AT_ONCE = 16
+ABOUT = f"""\
+Accepts, polls and whole lives (from {LIVES_AT_ONCE} connections; each for a second) in an empty store and
+in stores that were filled with transactions that are finished, with all their events, requests and results,
+or that wait for their turn (`bench/fill.py`). Polls are of 5,000 ids from all over the store. A whole life
+in front of which a million waits is any one's: as many are run as came in. What came in is removed again
+after each round.
 """
 
 MILLION = 1_000_000
@@ -62,6 +64,7 @@ async def fill_all(urls: list[str], sizes: list[tuple[str, int, int]]) -> list[f
 
 
 def a_round(rounds: Rounds, name: str, kind: str, url: str, filled: fill.Filled) -> None:
+    os.sync()  # or the commits that are measured would wait for what was filled and removed
     with upstream("--silent") as behind, serve(url, behind.port) as server:
         for what in ("status", "result"):
             rate, _ = wrk(server.port, 1, paths=[f"/async/{what}/{id}" for id in filled.ids])
@@ -69,9 +72,10 @@ def a_round(rounds: Rounds, name: str, kind: str, url: str, filled: fill.Filled)
         rounds.add(name, "accept", wrk(server.port, 1)[0], unit="1/s", store=kind)
         server.kill()  # it would wait for the upstream
     asyncio.run(fill.cut(url, filled.last_key))
+    os.sync()
     with upstream() as behind, serve(url, behind.port) as server:
         begun, before = time.perf_counter(), answered(behind.port)
-        _, count = wrk(server.port, 1)
+        _, count = wrk(server.port, 1, connections=LIVES_AT_ONCE)
         until(lambda: answered(behind.port) - before >= count)
         rounds.add(name, "life", count / (time.perf_counter() - begun), unit="1/s", store=kind)
         server.kill()

@@ -185,7 +185,10 @@ def command() -> str:
     here = Path(__file__).parents[1]
     program = Path(sys.argv[0]).resolve()
     name = str(program.relative_to(here)) if program.is_relative_to(here) else program.name
-    return shlex.join(["python", name, *sys.argv[1:]])
+    words = sys.argv[1:]
+    if "--results" in words:  # where it was put is nobody's business
+        del words[(place := words.index("--results")) : place + 2]
+    return shlex.join(["python", name, *words])
 
 
 def wrk_version() -> str:

@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=record.RESULTS, help="where the records are put")
     options = parser.parse_args()
     load.need_wrk()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended, as by Ctrl-C
     failed = [name for name in options.names or BENCHES if not run(name, options)]
     if options.results == record.RESULTS:
         report.main()

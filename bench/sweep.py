@@ -18,7 +18,7 @@ dropped. *swept* is what had gone when the accepts were over; the rest goes on a
 """
 
 EXPIRED = 1_000_000
-SECONDS = 3
+SECONDS = 2
 
 
 def measure(stores: Stores, options: argparse.Namespace) -> Record:

@@ -111,12 +111,12 @@ async def all_rounds(stores: Stores, options: argparse.Namespace, counts: list[i
     rounds = Rounds()
     upstream = await asyncio.get_running_loop().create_server(Held, "127.0.0.1", 0)
     port = upstream.sockets[0].getsockname()[1]
-    for _ in range(options.rounds):
+    for number in range(options.rounds):
         for kind in options.stores:
             for name in KINDS:
                 for count in counts if kind == options.stores[0] else counts[-1:]:
-                    if name == BARE and (count, kind) != (counts[-1], options.stores[0]):
-                        continue  # which store there is behind it is all the same
+                    if name == BARE and (number, count, kind) != (0, counts[-1], options.stores[0]):
+                        continue  # it is the same whatever stands behind it
                     for _ in range(TRIES):
                         if await a_round(rounds, stores, port, kind, name, count):
                             break
