@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-SECONDS = 10.0
+SECONDS = 20.0
 
 
 class Host:
