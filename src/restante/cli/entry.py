@@ -130,6 +130,10 @@ def command(name: str) -> click.Command | None:
             from .completion import completion
 
             return completion
+        case "torture":
+            from .torture import torture
+
+            return torture
     return None
 
 
