@@ -30,11 +30,10 @@ SWEPT_SECONDS = 20.0
 """The sweeper looks every ten seconds; what expired that long ago must be gone."""
 
 WAITING = ("waiting", "sending")
-DONE = (200, 202)
 
 
 class Overdue(Exception):
-    """Something has not ended, long after it should have."""
+    """Something has not ended long after it should have, or is not answered as it must be."""
 
 
 class Audit:
@@ -87,6 +86,16 @@ class Audit:
                     "transactions",
                     f"{status} transactions",
                 )
+
+    async def standing(self, endpoints: list[Endpoint]) -> list[Endpoint]:
+        """Those that are still there."""
+        found = []
+        for endpoint in endpoints:
+            path = f"/-/endpoints/{endpoint.id}"
+            answer = await self._sure(endpoint.tenant, path, enough=(200, 404))
+            if answer.code == 200:
+                found.append(endpoint)
+        return found
 
     async def deliver(self, endpoints: list[Endpoint]) -> None:
         """Until no webhook waits; those that were given up are replayed, as an operator would. `Overdue`."""
@@ -190,12 +199,21 @@ class Audit:
 
     # -- asking
 
-    async def _sure(self, tenant: str, path: str, *, method: str = "GET", body: bytes = b"") -> Answer:
-        """What must be answered, now that nobody does anything to anyone."""
+    async def _sure(
+        self,
+        tenant: str,
+        path: str,
+        *,
+        method: str = "GET",
+        body: bytes = b"",
+        enough: tuple[int, ...] = (200, 202),
+    ) -> Answer:
+        """What must be answered so, now that nobody does anything to anyone. Raises `Overdue`."""
         end = time.time() + self._plan.patience
-        while (answer := await self._caller.ask(0, tenant, method, path, body=body)).code not in DONE:
-            if time.time() > end:
-                raise Overdue(f"{method} {path.partition('?')[0]} is not answered any more: {answer.code}")
+        while (answer := await self._caller.ask(0, tenant, method, path, body=body)).code not in enough:
+            refused = answer.code is not None and answer.code < 500
+            if refused or time.time() > end:
+                raise Overdue(f"{method} {path.partition('?')[0]} is answered {answer.code}")
             await asyncio.sleep(LOOK_SECONDS)
         return answer
 

@@ -59,21 +59,23 @@ class Faults:
     @property
     def of_servers(self) -> list[str]:
         """A server alone has nobody who would take it for dead."""
-        kinds = [KILL, STOP, RESTART]
-        return (
-            [*kinds, FREEZE] if self._plan.nodes > 1 and self._plan.seconds > 2 * self._plan.frozen else kinds
-        )
+        long_enough = self._plan.seconds > 2 * self._plan.frozen
+        others = self._plan.nodes > 1 and long_enough
+        return self._meant([KILL, STOP, RESTART, *([FREEZE] if others else [])])
 
     @property
-    def around(self) -> list[str]:
-        kinds = [UPSTREAM_AWAY, UPSTREAM_HANGS, RECEIVERS_FAIL, *self._place.kinds]
-        return [*kinds, CLOCK] if self._clock is not None else kinds
+    def around_them(self) -> list[str]:
+        clock = [CLOCK] if self._clock is not None else []
+        return self._meant([UPSTREAM_AWAY, UPSTREAM_HANGS, RECEIVERS_FAIL, *self._place.kinds, *clock])
+
+    def _meant(self, kinds: list[str]) -> list[str]:
+        return [kind for kind in kinds if not self._plan.only or kind in self._plan.only]
 
     async def run(self) -> None:
         """Both loops, until `stop`, and then to the end of what they are at. Raises `Died`."""
         await asyncio.gather(
             self._deal("servers", self.of_servers, self._hit_server),
-            self._deal("around", self.around, self._hit_around),
+            self._deal("around", self.around_them, self._hit_around),
         )
 
     def stop(self) -> None:
@@ -89,6 +91,8 @@ class Faults:
     async def _deal(
         self, name: str, kinds: Sequence[str], hit: Callable[[str, random.Random], Awaitable[None]]
     ) -> None:
+        if not kinds:
+            return
         chance = random.Random(f"{self._plan.seed} {name}")
         deck: list[str] = []
         while not await self._over_in(chance.uniform(*self._plan.pause)):

@@ -26,6 +26,8 @@ Kind = TypeVar("Kind", bound=AnyEntry)
 UNKNOWN = "unknown"
 TOO_EARLY = 425
 NOT_FOUND = 404
+NOT_NOW = 503
+"""The store is away: nothing is said about what was asked for."""
 
 SLACK_SECONDS = 0.25
 """So far two clocks that should be one may be apart, and a jump from where it was noted."""

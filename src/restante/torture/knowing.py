@@ -7,6 +7,7 @@ from ..core.machine import TABLE, TERMINAL
 from ..core.status import Status
 from .history import (
     NOT_FOUND,
+    NOT_NOW,
     SLACK_SECONDS,
     TOO_EARLY,
     UNKNOWN,
@@ -153,7 +154,7 @@ def _is_after(history: History, look: Look, record: Record) -> bool:
 def apart(history: History) -> Iterator[str | None]:
     """I10: whoever asks for what is another's is told what everybody is told of what never was."""
     for one in history.foreign:
-        if one.code is not None:
+        if one.code is not None and one.code != NOT_NOW:
             wrong = one.code != NOT_FOUND
             yield (
                 f"{one.tenant} was answered {one.code} about {one.id}, which is another's" if wrong else None

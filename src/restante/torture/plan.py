@@ -25,6 +25,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     retention: float = 45.0
     lease: float = LEASE_SECONDS
     timeout: float = 3.0  # the upstream's
+    latency: tuple[float, float] = (0.0, 0.15)  # how long each of its answers takes, unless it is slow
+    only: tuple[str, ...] = ()  # of all kinds of faults these, if any are named
     webhook_timeout: float = 2.0
     pause: tuple[float, float] = (1.0, 4.0)  # between two faults of a sort
     least: int = 100  # operations that must have been accepted for this to mean anything

@@ -32,8 +32,9 @@ def report(outcome: Outcome) -> str:
         lines += [f"       {example}" for example in finding.examples]
     lines.append("")
     if outcome.trouble is not None:
-        lines.append(f"It did not come to its end: {outcome.trouble}")
-    lines += [f"Lacking: {why}" for why in outcome.lacking]
+        lines.append(f"It did not come to a good end: {outcome.trouble}")
+    if not outcome.violated:
+        lines += [f"Lacking: {why}" for why in outcome.lacking]
     lines.append(WORDS[outcome.verdict])
     lines.append(f"Journals: {outcome.folder}")
     return "\n".join(lines)

@@ -77,9 +77,8 @@ async def torture(
         journals = {name: stack.enter_context(Journal(folder / f"{name}.jsonl")) for name in JOURNALS}
         run = _Run(plan, place, folder, command, after_kill, clock, journals, say)
         trouble = await run.whole()
-    say("checking")
     history = History(entry for journal in journals.values() for entry in journal.entries)
-    findings = tuple(check(history))
+    findings = tuple(check(history)) if run.all_read else ()
     faults = Counter(hit.kind for hit in history.hits)
     hits = {kind: faults[kind] for kind in sorted({*run.kinds, *faults})}
     accepted = len({submit.id for submit in history.submits if submit.id is not None})
@@ -141,10 +140,17 @@ class _Run:
         self._journals = journals
         self._say = say
         self._config = config
-        self._ledger = Ledger(journals["upstream"], seed=plan.seed, timeout_seconds=plan.timeout)
+        self._ledger = Ledger(
+            journals["upstream"],
+            seed=plan.seed,
+            timeout_seconds=plan.timeout,
+            latency_seconds=plan.latency,
+        )
         self._receivers = Receivers(
             journals["receivers"], chance=chance, timeout_seconds=plan.webhook_timeout
         )
+        self.all_read = False
+        """Whether the servers have told all there is to tell; else no law can be held against anything."""
         self._servers = [Server(number, config=config, command=command) for number in range(plan.nodes)]
         self._caller = Caller(self._servers)
         self._clients = Clients(plan, self._caller, journals["clients"])
@@ -162,7 +168,7 @@ class _Run:
 
     @property
     def kinds(self) -> list[str]:
-        return [*self._faults.of_servers, *self._faults.around]
+        return [*self._faults.of_servers, *self._faults.around_them]
 
     async def whole(self) -> str | None:
         """From the first server's start to the last one's end; what ended it before that, if anything did."""
@@ -229,14 +235,15 @@ class _Run:
     async def _end(self) -> str | None:
         """Reads everything; what has not ended when it should have, if anything."""
         endpoints = [one for one in self._journals["servers"].entries if isinstance(one, Endpoint)]
+        standing = await self._audit.standing(endpoints)
         overdue = None
         try:
             await self._audit.settle()
-            await self._audit.deliver(endpoints)
+            await self._audit.deliver(standing)
         except Overdue as error:
             overdue = str(error)
         self._say("all has ended: the servers' logs are read")
-        await self._audit.read(endpoints)
+        await self._audit.read(standing)
         known = [one for one in self._journals["clients"].entries if isinstance(one, Submit)]
         await self._audit.look_again(known)
         for server in self._servers:
@@ -245,7 +252,9 @@ class _Run:
                 raise Died(f"server {server.number} ended with {code} when it was asked to end")
         if not self._place.shared:  # there they go with their hour
             await self._audit.look_for_bytes(self._place.url, ended=time.time())
-        return overdue
+        self.all_read = True
+        gone = [one.receiver for one in endpoints if one not in standing]
+        return f"the endpoints of {', '.join(gone)} are gone" if gone else overdue
 
     async def _tear_down(self) -> None:
         for server in self._servers:

@@ -41,7 +41,9 @@ SLOW_SECONDS = (0.05, 1.0)
 class Ledger:
     """`calm` answers well and at once; `hanging` answers nothing until it is over."""
 
-    def __init__(self, journal: Journal, *, seed: int, timeout_seconds: float) -> None:
+    def __init__(
+        self, journal: Journal, *, seed: int, timeout_seconds: float, latency_seconds: tuple[float, float]
+    ) -> None:
         self.site = Site(self._serve)
         self.calm = False
         self.hanging = asyncio.Event()
@@ -49,6 +51,7 @@ class Ledger:
         self._journal = journal
         self._seed = seed
         self._timeout_seconds = timeout_seconds
+        self._latency_seconds = latency_seconds
         self._seen: Counter[int] = Counter()
         self._number = 0
         self._done: dict[int, bytes] = {}  # op: what the ledger says of it
@@ -122,6 +125,8 @@ class Ledger:
                 await asyncio.sleep(chance.uniform(*SLOW_SECONDS))
             case "hang":
                 await asyncio.sleep(2 * self._timeout_seconds)
+            case _:
+                await asyncio.sleep(chance.uniform(*self._latency_seconds))
         headers = (("Content-Type", "application/json"), (NUMBER, str(call.number)))
         if call.does == "truncate":
             writer.write(answer(code, body[: len(body) // 2], *headers, size=len(body)))

@@ -37,7 +37,8 @@ def _called(record: Record, calls: list[Call], *, done: bool) -> str | None:
         return f"{record.id} was sent with several idempotency keys"
     if record.kind in (*AT_MOST_ONCE, ONCE_WITH_KEY) and executed > 1:
         return f"{record.id} was executed {executed} times"
-    if record.status == Status.COMPLETED and not (calls and done):
+    settled = any(event.settled for event in record.events)
+    if record.status == Status.COMPLETED and not (done and (calls or settled)):
         return f"{record.id} is completed, and was not executed"
     nothing = record.status == Status.CANCELLED or record.outcome == Outcome.UNREACHABLE
     if nothing and executed and record.kind in AT_MOST_ONCE:
@@ -95,10 +96,9 @@ def one_each(history: History) -> Iterator[str | None]:
                 yield f"op {op} is two transactions: {first.id} and {second.id}"
         known = {record.id for record in records}
         for submit in submits:
-            if submit.id is not None:
-                right = len(known) == 1 and submit.id in known
-                several = len(known) > 1 and submit.id in known
-                yield None if right or several else f"op {op} was told {submit.id}, and is {sorted(known)}"
+            if submit.id in history.records:  # else it is I1's
+                right = submit.id in known
+                yield None if right else f"op {op} was told {submit.id}, which is another's"
         if len(records) > len(submits):
             yield f"op {op} was submitted {len(submits)} times, and is {len(records)} transactions"
 
