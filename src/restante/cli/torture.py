@@ -68,6 +68,8 @@ def torture(
 
     if minutes < LEAST_MINUTES:
         raise click.UsageError(f"--minutes: {LEAST_MINUTES:g} at least, or too little happens")
+    if servers is not None and store == SQLITE:
+        raise click.UsageError("--servers: one SQLite file has one server")
     if plot is not None:
         try:
             pyplot()
@@ -80,8 +82,6 @@ def torture(
             seed=random.SystemRandom().randrange(1_000_000) if seed is None else seed,
             nodes=(servers or SERVERS) if place.shared else 1,
         )
-        if servers is not None and not place.shared:
-            raise click.UsageError("--servers: one SQLite file has one server")
         say(f"seed {plan.seed}, journals in {where}", err=True)
         outcome = uvloop.run(run(plan, place, where, say=lambda line: say(line, err=True)))
     if plot is not None:

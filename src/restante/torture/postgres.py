@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -107,7 +108,7 @@ class Cluster:
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,  # Ctrl-C is for us
-                preexec_fn=end_with_us,
+                preexec_fn=partial(end_with_us, signal.SIGQUIT),
             )
         for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
             if self._child.poll() is not None:

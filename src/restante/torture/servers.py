@@ -19,6 +19,10 @@ START_SECONDS = 30.0
 END_SECONDS = 20.0
 LOOK_SECONDS = 0.02
 
+STARTS = 3
+AGAIN_SECONDS = 1.0
+"""A database that has just been killed may not let it in yet: then it ends, and says so."""
+
 SERVE = (sys.executable, "-m", "restante", "serve")
 
 
@@ -26,10 +30,10 @@ class Died(Exception):
     """A server ended by itself, or did not start."""
 
 
-def end_with_us() -> None:
-    """In the child: it is killed where this process is (Linux, prctl)."""
+def end_with_us(how: signal.Signals = signal.SIGKILL) -> None:
+    """In the child: it is ended so where this process is killed (Linux, prctl)."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(1, how)
 
 
 class Server:
@@ -53,7 +57,15 @@ class Server:
         return [self._child.pid]
 
     async def start(self) -> None:
-        """Until it lets callers in. Raises `Died`."""
+        """Until it lets callers in; one that ends before that is started again, as whoever runs it would.
+        Raises `Died`."""
+        for _ in range(STARTS - 1):
+            with contextlib.suppress(Died):
+                return await self._start()
+            await asyncio.sleep(AGAIN_SECONDS)
+        return await self._start()
+
+    async def _start(self) -> None:
         self._child = self._started()
         for _ in range(int(START_SECONDS / LOOK_SECONDS)):
             self.check()
