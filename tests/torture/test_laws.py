@@ -139,6 +139,13 @@ def test_an_error_may_be_read_again_after_a_replay_or_where_a_fault_struck_the_r
     assert broken(again, Hit(at=8.0, until=8.2, kind="kill -9", node=0)) == {"I5"}
 
 
+def test_a_replay_that_nobody_heard_of_allows_one_more_reading_and_no_second() -> None:
+    unheard = submit(None, 2, at=0.3, key="key-2", code=None)
+    again = [look("refused", at, "result", code=422, call=3, digest="answer 3") for at in (5.0, 6.0)]
+    assert not broken(unheard, again[0])
+    assert broken(unheard, *again) == {"I5"}
+
+
 def test_an_error_that_is_gone_unread_is_seen() -> None:
     assert "I5" in broken(without=found(Look, id="refused", what="result"))
 

@@ -11,8 +11,8 @@ from ..outbound import HTTPSender
 from .servers import Server
 
 CONNECT_SECONDS = 2.0
-TIMEOUT_SECONDS = 12.0
-"""Longer than a server holds back an answer here."""
+TIMEOUT_SECONDS = 6.0
+"""Longer than a server that is well holds back an answer here."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

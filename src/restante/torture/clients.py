@@ -40,12 +40,13 @@ class Clients:
         self._tasks: set[asyncio.Task[None]] = set()
         self.made = 0
         self.accepted = 0
+        self.late = 0
 
     async def run(self) -> None:
         """Begins operations at the plan's rate, unless too many are under way."""
         chance = random.Random(self._plan.seed)
         while not self._stopped.is_set():
-            if len(self._tasks) < self._plan.at_once:
+            if self.under_way < self._plan.at_once:
                 self.made += 1
                 self._begin(self._live(self.made))
             await asyncio.sleep(chance.expovariate(self._plan.rate))
@@ -61,7 +62,8 @@ class Clients:
 
     @property
     def under_way(self) -> int:
-        return len(self._tasks)
+        """Without those that only wait for their results to expire."""
+        return len(self._tasks) - self.late
 
     def _begin(self, operation: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(operation)
@@ -250,11 +252,14 @@ class _Operation:
     async def _look_too_late(self, id: str) -> None:
         """After its retention; not, where everything is over before."""
         seconds = self._expires + self._chance.uniform(0.2, 3.0) - time.time()
+        self._clients.late += 1
         try:
             await asyncio.wait_for(self._clients._stopped.wait(), max(seconds, 0))
         except TimeoutError:
             for what in ("status", "result", "native") if not self._ticket else ("native", "kept"):
                 await self.look(id, what)
+        finally:
+            self._clients.late -= 1
 
 
 PATHS = {

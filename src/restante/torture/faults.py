@@ -57,26 +57,22 @@ class Faults:
         self._store = asyncio.Lock()  # nobody is started while the store is hit: he would refuse, and end
 
     @property
-    def of_servers(self) -> list[str]:
-        """A server alone has nobody who would take it for dead."""
-        long_enough = self._plan.seconds > 2 * self._plan.frozen
-        others = self._plan.nodes > 1 and long_enough
-        return self._meant([KILL, STOP, RESTART, *([FREEZE] if others else [])])
-
-    @property
-    def around_them(self) -> list[str]:
-        clock = [CLOCK] if self._clock is not None else []
-        return self._meant([UPSTREAM_AWAY, UPSTREAM_HANGS, RECEIVERS_FAIL, *self._place.kinds, *clock])
-
-    def _meant(self, kinds: list[str]) -> list[str]:
-        return [kind for kind in kinds if not self._plan.only or kind in self._plan.only]
+    def kinds(self) -> dict[str, list[str]]:
+        """What each loop deals. A server alone has nobody who would take it for dead."""
+        others = self._plan.nodes > 1 and self._plan.seconds > 2 * self._plan.frozen
+        around = [UPSTREAM_AWAY, UPSTREAM_HANGS, RECEIVERS_FAIL, *self._place.kinds]
+        decks = {
+            "servers": [KILL, STOP, RESTART],
+            "asleep": [FREEZE] if others else [],
+            "around": around if self._clock is None else [*around, CLOCK],
+        }
+        only = self._plan.only
+        return {name: [kind for kind in deck if not only or kind in only] for name, deck in decks.items()}
 
     async def run(self) -> None:
-        """Both loops, until `stop`, and then to the end of what they are at. Raises `Died`."""
-        await asyncio.gather(
-            self._deal("servers", self.of_servers, self._hit_server),
-            self._deal("around", self.around_them, self._hit_around),
-        )
+        """All loops, until `stop`, and then to the end of what they are at. Raises `Died`."""
+        hits = {"servers": self._hit_server, "asleep": self._hit_server, "around": self._hit_around}
+        await asyncio.gather(*[self._deal(name, kinds, hits[name]) for name, kinds in self.kinds.items()])
 
     def stop(self) -> None:
         self._stopped.set()
@@ -111,31 +107,32 @@ class Faults:
     # -- servers
 
     async def _hit_server(self, kind: str, chance: random.Random) -> None:
-        server = chance.choice(self._servers)
-        at = time.time()
+        free = [one for one in self._servers if not one.busy.locked()]
+        server = chance.choice(free or self._servers)
+        async with server.busy:
+            at = time.time()
+            await self._hit(server, kind, chance)
+            self._note(kind, at, node=server.number)
+
+    async def _hit(self, server: Server, kind: str, chance: random.Random) -> None:
         match kind:
             case "kill -9":
-                await self._kill(server, chance)
+                async with self._store:
+                    await server.kill()
+                    self._after_kill()
+                    await asyncio.sleep(chance.uniform(*AWAY_SECONDS))
+                    await server.start()
             case "restarted":
                 async with self._store:
                     await server.terminate()
                     await server.start()
             case _:
                 least, most = STOP_SECONDS
-                seconds = self._plan.frozen if kind == FREEZE else chance.uniform(least, most)
                 server.stop()
                 try:
-                    await asyncio.sleep(seconds)
+                    await asyncio.sleep(self._plan.frozen if kind == FREEZE else chance.uniform(least, most))
                 finally:
                     server.go_on()
-        self._note(kind, at, node=server.number)
-
-    async def _kill(self, server: Server, chance: random.Random) -> None:
-        async with self._store:
-            await server.kill()
-            self._after_kill()
-            await asyncio.sleep(chance.uniform(*AWAY_SECONDS))
-            await server.start()
 
     # -- all else
 

@@ -1,7 +1,9 @@
 """Laws about what callers are told: I1, I2, I5, I7 and I10."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf
 
 from ..core.machine import TABLE, TERMINAL
 from ..core.status import Status
@@ -16,7 +18,7 @@ from .history import (
     is_unknown,
     may_have_read,
 )
-from .journal import Look, Record
+from .journal import Look, Record, Submit
 
 RANKS = {Status.PENDING: 0, Status.PROCESSING: 1, **dict.fromkeys(TERMINAL, 2)}
 
@@ -96,33 +98,42 @@ def status_of(look: Look) -> Status | None:
 
 
 def read_once(history: History) -> Iterator[str | None]:
-    """I5. A replay of the submit makes an error readable once more. Where a fault struck between the last
-    byte and the word that it was read, it may be read again; nowhere else."""
-    replays: dict[str, list[tuple[float, float]]] = {}
+    """I5. A replay of the submit makes an error readable once more, also one of which nobody heard: a server that
+    was stopped takes it when it goes on. Where a fault struck between the last byte and the word that it was
+    read, it may be read again; nowhere else."""
+    replays: dict[str, list[Submit]] = defaultdict(list)
+    unheard: dict[int, list[Submit]] = defaultdict(list)
     for submit in history.submits:
         if submit.id is not None and submit.replayed:
-            replays.setdefault(submit.id, []).append((submit.at, submit.until))
-    unanswered: dict[int, list[tuple[float, float]]] = {}  # of which nobody knows whether they came
-    for submit in history.submits:
-        if submit.key is not None and submit.id is None:
-            unanswered.setdefault(submit.op, []).append((submit.at, submit.until))
+            replays[submit.id].append(submit)
+        elif submit.id is None and submit.key is not None:
+            unheard[submit.op].append(submit)
     for id, record in history.records.items():
         if record.status != Status.FAILED or record.kind == "tickets":
             continue
         looks = history.looks_of[id]
-        renewed = replays.get(id, []) + unanswered.get(record.op, [])
-        reads = sorted(filter(is_error, looks), key=lambda look: look.until)
-        for first, second in pairwise(reads):
-            again = any(at <= second.until and until >= first.at for at, until in renewed)
-            fault = history.struck(first.at, first.until)
-            allowed = again or fault
-            yield None if allowed else f"the error of {id} was read at {first.at:.3f} and {second.at:.3f}"
+        renewals = [(one.at, one.until) for one in replays[id]]
+        renewals += [(one.at, inf) for one in unheard[record.op]]
+        yield from _readings(history, id, looks, renewals)
         for look in looks:
             if look.what in ("status", "result") and is_unknown(look) and _is_before(history, look, record):
                 taken = any(may_have_read(other) and other.at <= look.until for other in looks)
                 yield (
                     None if taken else f"the error of {id} was gone at {look.at:.3f}, and nobody had read it"
                 )
+
+
+def _readings(
+    history: History, id: str, looks: list[Look], renewals: list[tuple[float, float]]
+) -> Iterator[str | None]:
+    """Each reading after the first needs a renewal of its own since the one before began."""
+    reads = sorted(filter(is_error, looks), key=lambda look: look.until)
+    for first, second in pairwise(reads):
+        again = next((one for one in renewals if one[0] <= second.until and one[1] >= first.at), None)
+        if again is not None:
+            renewals.remove(again)
+        allowed = again is not None or history.struck(first.at, first.until)
+        yield None if allowed else f"the error of {id} was read at {first.at:.3f} and {second.at:.3f}"
 
 
 def retained(history: History) -> Iterator[str | None]:

@@ -97,7 +97,16 @@ class Cluster:
             await connection.close()
 
     def start(self) -> None:
-        """Until it lets somebody in."""
+        """Until it lets somebody in. Raises `SettingError`."""
+        self.launch()
+        for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
+            if self.is_ready():
+                return
+            time.sleep(PAUSE_SECONDS)
+        raise self._lame()
+
+    def launch(self) -> None:
+        """The same, without waiting for it."""
         options = [f"--{name}={value}" for name, value in self._settings.items()]
         with (self.folder / "log").open("ab") as log:
             self._child = subprocess.Popen(
@@ -110,16 +119,20 @@ class Cluster:
                 start_new_session=True,  # Ctrl-C is for us
                 preexec_fn=partial(end_with_us, signal.SIGQUIT),
             )
-        for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
-            if self._child.poll() is not None:
-                break
-            with contextlib.suppress(OSError):
-                lines = (self.data / "postmaster.pid").read_text().splitlines()
-                if len(lines) >= 8 and lines[7].strip() in READY and int(lines[0]) == self._child.pid:
-                    return
-            time.sleep(PAUSE_SECONDS)
+
+    def is_ready(self) -> bool:
+        """Whether it lets somebody in. Raises `SettingError` where it has ended."""
+        assert self._child is not None
+        if self._child.poll() is not None:
+            raise self._lame()
+        with contextlib.suppress(OSError):
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            return len(lines) >= 8 and lines[7].strip() in READY and int(lines[0]) == self._child.pid
+        return False
+
+    def _lame(self) -> SettingError:
         last = (self.folder / "log").read_text(errors="replace").splitlines()[-3:]
-        raise SettingError("store", f"PostgreSQL did not start: {' | '.join(last)}")
+        return SettingError("store", f"PostgreSQL did not start: {' | '.join(last)}")
 
     def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: at once, orderly. SIGQUIT: as after a crash. (SIGKILL would leave its children.)"""
@@ -186,12 +199,16 @@ class Database:
             finally:
                 await connection.close()
             return
-        assert self._cluster is not None
-        await asyncio.to_thread(self._cluster.kill)
+        cluster = self._cluster
+        assert cluster is not None
+        await asyncio.to_thread(cluster.kill)
         try:
             yield 0.0
         finally:
-            self._cluster.start()
+            cluster.launch()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not cluster.is_ready():  # noqa: ASYNC110, it tells nobody
+                    await asyncio.sleep(PAUSE_SECONDS)
 
 
 @contextlib.contextmanager

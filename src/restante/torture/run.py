@@ -168,7 +168,7 @@ class _Run:
 
     @property
     def kinds(self) -> list[str]:
-        return [*self._faults.of_servers, *self._faults.around_them]
+        return [kind for deck in self._faults.kinds.values() for kind in deck]
 
     async def whole(self) -> str | None:
         """From the first server's start to the last one's end; what ended it before that, if anything did."""

@@ -43,6 +43,7 @@ class Server:
         self.number = number
         self.port = _free_port()
         self.up = False
+        self.busy = asyncio.Lock()  # of whoever does something to it
         self.log = config.parent / f"server-{number}.log"
         self._command = [*command, "--config", str(config), "--listen", f"127.0.0.1:{self.port}"]
         self._child: subprocess.Popen[bytes] | None = None
