@@ -98,9 +98,9 @@ def status_of(look: Look) -> Status | None:
 
 
 def read_once(history: History) -> Iterator[str | None]:
-    """I5. A replay of the submit makes an error readable once more, also one of which nobody heard: a server that
-    was stopped takes it when it goes on. Where a fault struck between the last byte and the word that it was
-    read, it may be read again; nowhere else."""
+    """I5. A replay of the submit makes an error readable once more, also one of which nobody heard: a server
+    that was stopped takes it when it goes on. Where a fault struck between the last byte and the word that
+    it was read, it may be read again; nowhere else."""
     replays: dict[str, list[Submit]] = defaultdict(list)
     unheard: dict[int, list[Submit]] = defaultdict(list)
     for submit in history.submits:
