@@ -23,7 +23,7 @@ CODES = {"held": 0, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 LEAST_MINUTES = 0.25
 
 
-@click.command(short_help="See for yourself that it loses nothing.")
+@click.command()
 @click.option("--minutes", type=float, default=2.0, metavar="N", help="How long faults strike. Default: 2.")
 @click.option(
     "--store",
