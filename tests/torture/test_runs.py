@@ -92,7 +92,11 @@ def test_an_outbox_in_a_second_commit_is_caught(store: str) -> None:
 
 @pytest.mark.all
 def test_a_worker_without_a_fence_is_caught() -> None:
-    plan = msgspec.structs.replace(SHORT, seconds=25, only=("stopped beyond the lease",), latency=(0.3, 1.5))
+    """Its sleep must end while another makes the next attempt: so many, so slow, and until it has slept
+    often."""
+    plan = msgspec.structs.replace(
+        SHORT, seconds=25, rate=40, only=("stopped beyond the lease",), latency=(0.3, 1.5), least=500
+    )
     assert "I9" in caught(run(plan, "postgresql", weak="fence"))
 
 

@@ -64,6 +64,7 @@ def torture(
     from ..torture.plan import Plan
     from ..torture.plot import NoMatplotlib, draw, pyplot
     from ..torture.report import document, report
+    from ..torture.run import NotBegun
     from ..torture.run import torture as run
 
     if minutes < LEAST_MINUTES:
@@ -83,7 +84,10 @@ def torture(
             nodes=(servers or SERVERS) if place.shared else 1,
         )
         say(f"seed {plan.seed}, journals in {where}", err=True)
-        outcome = uvloop.run(run(plan, place, where, say=lambda line: say(line, err=True)))
+        try:
+            outcome = uvloop.run(run(plan, place, where, say=lambda line: say(line, err=True)))
+        except NotBegun as error:
+            raise click.ClickException(f"it could not be set up: {error}") from None
     if plot is not None:
         draw(where, plot)
     if as_json:

@@ -29,8 +29,20 @@ from .upstream import Ledger
 JOURNALS = ("clients", "upstream", "receivers", "faults", "servers")
 LINE_SECONDS = 10.0
 
+LONGER = 3
+"""So many times as long it may take until every kind of fault has struck and enough was accepted."""
+
+MORE_SECONDS = 1.0
+
+TRIES = 3
+"""A database on a busy machine may not answer in time at first."""
+
 GONE = "gone"
 """The receiver that says 410 at some time; its endpoint is switched on again at the end."""
+
+
+class NotBegun(Exception):
+    """It could not be set up, before anything was done to anyone."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +83,7 @@ async def torture(
     say: Callable[[str], object] = lambda line: None,
 ) -> Outcome:
     """Tortures the servers that `command` starts (see `Server`) on a store at `place`; journals are kept in
-    `folder`, which is there and empty. `say` is told how it goes."""
+    `folder`, which is there and empty. `say` is told how it goes. Raises `NotBegun`."""
     began = time.time()
     with ExitStack() as stack:
         journals = {name: stack.enter_context(Journal(folder / f"{name}.jsonl")) for name in JOURNALS}
@@ -173,7 +185,10 @@ class _Run:
     async def whole(self) -> str | None:
         """From the first server's start to the last one's end; what ended it before that, if anything did."""
         try:
-            await self._set_up()
+            try:
+                await self._set_up()
+            except Died as error:
+                raise NotBegun(str(error)) from None
             await self._go_on()
             return await self._end()
         except (Died, Overdue) as error:
@@ -199,11 +214,14 @@ class _Run:
         """As an operator does, before there is a server."""
         command = [sys.executable, "-m", "restante", "keys", "create", "--json", "--tenant", tenant]
         command += ["--scopes", "submit,read,operate", "--config", str(self._config)]
-        done = subprocess.run(command, capture_output=True, check=False)
-        if done.returncode:
-            raise Died(f"no key could be made: {done.stderr.decode(errors='replace').strip()}")
-        key: str = msgspec.json.decode(done.stdout)["key"]
-        return key
+        said = ""
+        for _ in range(TRIES):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if not done.returncode:
+                key: str = msgspec.json.decode(done.stdout)["key"]
+                return key
+            said = done.stderr.strip()
+        raise NotBegun(f"no key could be made: {said}")
 
     async def _subscribe(self) -> None:
         """Each tenant has a receiver of ends; one a receiver of every event, another one that goes away."""
@@ -215,16 +233,20 @@ class _Run:
         self._receivers.gone.add(GONE)
 
     async def _go_on(self) -> None:
-        """Clients and faults, for the plan's time; then the faults end, and what is under way goes on."""
+        """Clients and faults, for the plan's time, and longer where not enough has happened by then; then the
+        faults end, and what is under way goes on."""
         working = [asyncio.ensure_future(one) for one in (self._clients.run(), self._faults.run())]
-        end = time.monotonic() + self._plan.seconds
-        while (left := end - time.monotonic()) > 0:
+        began = time.monotonic()
+        while (spent := time.monotonic() - began) < self._plan.seconds * (1 if self._enough() else LONGER):
+            rest = self._plan.seconds - spent
             done, _ = await asyncio.wait(
-                working, timeout=min(left, LINE_SECONDS), return_when=asyncio.FIRST_EXCEPTION
+                working,
+                timeout=min(rest if rest > 0 else MORE_SECONDS, LINE_SECONDS),
+                return_when=asyncio.FIRST_EXCEPTION,
             )
             for one in done:
                 one.result()
-            self._say(self._line(left))
+            self._say(self._line(spent))
         self._faults.stop()
         self._clients.stop()
         await asyncio.gather(*working)
@@ -263,10 +285,15 @@ class _Run:
         await self._ledger.site.close()
         await self._receivers.site.close()
 
-    def _line(self, left: float) -> str:
-        hits = Counter(entry.kind for entry in self._journals["faults"].entries if isinstance(entry, Hit))
-        faults = ", ".join(f"{kind} ×{count}" for kind, count in hits.items()) or "none yet"
+    def _enough(self) -> bool:
+        return self._clients.accepted >= self._plan.least and self._hits().keys() >= {*self.kinds}
+
+    def _hits(self) -> Counter[str]:
+        return Counter(entry.kind for entry in self._journals["faults"].entries if isinstance(entry, Hit))
+
+    def _line(self, spent: float) -> str:
+        faults = ", ".join(f"{kind} ×{count}" for kind, count in self._hits().items()) or "none yet"
         return (
-            f"{left:4.0f} s left  {self._clients.accepted} accepted, {self._clients.under_way} under way; "
+            f"{spent:4.0f} s  {self._clients.accepted} accepted, {self._clients.under_way} under way; "
             f"faults: {faults}"
         )
