@@ -29,12 +29,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()  # of all kinds of faults these, if any are named
     webhook_timeout: float = 2.0
     pause: tuple[float, float] = (1.0, 4.0)  # between two faults of a sort
+    oversleep: float = 4.0  # by how much who is stopped beyond the lease sleeps longer
     least: int = 100  # operations that must have been accepted for this to mean anything
 
     @property
     def frozen(self) -> float:
         """How long a server is stopped that is to be taken for dead."""
-        return self.lease * 1.2 + 1.0
+        return self.lease + self.oversleep
 
     @property
     def patience(self) -> float:
