@@ -17,6 +17,7 @@ from pathlib import Path
 
 START_SECONDS = 30.0
 END_SECONDS = 20.0
+ABORT_SECONDS = 2.0
 LOOK_SECONDS = 0.02
 
 STARTS = 3
@@ -84,7 +85,7 @@ class Server:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 cwd=self.log.parent,
-                env={name: text for name, text in os.environ.items() if not name.startswith("RESTANTE_")},
+                env=_environment(),
                 start_new_session=True,  # Ctrl-C is for us
                 preexec_fn=end_with_us,
             )
@@ -127,6 +128,9 @@ class Server:
             if (code := child.poll()) is not None:
                 return code
             await asyncio.sleep(LOOK_SECONDS)
+        child.send_signal(signal.SIGABRT)  # where it stands is then at the end of its log
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(ABORT_SECONDS)
         child.kill()
         child.wait()
         raise Died(f"server {self.number} did not end within {END_SECONDS:g} s{self._last()}")
@@ -139,6 +143,12 @@ class Server:
         """The end of what it wrote."""
         lines = self.log.read_text(errors="replace").splitlines()[-5:]
         return ": " + " | ".join(lines) if lines else ""
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without settings; and who is aborted says where it stood."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("RESTANTE_")}
+    return {**kept, "PYTHONFAULTHANDLER": "1"}
 
 
 def _free_port() -> int:
