@@ -12,19 +12,26 @@ SHARED := -n 4 --dist worksteal
 # Bad inputs that `make fuzz` sends.
 INPUTS := 10000
 
+# How long `make torture` has faults strike, on each store.
+MINUTES := 3
+
 # Modules are compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check check-slow check-all test fuzz format lint types floors install run bench bench-check docs site
+.PHONY: check check-slow check-all test fuzz torture format lint types floors install run bench bench-check docs site
 
 check: format lint types test
 
 check-slow: $(INSTALLED)
 	$(BIN)/pytest $(SHARED) -m 'slow and not all' tests
 
-check-all: check check-slow
+check-all: check check-slow torture
 	$(BIN)/pytest -m all tests
 	$(MAKE) fuzz INPUTS=100000
+
+torture: $(INSTALLED)
+	$(BIN)/restante torture --minutes $(MINUTES) --store sqlite
+	$(BIN)/restante torture --minutes $(MINUTES) --store postgresql
 
 format: $(INSTALLED)
 	$(BIN)/ruff format --check $(CHECKED)

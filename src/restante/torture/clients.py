@@ -1,0 +1,295 @@
+"""The clients: each operation is one of them, from its submit until nobody cares any more.
+
+What an operation does is drawn from the seed and its number: with which tenant and route, whether it has an
+idempotency key and sends it again or several times at once, whether it is cancelled, how many readers race
+for its error and who of them leaves, whether it is done again, and whether somebody else's key is tried on
+it. What comes of it depends on the servers and the faults, so two runs with one seed are alike, not the
+same."""
+
+import asyncio
+import random
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+
+from .caller import Answer, Caller
+from .journal import Act, AnyEntry, Journal, Look, Submit, digest
+from .plan import TENANTS, Plan
+
+KINDS = {"once": 34, "again": 22, "asked": 14, "put": 12, "tickets": 18}
+SIZES = {0: 15, 60: 50, 3_000: 25, 80_000: 8, 250_000: 2}
+TRIES = 6
+TRY_SECONDS = (0.1, 0.8)
+ENDED = ("completed", "failed", "cancelled")
+ACCEPTED = (200, 202)
+WAIT = "wait=3"
+CALL = "x-ledger-call"
+
+
+class Clients:
+    """`run` makes operations until `stop`; `drain` waits for those under way."""
+
+    def __init__(self, plan: Plan, caller: Caller, journal: Journal) -> None:
+        self._plan = plan
+        self._caller = caller
+        self._journal = journal
+        self._nodes = plan.nodes
+        self._stopped = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.made = 0
+        self.accepted = 0
+        self.late = 0
+
+    async def run(self) -> None:
+        """Begins operations at the plan's rate, unless too many are under way."""
+        chance = random.Random(self._plan.seed)
+        while not self._stopped.is_set():
+            if self.under_way < self._plan.at_once:
+                self.made += 1
+                self._begin(self._live(self.made))
+            await asyncio.sleep(chance.expovariate(self._plan.rate))
+
+    def stop(self) -> None:
+        """Nothing new is begun; whoever waits for something waits no longer than that takes."""
+        self._stopped.set()
+
+    async def drain(self) -> None:
+        """Until the last operation is over. Raises what one of them raised: a mistake of ours."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    @property
+    def under_way(self) -> int:
+        """Without those that only wait for their results to expire."""
+        return len(self._tasks) - self.late
+
+    def _begin(self, operation: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(operation)
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """One that raised stays, for `drain` to find."""
+        if task.cancelled() or task.exception() is None:
+            self._tasks.discard(task)
+
+    # -- one operation
+
+    async def _live(self, op: int) -> None:
+        chance = random.Random(f"{self._plan.seed}/{op}")
+        one = _Operation(self, op, chance)
+        ids = await one.submit()
+        for id in ids[:1]:
+            if chance.random() < 0.08:
+                await one.act(id, "cancel")
+            await one.follow(id)
+
+    def note(self, entry: AnyEntry) -> None:
+        self._journal.note(entry)
+
+
+class _Operation:
+    def __init__(self, clients: Clients, op: int, chance: random.Random) -> None:
+        self._clients = clients
+        self._plan = clients._plan
+        self._caller = clients._caller
+        self._op = op
+        self._chance = chance
+        self._tenant = chance.choice(TENANTS)
+        (self._kind,) = chance.choices(list(KINDS), list(KINDS.values()))
+        self._key = f"key-{op}" if chance.random() < 0.5 else None
+        (size,) = chance.choices(list(SIZES), list(SIZES.values()))
+        self._body = chance.randbytes(size)
+        self._target = f"/{self._kind}/{op}?n={chance.randrange(1000)}"
+        self._expires = 0.0  # about when, by our clock
+
+    @property
+    def _ticket(self) -> bool:
+        return self._kind == "tickets"
+
+    def _node(self) -> int:
+        return self._chance.randrange(self._plan.nodes)
+
+    async def _rest(self, least: float, most: float) -> None:
+        await asyncio.sleep(self._chance.uniform(least, most))
+
+    # -- submitting
+
+    async def submit(self) -> list[str]:
+        """The ids that it was told. With a key it is sent until an answer comes, or several times at once."""
+        self._expires = time.time() + self._plan.retention
+        if self._key is None:
+            return await self._submit()
+        if self._chance.random() < 0.3:
+            told = await asyncio.gather(*[self._submit() for _ in range(3)])
+            ids = [id for some in told for id in some]
+        else:
+            ids = await self._submit()
+        for _ in range(TRIES):
+            if ids and self._chance.random() > 0.15:  # now and then once more, for nothing
+                break
+            await self._rest(*TRY_SECONDS)
+            ids += await self._submit()
+        return ids
+
+    async def _submit(self) -> list[str]:
+        headers = [("X-Order", str(self._op)), ("Content-Type", "application/octet-stream")]
+        if self._key is not None:
+            headers.append(("Idempotency-Key", self._key))
+        method = "PUT" if self._kind == "put" else "POST"
+        path = self._target if self._ticket else f"/async{self._target}"
+        answer = await self._caller.ask(self._node(), self._tenant, method, path, *headers, body=self._body)
+        document = answer.document() if answer.code in ACCEPTED else {}
+        id = document.get("transaction_id" if self._ticket else "request_id")
+        self._clients.note(
+            Submit(
+                at=answer.at,
+                until=answer.until,
+                node=answer.node,
+                tenant=self._tenant,
+                op=self._op,
+                kind=self._kind,
+                method=method,
+                target=self._target,
+                digest=digest(self._body),
+                key=self._key,
+                code=answer.code,
+                id=id,
+                replayed=answer.headers.get("idempotent-replayed") == "true",
+            )
+        )
+        if id is None:
+            return []
+        self._clients.accepted += 1
+        return [id]
+
+    async def act(self, id: str, what: str, *, tenant: str | None = None) -> str | None:
+        """Cancels it, or has it done again; the id of the new one."""
+        whose = tenant or self._tenant
+        answer = await self._caller.ask(self._node(), whose, "POST", f"/-/transactions/{id}/{what}")
+        made = answer.document().get("id") if what == "retry" and answer.code == 202 else None
+        self._clients.note(
+            Act(
+                at=answer.at,
+                until=answer.until,
+                node=answer.node,
+                tenant=whose,
+                id=id,
+                what=what,
+                code=answer.code,
+                made=made,
+            )
+        )
+        return made
+
+    # -- what comes of it
+
+    async def follow(self, id: str, *, again: bool = True) -> None:
+        """Polls in one way or another until it has ended; reads; may replay, do it again, and look too
+        late."""
+        status = await self._until_ended(id)
+        if self._chance.random() < 0.25:
+            await self._try_as_somebody_else(id)
+        if status == "failed" and not self._ticket:
+            await self._race(id)
+            if self._key is not None and self._chance.random() < 0.4 and time.time() < self._expires - 5:
+                await self._submit()  # makes the error readable once more
+                await self._race(id)
+        elif status == "completed":
+            await self.look(id, "kept" if self._ticket else "result")
+        if status in ENDED and again and self._chance.random() < 0.1 and time.time() < self._expires - 5:
+            made = await self.act(id, "retry")
+            if made is not None:
+                await self.follow(made, again=False)
+        if status in ENDED and self._chance.random() < 0.4:
+            await self._look_too_late(id)
+
+    async def _until_ended(self, id: str) -> str | None:
+        while time.time() < self._expires + 2:
+            ways = ("native",) if self._ticket else ("status", "status", "native", "result")
+            found = await self.look(id, self._chance.choice(ways), wait=self._chance.random() < 0.5)
+            if found.word in ENDED or found.status in ENDED:
+                return found.word or found.status
+            if found.word == "unknown":
+                return None
+            if found.call is not None:  # the upstream's own answer: there is no word of ours on it
+                native = await self.look(id, "native")
+                if native.status in ENDED:
+                    return native.status
+            await self._rest(0.1, 1.0)
+        return None
+
+    async def look(self, id: str, what: str, *, wait: bool = False, leaving: bool = False) -> Look:
+        """Asks once, and notes it."""
+        return await self.look_as(self._tenant, id, what, wait=wait, leaving=leaving)
+
+    async def look_as(
+        self, tenant: str, id: str, what: str, *, wait: bool = False, leaving: bool = False
+    ) -> Look:
+        headers = [("Prefer", WAIT)] if wait else []
+        answer = await self._caller.ask(
+            self._node(), tenant, "GET", PATHS[what].format(id), *headers, leaving=leaving
+        )
+        seen = look_of(answer, tenant=tenant, id=id, what=what)
+        self._clients.note(seen)
+        return seen
+
+    async def _race(self, id: str) -> None:
+        """Several readers at once; of one connection after the other some are given up."""
+        readers = self._chance.choice((1, 1, 2, 4))
+        leaving = [self._chance.random() < 0.15 for _ in range(readers)]
+        await asyncio.gather(*[self.look(id, "result", leaving=leaves) for leaves in leaving])
+
+    async def _try_as_somebody_else(self, id: str) -> None:
+        other = self._chance.choice([name for name in TENANTS if name != self._tenant])
+        if self._chance.random() < 0.3:
+            await self.act(id, self._chance.choice(("cancel", "retry")), tenant=other)
+        else:
+            await self.look_as(other, id, self._chance.choice(list(PATHS)))
+
+    async def _look_too_late(self, id: str) -> None:
+        """After its retention; not, where everything is over before."""
+        seconds = self._expires + self._chance.uniform(0.2, 3.0) - time.time()
+        self._clients.late += 1
+        try:
+            await asyncio.wait_for(self._clients._stopped.wait(), max(seconds, 0))
+        except TimeoutError:
+            for what in ("status", "result", "native") if not self._ticket else ("native", "kept"):
+                await self.look(id, what)
+        finally:
+            self._clients.late -= 1
+
+
+PATHS = {
+    "status": "/async/status/{}",
+    "result": "/async/result/{}",
+    "native": "/-/transactions/{}",
+    "kept": "/-/transactions/{}/result",
+}
+
+
+def look_of(answer: Answer, *, tenant: str, id: str, what: str) -> Look:
+    """What an answer told about a transaction."""
+    number = answer.headers.get(CALL)
+    looked = Look(
+        at=answer.at,
+        until=answer.until,
+        node=answer.node,
+        tenant=tenant,
+        id=id,
+        what=what,
+        code=answer.code,
+        word=answer.word,
+    )
+    if answer.code is None:
+        return looked
+    if what == "native" and answer.code == 200:
+        document = answer.document()
+        return msgspec.structs.replace(looked, status=document["status"], sequence=document["sequence"])
+    if what in ("result", "kept"):
+        return msgspec.structs.replace(
+            looked, call=int(number) if number else None, digest=digest(answer.body)
+        )
+    return looked

@@ -1,0 +1,215 @@
+"""What everybody notes: one entry for each thing that was seen, with when it began and when it was over.
+
+Moments are seconds since 1970 by this machine's clock, which no fault touches. An entry whose `code` is None
+was never answered, or not to its end: nobody knows what became of it. A journal is a file of JSON lines, one
+per entry, written when the thing is over, and what an entry is is its first field, `entry`.
+"""
+
+from collections.abc import Iterator
+from hashlib import blake2s
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+CLOCK = "clock jumps"
+"""The kind of fault whose `amount` is by how many seconds the servers' clocks are off from then on."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="entry"):
+    """`at` is when it began, `until` when it was over."""
+
+    at: float
+    until: float
+
+
+class Submit(Entry, frozen=True, kw_only=True):
+    """A client sent a request that is to be run. `op` is the one thing it is about, whoever sends it and how
+    often: it stands in the path, so that everybody's journals can be joined."""
+
+    node: int
+    tenant: str
+    op: int
+    kind: str  # which route
+    method: str
+    target: str  # as the upstream is to see it
+    digest: str  # of the body
+    key: str | None = None  # the idempotency key
+    code: int | None = None
+    id: str | None = None
+    replayed: bool = False
+
+
+class Look(Entry, frozen=True, kw_only=True):
+    """A client asked about a transaction, or read a result. `tenant` is who asked."""
+
+    node: int
+    tenant: str
+    id: str
+    what: str  # status, result (the task's own: an error is read once), native, kept (never consuming)
+    code: int | None = None
+    word: str | None = None  # `Restante-Status`
+    status: str | None = None  # of the transaction, where the answer told
+    sequence: int | None = None
+    call: int | None = None  # the upstream's number of the call whose answer this is
+    digest: str | None = None  # of the body
+
+
+class Act(Entry, frozen=True, kw_only=True):
+    """A client did something to a transaction: `cancel`, or `retry`, which makes another one."""
+
+    node: int
+    tenant: str
+    id: str
+    what: str
+    code: int | None = None
+    made: str | None = None
+
+
+class Call(Entry, frozen=True, kw_only=True):
+    """A request that reached the upstream. `executed`: its work was done, once for each `number`."""
+
+    number: int
+    op: int
+    transaction: str
+    attempt: int
+    key: str | None
+    method: str
+    target: str
+    digest: str  # of the request's body
+    does: str  # what the upstream was up to
+    executed: bool
+    code: int | None = None  # what it answered; None where it hung up or was left
+    answer: str | None = None  # digest of the body that it meant to send
+    whole: bool = False  # every byte of the answer was handed over
+
+
+class Question(Entry, frozen=True, kw_only=True):
+    """A look-up that reached the upstream, and whether it said that the work was done."""
+
+    op: int
+    transaction: str
+    found: bool
+    answer: str | None = None  # digest of what it said of it
+
+
+class Receipt(Entry, frozen=True, kw_only=True):
+    """A webhook that reached a receiver."""
+
+    receiver: str
+    id: str
+    type: str
+    transaction: str | None
+    sequence: int | None
+    previous: int | None
+    code: int | None  # what it was answered
+
+
+class Hit(Entry, frozen=True, kw_only=True):
+    """A fault. `node` is whom it hit, None where that is not one of the servers."""
+
+    kind: str
+    node: int | None = None
+    amount: float = 0.0  # seconds of a clock jump; connections that were cut
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of a transaction's log, as the server tells it."""
+
+    sequence: int
+    event: str
+    status: str
+    attempt: int | None = None
+    settled: bool = False  # by look-up
+
+
+class Record(Entry, frozen=True, kw_only=True):
+    """A transaction as the server tells of it at the end. Moments by the server's clock."""
+
+    tenant: str
+    id: str
+    op: int
+    kind: str
+    status: str
+    outcome: str | None
+    attempt: int
+    retry_of: str | None
+    created: float
+    expires: float
+    sequence: int
+    events: tuple[Told, ...]
+
+
+class Endpoint(Entry, frozen=True, kw_only=True):
+    """Where webhooks go. `steady`: it was on all the time, so nothing may be missing."""
+
+    tenant: str
+    id: str
+    receiver: str
+    every: bool  # every event; else ends only
+    steady: bool
+
+
+class Delivery(Entry, frozen=True, kw_only=True):
+    """A delivery as the server tells of it at the end."""
+
+    endpoint: str
+    id: str
+    transaction: str | None
+    sequence: int | None
+    state: str
+    attempts: int
+
+
+class Fed(Entry, frozen=True, kw_only=True):
+    """An event as the tenant's feed tells of it, in the feed's order."""
+
+    tenant: str
+    id: str
+    sequence: int
+
+
+class Kept(Entry, frozen=True, kw_only=True):
+    """Whether bytes of a transaction's request or result are still in the store when all is over; `at` is
+    when the last server ended."""
+
+    id: str
+    bytes: bool
+
+
+AnyEntry = Submit | Look | Act | Call | Question | Receipt | Hit | Record | Endpoint | Delivery | Fed | Kept
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(AnyEntry).decode
+
+
+class Journal:
+    """Entries as they come, in memory for the checker and in a file for people."""
+
+    def __init__(self, path: Path) -> None:
+        self.entries: list[AnyEntry] = []
+        self._file = path.open("wb", buffering=0)
+
+    def note(self, entry: AnyEntry) -> None:
+        """It is with the system when this returns, so a kill of this process loses none."""
+        self.entries.append(entry)
+        self._file.write(_encode(entry) + b"\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._file.close()
+
+
+def read(path: Path) -> Iterator[AnyEntry]:
+    """The entries of a journal's file."""
+    with path.open("rb") as file:
+        for line in file:
+            yield _decode(line)
+
+
+def digest(data: bytes) -> str:
+    """Stands for a body in journals."""
+    return blake2s(data, digest_size=12).hexdigest()

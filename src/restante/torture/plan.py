@@ -1,0 +1,90 @@
+"""How long, how much, how fast: what follows from the minutes that are asked for, and the servers' settings.
+
+Results expire while it runs, and the shortest lease is 15 s, so these numbers are small; everything else the
+servers have is what they have by themselves.
+"""
+
+import msgspec
+
+from .upstream import BUSY
+
+LEASE_SECONDS = 15.0
+"""The servers' own; a server that does not move for longer is taken for dead by the others."""
+
+TENANTS = ("acme", "borg", "crux")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Spans in seconds. `lease` is what the servers have; a program of one's own may have less."""
+
+    seconds: float  # of faults; what follows until everything has ended comes on top
+    seed: int
+    nodes: int = 1
+    rate: float = 25.0  # operations per second
+    at_once: int = 300  # operations under way
+    retention: float = 45.0
+    lease: float = LEASE_SECONDS
+    timeout: float = 3.0  # the upstream's
+    latency: tuple[float, float] = (0.0, 0.15)  # how long each of its answers takes, unless it is slow
+    only: tuple[str, ...] = ()  # of all kinds of faults these, if any are named
+    webhook_timeout: float = 2.0
+    pause: tuple[float, float] = (1.0, 4.0)  # between two faults of a sort
+    oversleep: float = 4.0  # by how much who is stopped beyond the lease sleeps longer
+    least: int = 100  # operations that must have been accepted for this to mean anything
+
+    @property
+    def frozen(self) -> float:
+        """How long a server is stopped that is to be taken for dead."""
+        return self.lease + self.oversleep
+
+    @property
+    def patience(self) -> float:
+        """How long the end may take to come about, after the last fault."""
+        return self.retention + self.lease + 60.0
+
+
+def settings_of(plan: Plan, *, store: str, upstream: str) -> str:
+    """The servers' configuration."""
+    return f"""\
+store = "{store}"
+retention = "{plan.retention:g}s"
+history = "30d"
+reserve = "4MiB"
+grace = "5s"
+log_level = "warning"
+
+[auth]
+mode = "keys"
+
+[upstream]
+url = "{upstream}"
+timeout = "{plan.timeout * 1000:.0f}ms"
+connect_timeout = "1s"
+retry = {{ attempts = 5, backoff = "200ms", max_backoff = "2s", on = ["connect", {BUSY}] }}
+
+[[routes]]
+match = "POST /once/*"
+
+[[routes]]
+match = "POST /again/*"
+interrupted = "retry"
+
+[[routes]]
+match = "POST /asked/*"
+interrupted = "reconcile"
+tracking_id = "X-Order"
+lookup = "GET /ledger/{{tracking_id}}"
+found = "/entries/0/op"
+answer = "/entries/0"
+
+[[routes]]
+match = "POST /tickets/*"
+dialect = "transaction"
+transactions = "/records"
+operation = "create"
+
+[webhooks]
+allow = ["127.0.0.0/8"]
+timeout = "{plan.webhook_timeout * 1000:.0f}ms"
+schedule = ["0s", "1s", "2s", "3s", "5s", "8s"]
+"""

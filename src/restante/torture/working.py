@@ -1,0 +1,130 @@
+"""Laws about the work itself: I3, I4, I6 and I9."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from ..core.status import Outcome, Status
+from .history import History
+from .journal import Call, Record, Submit
+from .upstream import BUSY
+
+AT_MOST_ONCE = ("once", "asked", "tickets")
+"""Routes on which a call that may have worked is not followed by another."""
+
+ONCE_WITH_KEY = "again"
+"""The route on which it may be, because the upstream honours the key."""
+
+
+def called(history: History) -> Iterator[str | None]:
+    """I3, for each transaction. What is done again on purpose may have a key that the upstream knows: then
+    the work was done for the first one."""
+    done = {call.op for call in history.calls if call.executed}
+    for record in history.records.values():
+        yield _called(record, history.calls_of[record.id], done=record.op in done)
+
+
+def _called(record: Record, calls: list[Call], *, done: bool) -> str | None:
+    executed = sum(call.executed for call in calls)
+    attempts = [call.attempt for call in calls]
+    if len(set(attempts)) < len(attempts):
+        return f"{record.id} was sent twice in one attempt: {attempts}"
+    if record.kind in AT_MOST_ONCE:
+        for first, second in pairwise(calls):
+            if not (first.code == BUSY and first.whole):
+                return f"{record.id} was sent again (call {second.number}) after call {first.number} had come"
+    if record.kind == ONCE_WITH_KEY and len({call.key for call in calls}) > 1:
+        return f"{record.id} was sent with several idempotency keys"
+    if record.kind in (*AT_MOST_ONCE, ONCE_WITH_KEY) and executed > 1:
+        return f"{record.id} was executed {executed} times"
+    settled = any(event.settled for event in record.events)
+    if record.status == Status.COMPLETED and not (done and (calls or settled)):
+        return f"{record.id} is completed, and was not executed"
+    nothing = record.status == Status.CANCELLED or record.outcome == Outcome.UNREACHABLE
+    if nothing and executed and record.kind in AT_MOST_ONCE:
+        return f"{record.id} is {record.outcome or record.status}, and was executed"
+    return None
+
+
+def verbatim(history: History) -> Iterator[str | None]:
+    """I4: what came to the upstream is what was submitted, and what callers read is what it answered."""
+    submits = {submit.op: submit for submit in history.submits}
+    for call in history.calls:
+        yield _as_submitted(call, submits.get(call.op))
+    told: dict[str, set[str | None]] = defaultdict(set)
+    for question in history.questions:
+        told[question.transaction].add(question.answer)
+    for look in history.looks:
+        record = history.records.get(look.id)
+        if look.digest is None or look.code is None or record is None:
+            continue
+        if look.call is not None:
+            made = history.call_of_number.get(look.call)
+            if made is None or (made.transaction, made.answer) != (look.id, look.digest):
+                yield f"a result of {look.id} at {look.at:.3f} is not what the upstream answered"
+            elif look.code != made.code:
+                yield f"a result of {look.id} has code {look.code}, the upstream's was {made.code}"
+            else:
+                yield None
+        elif look.code == 200:
+            right = any(event.settled for event in record.events) and look.digest in told[look.id]
+            yield None if right else f"a result of {look.id} at {look.at:.3f} is nobody's answer"
+
+
+def _as_submitted(call: Call, submit: Submit | None) -> str | None:
+    if submit is None:
+        return f"call {call.number} is about op {call.op}, which nobody has submitted"
+    expected = (submit.method, submit.target, submit.digest)
+    came = (call.method, call.target, call.digest)
+    return None if came == expected else f"call {call.number} came other than op {call.op} was submitted"
+
+
+def one_each(history: History) -> Iterator[str | None]:
+    """I6. A key is good for as long as its first transaction; submits without one are one transaction
+    each."""
+    made: dict[int, list[Record]] = defaultdict(list)
+    for record in history.records.values():
+        if record.retry_of is None:
+            made[record.op].append(record)
+    sent: dict[int, list[Submit]] = defaultdict(list)
+    for submit in history.submits:
+        sent[submit.op].append(submit)
+    for op, submits in sent.items():
+        records = sorted(made[op], key=lambda one: one.created)
+        for first, second in pairwise(records):
+            if second.created < first.expires:
+                yield f"op {op} is two transactions: {first.id} and {second.id}"
+        known = {record.id for record in records}
+        for submit in submits:
+            if submit.id in history.records:  # else it is I1's
+                right = submit.id in known
+                yield None if right else f"op {op} was told {submit.id}, which is another's"
+        if len(records) > len(submits):
+            yield f"op {op} was submitted {len(submits)} times, and is {len(records)} transactions"
+
+
+def fenced(history: History) -> Iterator[str | None]:
+    """I9: attempts are numbered as they begin, and what ends one is about the latest; so is the result."""
+    for record in history.records.values():
+        yield _in_turn(record)
+    for look in history.looks:
+        call = history.call_of_number.get(look.call or 0)
+        ended = history.records.get(look.id)
+        if call is not None and ended is not None:
+            stale = call.attempt != ended.attempt
+            yield f"{look.id} has the result of attempt {call.attempt} of {ended.attempt}" if stale else None
+
+
+def _in_turn(record: Record) -> str | None:
+    current = 0
+    for event in record.events:
+        if event.attempt is None:
+            continue
+        begins = event.event in ("info", "transition")
+        expected = current + 1 if begins else current
+        if event.attempt != expected:
+            return f"event {event.sequence} of {record.id} is about attempt {event.attempt}, not {expected}"
+        current = event.attempt
+    return (
+        None if current == record.attempt else f"{record.id} has {record.attempt} attempts, its log {current}"
+    )
