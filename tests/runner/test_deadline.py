@@ -1,21 +1,22 @@
 """A deadline is noticed when it passes: not earlier, hardly later, and not by looking again and again."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from restante.core.access import Scope
-from restante.core.clock import DAY, MINUTE, SECOND
+from restante.core.clock import DAY, HOUR, MINUTE, SECOND
 from restante.core.model import Transaction
 from restante.core.policy import Limits
 from restante.core.status import Outcome, Status
-from restante.runner.sweeper import KEYS_EVERY, PAUSE
+from restante.runner.sweeper import KEYS_EVERY, PAUSE, RESTS
 
 from ..e2e.harness import RecordingUpstream
 from ..fakes import FakeClock
-from ..world import World, a_world, eventually
+from ..world import PATIENCE_SECONDS, World, a_world, eventually
 from .test_rest import Counted
 
 
@@ -155,3 +156,58 @@ async def test_access_keys_are_forgotten_when_history_is_over(tmp_path: Path) ->
             await world.sweeper.sweep_keys()
             assert len(await keys.list("one", after=None, limit=9)) == left
         assert len(made) == 2
+
+
+async def test_what_is_removed_has_time_and_deadlines_do_not_wait_for_it(tmp_path: Path) -> None:
+    limits = Limits(sweep=2, retention=HOUR, history=HOUR)
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, limits=limits) as world:
+        ended = [await world.ended(await world.submit()) for _ in range(6)]
+        await world.clock.advance(HOUR - MINUTE)
+        upstream.gate.clear()
+        due = await world.submit(headers={"restante-deadline": "2m"})
+        await world.until(due, lambda found: found.status is Status.PROCESSING)
+        await world.clock.advance(2 * MINUTE + SECOND)
+        (first, *_) = await world.store.lapsed(world.clock.now(), 10)
+        assert first.id == due.id
+        assert {one.id for one in await world.store.lapsed(world.clock.now(), 10)} == {
+            due.id,
+            *(one.id for one in ended),
+        }
+        assert not world.sweeper._leisurely
+        await world.sweeper.sweep()
+        assert (await world.now(due)).status is Status.FAILED
+        assert not world.sweeper._leisurely
+        await world.sweeper.sweep()
+        assert world.sweeper._leisurely
+        await world.clock.advance(2 * HOUR)
+        await world.sweeper.sweep()
+        assert not world.sweeper._leisurely
+        upstream.gate.set()
+
+
+async def test_between_batches_it_rests_for_as_long_as_they_take_of_the_store(tmp_path: Path) -> None:
+    limits = Limits(sweep=1, retention=HOUR, history=HOUR)
+    clock = FakeClock()
+    async with (
+        RecordingUpstream() as upstream,
+        a_world(tmp_path, upstream.url, limits=limits, clock=clock) as world,
+    ):
+        for _ in range(3):
+            await world.ended(await world.submit())
+        await clock.advance(HOUR)
+        lapsed = world.store.lapsed
+        moments = []
+
+        async def slowly(now: int, limit: int) -> list[Transaction]:
+            moments.append(now)
+            clock._now += SECOND // 100
+            return await lapsed(now, limit)
+
+        world.store.lapsed = slowly  # type: ignore[method-assign]
+        world.sweeper.start()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(moments) < 3:
+                await clock.advance(SECOND // 1000)
+                await asyncio.sleep(0)
+        assert all(b - a >= (1 + RESTS) * SECOND // 100 for a, b in itertools.pairwise(moments))
+        await world.sweeper.stop()

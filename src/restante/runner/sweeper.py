@@ -29,6 +29,15 @@ PAUSE = SECOND // 20
 STORE_PAUSE = SECOND
 """How long it sleeps when the store failed."""
 
+RESTS = 9
+"""After a batch of what has ended it rests for so many times as long as that took: what goes on matters more."""
+
+MOST_REST = SECOND
+"""But no longer, for a deadline may pass meanwhile."""
+
+LATE = HOUR
+"""Unless what it removes ought to have gone so long ago: then it goes on at once, or it would never be done."""
+
 KEYS_EVERY = HOUR
 """How often it is looked for access keys that are of no use any more."""
 
@@ -42,6 +51,7 @@ class Sweeper:
         self._task: asyncio.Task[None] | None = None
         self._again = False  # woken while it was at work
         self._keys_at = 0  # when keys are looked for next
+        self._leisurely = False  # the last batch was of what has time
 
     def start(self) -> None:
         self._reminder.wake = self._wake
@@ -63,6 +73,7 @@ class Sweeper:
         results: list[Transaction] = []
         forget: list[Transaction] = []
         overdue = [transaction for transaction in lapsed if transaction.status not in TERMINAL]
+        self._leisurely = not overdue and all(now - LATE < transaction.sweep_at for transaction in lapsed)
         ended = await asyncio.gather(*map(service.expire, overdue))  # in one commit, as the store groups
         for transaction in [*ended, *lapsed]:
             if transaction.status not in TERMINAL or now < transaction.expires_at:
@@ -98,6 +109,15 @@ class Sweeper:
             pass
         self._keys_at = now + KEYS_EVERY
 
+    async def _rest(self, span: int) -> None:
+        rested = asyncio.Event()
+        clock = self._service.clock
+        timer = clock.call_at(clock.now() + min(span, MOST_REST), rested.set)
+        try:
+            await rested.wait()
+        finally:
+            timer.cancel()
+
     def _wake(self) -> None:
         self._again = self._task is not None
         if not self._again:
@@ -108,8 +128,12 @@ class Sweeper:
         service = self._service
         rest = STORE_PAUSE
         try:
+            began = service.clock.now()
             while await self.sweep() >= service.policy.limits.sweep:
-                pass
+                took = service.clock.now() - began
+                if self._leisurely and took > 0:
+                    await self._rest(took * RESTS)
+                began = service.clock.now()
             while await self.sweep_outbox() >= service.policy.limits.sweep:
                 pass
             await self.sweep_keys()

@@ -312,14 +312,23 @@ SELECT json_group_array(json_array(upstream, unfinished, sending)) FROM (
 )
 
 -- name: lapsed
+-- What is not finished comes first.
 SELECT json_group_array(key) FROM (
-    SELECT key FROM transactions INDEXED BY sweeps WHERE sweep_at <= ? ORDER BY sweep_at, key LIMIT ?
+    SELECT key FROM (
+        SELECT key FROM transactions INDEXED BY deadlines
+        WHERE status < 2 AND sweep_at <= ?1 ORDER BY sweep_at, key LIMIT ?2
+    )
+    UNION ALL
+    SELECT key FROM (
+        SELECT key FROM transactions INDEXED BY ends
+        WHERE status >= 2 AND sweep_at <= ?1 ORDER BY sweep_at, key LIMIT ?2
+    )
+    LIMIT ?2
 )
 
 -- name: next_lapse
--- The earliest deadline up to ?. What has ended stands between them and is stepped over: no more rows than
--- lapse until then.
-SELECT sweep_at FROM transactions INDEXED BY sweeps
+-- The earliest deadline up to ?.
+SELECT sweep_at FROM transactions INDEXED BY deadlines
 WHERE sweep_at <= ? AND status < 2 ORDER BY sweep_at LIMIT 1
 
 -- name: cursor
