@@ -211,9 +211,9 @@ class Store(Outbox, Keyring, Forgetting, Sealable, Figures, Protocol):
     async def find(self, query: Query) -> list[Transaction]: ...
 
     async def lapsed(self, now: int, limit: int) -> list[Transaction]:
-        """Up to `limit` transactions whose `sweep_at` is not after `now`: first what is not finished, then what
-        has ended, each from the earliest (rows from before there were partitions: all in one line). What has
-        ended is left out where `tidy` lets go of it."""
+        """Up to `limit` transactions whose `sweep_at` is not after `now`: first what is not finished, then
+        what has ended, each from the earliest (rows from before there were partitions: all in one line). What
+        has ended is left out where `tidy` lets go of it."""
         ...
 
     async def next_lapse(self, until: int) -> int | None:

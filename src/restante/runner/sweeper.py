@@ -30,7 +30,7 @@ STORE_PAUSE = SECOND
 """How long it sleeps when the store failed."""
 
 RESTS = 9
-"""After a batch of what has ended it rests for so many times as long as that took: what goes on matters more."""
+"""After a batch of what has ended it rests for so many times as long as that took."""
 
 MOST_REST = SECOND
 """But no longer, for a deadline may pass meanwhile."""

@@ -17,9 +17,9 @@ from ..samples import HEADERS, NOW, a_submission, accepted, applied, begin, comp
 async def test_what_has_ended_lapses_until_it_is_purged(tmp_path: Path) -> None:
     store = await SQLiteStore.open(str(tmp_path / "restante.db"), limits=Limits())
     done, other, open = await completed(store), await completed(store), await accepted(store)
-    assert await store.lapsed(NOW + DAY, 10) == [done, other, open]
+    assert await store.lapsed(NOW + DAY, 10) == [open, done, other]
     await store.purge([msgspec.structs.replace(done, sweep_at=NOW + 30 * DAY)], [])
-    assert await store.lapsed(NOW + DAY, 10) == [other, open]
+    assert await store.lapsed(NOW + DAY, 10) == [open, other]
     await store.close()
 
 

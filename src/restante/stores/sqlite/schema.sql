@@ -34,6 +34,8 @@ CREATE TABLE counted (
     place INTEGER NOT NULL    -- the number of the last entry of the feed that was counted
 ) STRICT;
 
+CREATE INDEX deadlines ON transactions (sweep_at) WHERE status < 2;
+
 CREATE TABLE deliveries (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL,         -- 16 bytes
@@ -69,6 +71,8 @@ CREATE TABLE endpoints (
     version INTEGER NOT NULL,
     content BLOB NOT NULL     -- msgpack: core.endpoint.Endpoint
 ) STRICT;
+
+CREATE INDEX ends ON transactions (sweep_at) WHERE status >= 2;
 
 CREATE TABLE events (
     key INTEGER NOT NULL,
@@ -151,8 +155,6 @@ CREATE TABLE results (
     body BLOB,                -- NULL: in chunks
     attempt INTEGER NOT NULL
 ) STRICT;
-
-CREATE INDEX sweeps ON transactions (sweep_at);
 
 CREATE INDEX trackings ON transactions (tenant, tracking_id, created_at, key) WHERE tracking_id IS NOT NULL;
 
