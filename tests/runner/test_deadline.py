@@ -12,7 +12,7 @@ from restante.core.clock import DAY, HOUR, MINUTE, SECOND
 from restante.core.model import Transaction
 from restante.core.policy import Limits
 from restante.core.status import Outcome, Status
-from restante.runner.sweeper import KEYS_EVERY, PAUSE, RESTS
+from restante.runner.sweeper import HURRIED_RESTS, KEYS_EVERY, PAUSE, RESTS
 
 from ..e2e.harness import RecordingUpstream
 from ..fakes import FakeClock
@@ -173,15 +173,13 @@ async def test_what_is_removed_has_time_and_deadlines_do_not_wait_for_it(tmp_pat
             due.id,
             *(one.id for one in ended),
         }
-        assert not world.sweeper._leisurely
-        await world.sweeper.sweep()
+        rests = []
+        for later in (0, 0, 2 * HOUR):
+            await world.clock.advance(later)
+            await world.sweeper.sweep()
+            rests.append(world.sweeper._rests)
+        assert rests == [0, RESTS, HURRIED_RESTS]
         assert (await world.now(due)).status is Status.FAILED
-        assert not world.sweeper._leisurely
-        await world.sweeper.sweep()
-        assert world.sweeper._leisurely
-        await world.clock.advance(2 * HOUR)
-        await world.sweeper.sweep()
-        assert not world.sweeper._leisurely
         upstream.gate.set()
 
 

@@ -29,14 +29,14 @@ PAUSE = SECOND // 20
 STORE_PAUSE = SECOND
 """How long it sleeps when the store failed."""
 
-RESTS = 9
-"""After a batch of what has ended it rests for so many times as long as that took."""
+RESTS, HURRIED_RESTS = 9, 2
+"""After a batch of what has ended it rests for so many times as long as that took; less where it is late."""
 
 MOST_REST = SECOND
 """But no longer, for a deadline may pass meanwhile."""
 
 LATE = HOUR
-"""Unless what it removes ought to have gone so long ago: then it goes on at once, or it would never be done."""
+"""What it removes ought to have gone so long ago."""
 
 KEYS_EVERY = HOUR
 """How often it is looked for access keys that are of no use any more."""
@@ -51,7 +51,7 @@ class Sweeper:
         self._task: asyncio.Task[None] | None = None
         self._again = False  # woken while it was at work
         self._keys_at = 0  # when keys are looked for next
-        self._leisurely = False  # the last batch was of what has time
+        self._rests = 0  # after the last batch
 
     def start(self) -> None:
         self._reminder.wake = self._wake
@@ -73,7 +73,8 @@ class Sweeper:
         results: list[Transaction] = []
         forget: list[Transaction] = []
         overdue = [transaction for transaction in lapsed if transaction.status not in TERMINAL]
-        self._leisurely = not overdue and all(now - LATE < transaction.sweep_at for transaction in lapsed)
+        late = any(transaction.sweep_at <= now - LATE for transaction in lapsed)
+        self._rests = 0 if overdue else HURRIED_RESTS if late else RESTS
         ended = await asyncio.gather(*map(service.expire, overdue))  # in one commit, as the store groups
         for transaction in [*ended, *lapsed]:
             if transaction.status not in TERMINAL or now < transaction.expires_at:
@@ -131,8 +132,8 @@ class Sweeper:
             began = service.clock.now()
             while await self.sweep() >= service.policy.limits.sweep:
                 took = service.clock.now() - began
-                if self._leisurely and took > 0:
-                    await self._rest(took * RESTS)
+                if self._rests and took > 0:
+                    await self._rest(took * self._rests)
                 began = service.clock.now()
             while await self.sweep_outbox() >= service.policy.limits.sweep:
                 pass
