@@ -28,7 +28,7 @@ LEAST_MINUTES = 0.25
 @click.option(
     "--store",
     default=SQLITE,
-    metavar="STORE",
+    metavar="URL",
     help="sqlite, postgresql (one that is started for this), or the URL of an empty PostgreSQL database. "
     "Default: sqlite.",
 )

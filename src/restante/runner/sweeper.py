@@ -29,7 +29,7 @@ PAUSE = SECOND // 20
 STORE_PAUSE = SECOND
 """How long it sleeps when the store failed."""
 
-RESTS, HURRIED_RESTS = 9, 2
+RESTS, HURRIED_RESTS = 9, 4
 """After a batch of what has ended it rests for so many times as long as that took; less where it is late."""
 
 MOST_REST = SECOND
