@@ -144,15 +144,24 @@ async def test_a_failure_that_was_meant_is_told(tmp_path: Path) -> None:
         assert seen["events"][-1]["data"] == {"error_message": '[{"error_code":"unknown_order"}]'}
 
 
-async def test_of_any_other_exception_nothing_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit, KeyboardInterrupt])
+async def test_of_any_other_exception_nothing_is_told(
+    kind: type[BaseException], plain: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     operations = Operations()
 
-    @operations.post("/tickets", transactions=TRANSACTIONS)
-    async def create_ticket() -> None:
-        raise RuntimeError("the password is 1234")
+    def create_ticket() -> None:
+        raise kind("the password is 1234")
 
+    async def create_as_well() -> None:
+        create_ticket()
+
+    function = create_ticket if plain else create_as_well
+    operations.post("/tickets", transactions=TRANSACTIONS, name="create_ticket")(function)
     async with hosted(operations, tmp_path) as host:
         seen = await done(host, "/tickets")
+    assert "operation create_ticket" in caplog.text
     assert seen["events"][-1]["data"] == {"error_message": "The operation failed unexpectedly."}
     assert "1234" not in str(seen)
 

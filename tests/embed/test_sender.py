@@ -300,3 +300,15 @@ async def test_an_upstream_elsewhere_is_spoken_to_over_a_connection() -> None:
     with pytest.raises(UpstreamError) as error:
         await there.connect(elsewhere, max_idle_seconds=None, timeout_seconds=1)
     assert not error.value.sent
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+async def test_an_application_that_exits_is_one_that_raised(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise kind(3)
+
+    answer = await ask(app)
+    assert (answer.status, await everything(answer)) == (500, b"Internal Server Error")
+    assert "the application raised" in caplog.text

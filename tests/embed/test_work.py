@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from restante import Work
 from restante.core.clock import SECOND
 from restante.core.errors import NotNow, StoreUnavailable
@@ -62,7 +64,7 @@ async def test_who_is_told_that_it_is_over_says_no_more() -> None:
     assert written.said == []
 
 
-async def test_no_more_waits_than_there_may_be_events() -> None:
+async def test_no_more_waits_than_there_may_be_events(caplog: pytest.LogCaptureFixture) -> None:
     written = Written()
     written.gate.clear()
     tx = work(written)
@@ -71,6 +73,7 @@ async def test_no_more_waits_than_there_may_be_events() -> None:
     written.gate.set()
     await tx.written()
     assert written.said == [f"{number}" for number in range(10)]
+    assert caplog.text.count("something was left out") == 1
 
 
 async def test_of_progress_one_a_second_is_told_and_the_last() -> None:
@@ -106,3 +109,16 @@ async def test_threads_speak_in_order() -> None:
     await asyncio.sleep(0)
     await tx.written()
     assert written.said == ["0", "1", "2", "3", "4"]
+
+
+async def test_what_is_of_another_type_is_said_in_a_sentence() -> None:
+    tx = work(Written())
+    wrong: Any = b"5"
+    with pytest.raises(TypeError, match="a message is text, not bytes"):
+        tx.info(wrong)
+    with pytest.raises(TypeError, match="object cannot be written as JSON"):
+        tx.info("a", of=object())
+    with pytest.raises(TypeError, match="done is a number, not bytes"):
+        tx.progress(wrong)
+    with pytest.raises(TypeError, match="total is a number, not bytes"):
+        tx.progress(1, wrong)

@@ -5,7 +5,8 @@ What a server and a connection between us and the application would do, without 
 - the application is called in a task and a context of its own, as a server calls it;
 - it is held back while more than MAX_UNREAD bytes of its answer have not been fetched;
 - whatever would not be a valid answer on a connection (no head, a wrong length, a line end in a field) is
-  none here either; what it raises before its answer has begun is a 500, as any server makes it;
+  none here either; what it raises before its answer has begun is a 500, as any server makes it, and
+  `SystemExit`, which would end the process again at each attempt, is nothing else;
 - who waits no longer (timeout, shutdown) hangs up: `http.disconnect`, and soon after the task is cancelled;
 - what it does after its answer is complete (background tasks) is let go on.
 """
@@ -119,7 +120,7 @@ class AppExchange:
         except asyncio.CancelledError:
             self._fail(AnswerBroken("the application gave up its answer", sent=True))
             raise
-        except Exception as error:
+        except BaseException as error:  # sys.exit() too: it is a request's, not this process's
             log.error("%s %s: the application raised", self._scope["method"], self._path, exc_info=error)
             self._ended()
         else:

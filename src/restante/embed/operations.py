@@ -200,7 +200,9 @@ async def _do(operation: Operation, work: Work, path: dict[str, str], query: str
         return text(
             AGAIN, error.message, *([] if after is None else [(b"retry-after", b"%d" % max(after, 0))])
         )
-    except Exception as error:
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # sys.exit() too: it is the operation's end, not the server's
         log.error("operation %s (%s)", operation.upstream.name, work.id or "straight", exc_info=error)
         return text(500, WENT_WRONG)
 

@@ -52,6 +52,7 @@ class Work:
         self._writing: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._over = False
+        self._left_out = False  # and told in the log
 
     @classmethod
     def of(cls, scope: Scope) -> "Work":
@@ -77,12 +78,15 @@ class Work:
 
     def info(self, message: str, **data: Any) -> None:
         """An event `info` in the log; `data` goes with it, as JSON. Raises `ValueError` where the message is
-        empty or over LONGEST, or the data over `event_data`."""
+        empty or over LONGEST, or the data over `event_data`; `TypeError` where either is of no such type."""
         report = self._report(message, data)
         self._here(lambda: self._say(report))
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """The same about how far it is: `data` is `done` and, with a total, `total` and `percent`."""
+        for name, value in (("done", done), ("total", total)):
+            if not isinstance(value, int | float) and (name, value) != ("total", None):
+                raise TypeError(f"{name} is a number, not {type(value).__name__}")
         data: dict[str, Any] = {"done": done}
         words = f"{done:g} done"
         if total:
@@ -144,6 +148,8 @@ class Work:
 
     def _report(self, message: str, data: dict[str, Any]) -> Report:
         most = Limits().event_data if self._reports is None else self._reports.limits.event_data
+        if not isinstance(message, str):
+            raise TypeError(f"a message is text, not {type(message).__name__}")
         if not message.strip() or len(message) > LONGEST:
             raise ValueError(f"a message is text of 1 to {LONGEST} characters")
         if len(encode(data)) > most:
@@ -170,7 +176,9 @@ class Work:
         if self._reports is None or self._over:
             return
         if len(self._unwritten) >= self._reports.limits.events:  # more would not be taken in any case
-            log.warning("%s says more than can be written: something was left out", self.id)
+            if not self._left_out:
+                log.warning("%s says more than can be written: something was left out", self.id)
+            self._left_out = True
             return
         self._unwritten.append(report)
         if self._writing is None:
@@ -229,5 +237,5 @@ def encode(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if dump is None:
-        raise NotImplementedError
+        raise TypeError(f"{type(value).__name__} cannot be written as JSON")
     return dump(mode="json")
