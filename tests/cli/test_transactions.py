@@ -426,11 +426,25 @@ def test_nobody_there_is_one_line(gateway: Gateway, command: str) -> None:
     assert line == f"restante: {url}: no answer: Connection refused\n"
 
 
-@pytest.mark.parametrize("command", ["list", "submit GET /x", "show x", "watch x", "cancel x", "retry x"])
+@pytest.mark.parametrize("command", ["list", "submit GET /x", *(f"{c} x" for c in COMMANDS)])
 def test_somebody_else_there_is_one_line(gateway: Gateway, command: str) -> None:
     assert "is it a Restante server?" in one_line(
         gateway.run(*command.split(), "--server", gateway.upstream.url), 1
     )
+
+
+def test_nobody_elses_answer_is_printed_as_the_upstreams(gateway: Gateway) -> None:
+    id = gateway.ended("GET", "/x")
+    for code in (200, 502):
+        with serving(lambda seen, code=code: (code, [], b"<html>")) as web:  # type: ignore[misc]
+            ended = gateway.run("result", id, "--server", web.url)
+            assert ended.stdout == b""
+            assert f"answered {code}" in one_line(ended, 1)
+
+
+@pytest.mark.parametrize("path", ["x", "http://127.0.0.1:9/x"])
+def test_a_path_begins_with_a_slash(gateway: Gateway, path: str) -> None:
+    assert "begins with a slash" in one_line(gateway.run("submit", "GET", path), 2)
 
 
 @pytest.mark.parametrize("url", ["there", "ftp://a", "http://u:p@a", "http://a:b", "http://a?b", "http://é"])

@@ -80,6 +80,9 @@ async def test_a_request_is_stored_as_it_was_given(house: House, call: MakeCalle
         ("POST", "/x", {"headers": {"A": "č"}}, "Latin-1"),
         ("POST", "/x", {"headers": {"Content-Length": "1"}}, "made from the content"),
         ("POST", "/x", {"delay": "soon"}, "duration"),
+        ("POST", "/x", {"dialect": "transactions"}, "dialect: expected task, transaction, prefer"),
+        ("POST", "x", {}, "begins with a slash"),
+        ("POST", "http://127.0.0.1:1/x", {}, "begins with a slash"),
     ],
 )
 async def test_what_no_request_can_be_is_refused_here(
@@ -145,6 +148,40 @@ async def test_who_stays_busy_is_told_of_with_when_to_ask_again(call: MakeCaller
     assert len(web.came) == 1
 
 
+async def test_a_client_is_not_made_with_a_dialect_that_is_none(call: MakeCaller) -> None:
+    with pytest.raises(ValueError, match="dialect"):
+        call("http://127.0.0.1:1", dialect="transactions")
+
+
+@pytest.mark.parametrize("code", [502, 503, 504])
+async def test_a_proxy_without_a_server_behind_it_is_nobody_there(call: MakeCaller, code: int) -> None:
+    with serving(lambda seen: (code, [], b"<html>")) as web, pytest.raises(NotReached) as told:
+        await call(web.url, patience=2).submit("POST", "/payments", idempotency_key="order-7")
+    assert (len(web.came), told.value.sent, told.value.idempotency_key) == (4, True, "order-7")
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [
+        ("POST", {"idempotency_key": "order-7"}),
+        ("POST", {"headers": {"RequestId": "order-7"}}),
+        ("PUT", {}),
+    ],
+)
+async def test_a_proxys_502_is_asked_again_where_that_does_no_harm(
+    call: MakeCaller, method: str, given: dict[str, Any]
+) -> None:
+    """It may as well be the upstream's, on a path that is not asynchronous: else it is asked once."""
+    with serving(lambda seen: (502, [], b"<html>")) as web:
+        caller = call(web.url, patience=2, dialect="transaction")
+        with pytest.raises(NotAccepted):
+            await caller.submit(method, "/channel/v0/tickets", **given)
+        assert len(web.came) == 4
+        with pytest.raises(NotAccepted):
+            await caller.submit("POST", "/channel/v0/tickets")
+        assert len(web.came) == 5
+
+
 async def test_what_is_too_large_is_refused_while_it_is_being_sent(
     make_house: MakeHouse, call: MakeCaller
 ) -> None:
@@ -175,13 +212,15 @@ async def test_a_preference_whose_answer_was_lost_is_not_sent_twice(house: House
     assert len(cable.asked) == 2
 
 
-async def test_who_is_no_restante_server_is_told_from_one(call: MakeCaller) -> None:
-    with serving(lambda seen: (404, [], b"<html>")) as web:
+@pytest.mark.parametrize("code", [200, 404])
+async def test_who_is_no_restante_server_is_told_from_one(call: MakeCaller, code: int) -> None:
+    with serving(lambda seen: (code, [], b'{"status":"completed"}')) as web:
         caller = call(web.url)
         with pytest.raises(NotUnderstood, match="is it a Restante server"):
             await caller.submit("POST", "/payments")
-        with pytest.raises(NotUnderstood, match="is it a Restante server"):
-            await caller.handle("abc").result()
+        for ask in ("status", "show", "result", "cancel"):
+            with pytest.raises((NotUnderstood, Refused), match="is it a Restante server"):
+                await getattr(call(web.url).handle("abc"), ask)()
 
 
 def test_a_client_brings_no_server_with_it() -> None:

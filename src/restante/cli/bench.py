@@ -83,7 +83,10 @@ def bench(
     if url is not None and store is not None:
         raise click.UsageError("--store is for a server that is started: it goes without --url")
     with _ours(store) if url is None else nullcontext(url) as at:
-        target = _target(at, key, method.upper(), encoded(path), BODY if data is None else data.encode())
+        try:
+            target = _target(at, key, method.upper(), encoded(path), BODY if data is None else data.encode())
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
         try:
             found = _run(target, connections=connections, seconds=seconds, lives=lives)
         except OSError as error:

@@ -53,6 +53,7 @@ _CODES = {
     425: NOT_NOW,
 }
 _UNKNOWN_TRANSACTION = "unknown-transaction"
+_NOT_FOUND = "not-found"  # there is no such call: `/-/` is at another address
 _NO_RESULT = "no-result"
 
 Document = dict[str, Any]
@@ -130,7 +131,8 @@ def troubles() -> Iterator[None]:
     except Refused as error:
         unknown = error.problem in (_UNKNOWN_TRANSACTION, _NO_RESULT)
         code = UNKNOWN if unknown else _CODES.get(error.status, WENT_WRONG)
-        raise Trouble(error.message, code, problem=error.problem) from None
+        elsewhere = " with --server" if error.problem == _NOT_FOUND else ""
+        raise Trouble(error.message + elsewhere, code, problem=error.problem) from None
     except NotReached as error:
         again = f"; again with --idempotency-key {error.idempotency_key}" if error.idempotency_key else ""
         raise Trouble(error.message + (again if error.sent else "")) from None

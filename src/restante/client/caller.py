@@ -12,7 +12,7 @@ from .answer import Response
 from .errors import StillRunning
 from .flow import HOLD_SECONDS, Conversation
 from .questions import Flow
-from .submission import Dialect, Given, submission
+from .submission import Dialect, Given, known, submission
 from .wire import Wire
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Caller:
         self._key = None if key is None else key.strip()
         self._timeout = timeout
         self._max_content = max_content
-        self._dialect = dialect
+        self._dialect = known(dialect)
         self._now = now
         self._on_answer = on_answer
         self._new_key = new_key
@@ -95,7 +95,7 @@ class Caller:
 
     def _submission(self, method: str, path: str, given: Given) -> Flow[tuple[str, Response]]:
         made = submission(method, path, given, default=self._dialect, new_key=self._new_key)
-        return self.conversation.submit(made.ask, key=made.key, repeat=made.repeat)
+        return self.conversation.submit(made)
 
     def _wire(self) -> Wire:
         return Wire(self._address, self._key, self._max_content)

@@ -28,7 +28,8 @@ from .errors import (
     WorkFailed,
 )
 from .events import STREAM, EventLines
-from .questions import PASSING, PAUSES_SECONDS, Flow, Questions, T, passing, pauses, problem_of
+from .questions import PASSING, PAUSES_SECONDS, Flow, Questions, T, nowhere, passing, pauses, problem_of
+from .submission import Submission
 
 HOLD_SECONDS = 20
 """How long a server holds an answer back for us; it would not do so any longer."""
@@ -39,7 +40,6 @@ POLL_SECONDS = 0.5
 QUIET_SECONDS = 10.0
 """A stream that was good for so long was not lost for lack of a server."""
 
-NOWHERE = frozenset({"not-found", "foreign-host"})
 TOO_MANY_STREAMS = "too-many-streams"
 
 
@@ -60,16 +60,17 @@ class Conversation(Questions):
 
     # -- submitting
 
-    def submit(self, ask: Ask, *, key: str | None, repeat: bool) -> Flow[tuple[str, Response]]:
-        """The id of what was accepted, and the answer. Without `repeat` it is sent once at most."""
+    def submit(self, made: Submission) -> Flow[tuple[str, Response]]:
+        """The id of what was accepted, and the answer."""
+        ask = made.ask
         try:
-            answer = yield from self._submit(ask, repeat=repeat)
+            answer = yield from self._submit(made)
+            if not answer.word and ask.target.startswith("/async/"):
+                raise self.refusal(answer)
         except NotReached as error:
-            error.idempotency_key = key
+            error.idempotency_key = made.key
             raise
         if not answer.word:
-            if ask.target.startswith("/async/"):
-                raise self.not_ours(answer)
             raise NotAccepted(
                 f"{ask.method} {ask.target.partition('?')[0]} is not asynchronous there, and was answered "
                 f"with {answer.status_code}: see `response`",
@@ -81,14 +82,16 @@ class Conversation(Questions):
             raise self.not_ours(answer)
         return id, answer
 
-    def _submit(self, ask: Ask, *, repeat: bool) -> Flow[Response]:
-        behind = ask.target.startswith("/async/")
+    def _submit(self, made: Submission) -> Flow[Response]:
+        behind = made.ask.target.startswith("/async/")
 
         def again(answer: Response, lost: int) -> bool:
-            # An answer without our word came from the upstream, on any path but this: then it was done.
-            return passing(answer, lost) and (behind or bool(answer.word))
+            # An answer without our word came from the upstream, on any path but this, or from a proxy on the
+            # way here. A 502 may be either's: it is sent again where the caller's key or its method permits.
+            either = made.harmless and answer.status_code in PASSING
+            return passing(answer, lost) and (behind or bool(answer.word) or either)
 
-        return (yield from self.ask(ask, again, repeat=repeat))
+        return (yield from self.ask(made.ask, again, repeat=made.repeat))
 
     # -- looking
 
@@ -99,7 +102,7 @@ class Conversation(Questions):
             answer = yield from self.ask(
                 Ask("GET", f"/-/{transaction(id)}", headers, hold_seconds=hold), until=until
             )
-            if not _nowhere(answer):
+            if not nowhere(answer):
                 said = self.good(answer, id).document()
                 result = said.get("result") or {}
                 if not isinstance(said.get("status"), str) or not isinstance(result, dict):
@@ -118,9 +121,7 @@ class Conversation(Questions):
         """What `/-/` says, with the events."""
         look = yield from self.look(id)
         if look.document is None:
-            raise Refused(
-                f"/-/ is not served to callers of {self.url}", status=404, problem="not-found", id=id
-            )
+            raise self.elsewhere(id)
         return look.document
 
     def ended(self, id: str, until: float) -> Flow[bool]:
@@ -173,10 +174,16 @@ class Conversation(Questions):
         return answer
 
     def stored(self, id: str) -> Flow[None]:
-        """Tells the head of the answer that is kept below `/-/`, then its content in pieces, however long."""
+        """Tells the head of the answer that is kept below `/-/`, then its content in pieces, however long.
+        Its code is known before, as in `_kept`."""
+        look = yield from self.look(id)
+        if look.document is None:
+            raise self.elsewhere(id)
         answer = yield Ask("GET", f"/-/{transaction(id)}/result", stream=True)
         if answer.word:
             raise self.refusal((yield from _whole(answer)), id)
+        if answer.status_code != look.code:
+            raise self.refusal(answer, id)
         yield Tell(answer)
         while piece := (yield More()):
             yield Tell(piece)
@@ -205,7 +212,7 @@ class Conversation(Questions):
         """Raises `TooLate`."""
         if self.below:
             answer = yield from self.ask(Ask("POST", f"/-/{transaction(id)}/cancel"))
-            if not _nowhere(answer):
+            if not nowhere(answer):
                 self.good(answer, id)
                 return
             self.below = False
@@ -296,13 +303,6 @@ def _whole(head: Response) -> Flow[Response]:
 def told(flow: Flow[T]) -> Flow[None]:
     """A flow that tells what the other one returns."""
     yield Tell((yield from flow))
-
-
-def _nowhere(answer: Response) -> bool:
-    """Whether `/-/` is not served to us: by the server, or by somebody in front of it."""
-    if not answer.word:
-        return answer.status_code not in PASSING
-    return answer.status_code in (404, 421) and problem_of(answer) in NOWHERE
 
 
 def _work_failed(look: Look, id: str) -> WorkFailed:

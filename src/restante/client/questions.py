@@ -18,6 +18,7 @@ PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Between tries; the last one again and again."""
 
 PASSING = frozenset({502, 503, 504})
+NOWHERE = frozenset({"not-found", "foreign-host"})
 TYPE = "urn:restante:problem:"
 
 T = TypeVar("T")
@@ -76,11 +77,15 @@ class Questions:
         content = None if body is None else msgspec.json.encode(body)
         kind = () if content is None else (("Content-Type", "application/json"),)
         answer = yield from self.ask(Ask(method, "/-/" + target, (*headers, *kind), content))
-        return self.good(answer)
+        if answer.word and problem_of(answer) == "not-found":
+            raise self.elsewhere()
+        if not 200 <= answer.status_code < 300:
+            raise self.refusal(answer)
+        return answer
 
     def good(self, answer: Response, id: str = "") -> Response:
-        """The answer, if it is ours and no error."""
-        if not 200 <= answer.status_code < 300:
+        """The answer about a transaction, if it is ours and no error."""
+        if not answer.word or not 200 <= answer.status_code < 300:
             raise self.refusal(answer, id)
         return answer
 
@@ -105,8 +110,24 @@ class Questions:
             id=id,
         )
 
+    def elsewhere(self, id: str = "") -> Refused:
+        """What is said where `/-/` is not served to us."""
+        return Refused(
+            f"/-/ is not served at {self.url}; it may be at another address (admin_listen): ask that one",
+            status=404,
+            problem="not-found",
+            id=id,
+        )
+
     def not_ours(self, answer: Response) -> NotUnderstood:
         return NotUnderstood(f"{self.url} answered {answer.status_code}; is it a Restante server?")
+
+
+def nowhere(answer: Response) -> bool:
+    """Whether `/-/` is not served to us: by the server, or by somebody in front of it."""
+    if not answer.word:
+        return answer.status_code not in PASSING
+    return answer.status_code in (404, 421) and problem_of(answer) in NOWHERE
 
 
 def pauses() -> Iterator[float]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 from urllib.parse import quote
 
 import msgspec
@@ -27,11 +27,13 @@ _IN_A_PATH = "!$&'()*+,-./:;=?@_~%"
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """A request to be submitted. `repeat`: it may be sent again though it may have been taken already."""
+    """A request to be submitted. `repeat`: it may be sent again though it may have been taken already.
+    `harmless`: even where it may have gone straight through, and been done."""
 
     ask: Ask
     key: str | None
     repeat: bool
+    harmless: bool
 
 
 class Given(TypedDict, total=False):
@@ -53,7 +55,7 @@ def submission(
     method: str, path: str, given: Given, *, default: Dialect, new_key: Callable[[], str]
 ) -> Submission:
     """The request for it. Raises `ValueError` for what cannot be submitted."""
-    dialect = given.get("dialect", default)
+    dialect = known(given.get("dialect", default))
     method, target = _line(method, path, dialect)
     headers = given.get("headers", ())
     pairs = [
@@ -69,6 +71,7 @@ def submission(
         if "content-type" not in there:
             pairs.append(("Content-Type", "application/json"))
     key = given.get("idempotency_key")
+    harmless = method in IDEMPOTENT_METHODS or key is not None or bool(there.keys() & set(KEY_FIELDS))
     if key is None:
         key = next((there[name] for name in KEY_FIELDS if name in there), None)
         if key is None and method not in SAFE_METHODS:
@@ -82,7 +85,15 @@ def submission(
     pairs += [checked(name, value) for name, value in _options(given).items() if value is not None]
     ask = Ask(method, target, tuple(pairs), body)
     # A preference may be ignored (RFC 7240 §2), and then each sending is one more execution.
-    return Submission(ask, key, dialect != "prefer" or method in IDEMPOTENT_METHODS)
+    repeat = dialect != "prefer" or method in IDEMPOTENT_METHODS
+    return Submission(ask, key, repeat, repeat and harmless)
+
+
+def known(dialect: Dialect) -> Dialect:
+    """Raises `ValueError` where it is none: what was meant for the background would go straight through."""
+    if dialect not in get_args(Dialect):
+        raise ValueError(f"dialect: expected {', '.join(get_args(Dialect))}")
+    return dialect
 
 
 def _line(method: str, path: str, dialect: Dialect) -> tuple[str, str]:
@@ -109,8 +120,13 @@ def _options(given: Given) -> dict[str, str | None]:
 
 
 def encoded(path: str) -> str:
-    """A path as it goes over the wire: what no URL can hold is percent-encoded, all else is left alone."""
-    return quote(path if path.startswith("/") else "/" + path, safe=_IN_A_PATH)
+    """A path as it goes over the wire: what no URL can hold is percent-encoded, all else is left alone.
+
+    Raises `ValueError` for a whole URL, or whatever else begins with no slash: it would be another path.
+    """
+    if not path.startswith("/"):
+        raise ValueError("a path begins with a slash, such as /payments; the server's URL is given apart")
+    return quote(path, safe=_IN_A_PATH)
 
 
 def checked(name: str, value: str) -> tuple[str, str]:
