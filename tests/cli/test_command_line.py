@@ -295,3 +295,30 @@ def test_a_reader_who_has_gone_gets_no_traceback(tmp_path: Path) -> None:
     )
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_without_a_command_there_is_the_help(command: Command) -> None:
+    for words in ((), ("keys",)):
+        ended = command(*words)
+        assert (ended.code, ended.printed) == (2, "")
+        assert len(ended.errors.splitlines()) > 5 and ended.errors.startswith("Usage: restante")
+
+
+def test_a_closed_output_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python has no `sys.stdout` then."""
+    for words in ("list", "check", "result x"):
+        monkeypatch.setattr("sys.argv", ["restante", *words.split()])
+        with monkeypatch.context() as closed, pytest.raises(SystemExit) as told:
+            closed.setattr("sys.stdout", None)
+            entry.main()
+        ended = Ended(told.value.code, *capsys.readouterr())
+        assert (ended.code, ended.printed) == (1, "")
+        assert ended.errors.startswith("restante: standard output is closed")
+        assert ended.errors.count("\n") == 1
+
+
+def test_of_several_statuses_none_is_left_out_in_silence(command: Command) -> None:
+    ended = command("list", "--status", "failed", "--status", "pending")
+    assert (ended.code, "--status" in ended.errors, "once" in ended.errors) == (2, True, True)

@@ -354,3 +354,28 @@ def test_the_receiver_in_the_documentation_works() -> None:
     exec(shown, scope)
     assert scope["receive"](signed(seconds=int(datetime.now(UTC).timestamp())), BODY) == 204
     assert scope["receive"](signed(), BODY) == 400
+
+
+def test_a_receivers_own_mistake_is_no_refused_webhook() -> None:
+    for secret, kind, why in (
+        ("hello", ValueError, "24 to 64 bytes"),
+        ("-----BEGIN PUBLIC KEY-----", ValueError, "RSA key"),
+        (None, TypeError, "not NoneType"),
+        (b"whsec_", TypeError, "not bytes"),
+    ):
+        there = {
+            "webhook-id": "msg_1",
+            "webhook-timestamp": "1",
+            "webhook-signature": "v1,x",
+            "content-signature": "AAAA",
+        }
+        wrong: Any = secret
+        with pytest.raises(kind, match=why) as told:
+            verify(there, b"{}", wrong)
+        assert not isinstance(told.value, SignatureRefused)
+    wrong = "{}"
+    with pytest.raises(TypeError, match="the bytes that came, not str"):
+        verify({}, wrong, "whsec_" + "A" * 44)
+    with pytest.raises(SignatureRefused) as refused:
+        verify({"webhook-id": None, "webhook-timestamp": "1"}, b"{}", "whsec_" + "A" * 44)
+    assert refused.value.fault is Fault.MISSING

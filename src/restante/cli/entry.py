@@ -161,8 +161,13 @@ def restante() -> None:
 
 def main() -> NoReturn:
     """Runs the command line and exits."""
+    if sys.stdout is None:  # closed by who started us
+        fail("standard output is closed; where nobody reads it, let it be /dev/null", FAILED)
     try:
         code = restante.main(prog_name="restante", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(UNUSABLE)
     except click.UsageError as error:
         where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         fail(error.format_message() + where, UNUSABLE)

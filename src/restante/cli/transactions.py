@@ -22,6 +22,13 @@ from .remote import (
 from .tables import TRANSACTIONS, Listing, block, show_pages
 
 
+def _once(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """Not the last of several: what is left out of a list is not missed."""
+    if len(given) > 1:
+        raise click.BadParameter("is given once: ask for one status after the other")
+    return given[0] if given else None
+
+
 @click.command()
 @id_argument
 @server_option
@@ -40,6 +47,8 @@ def show(id: str, server: Server, as_json: bool) -> None:
 @click.option(
     "--status",
     metavar="STATUS",
+    multiple=True,
+    callback=_once,
     shell_complete=words(*STATUSES),
     help="pending, processing, completed, failed or cancelled.",
 )

@@ -17,7 +17,9 @@ import hmac
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from typing import TypeVar
 
+from ..core.errors import BadRequest
 from .keys import PUBLIC_MARK, public_key, secret_bytes
 from .signatures import CONTENT_SIGNATURE, ID, SIGNATURE, TIMESTAMP, signature
 
@@ -26,7 +28,14 @@ MAX_SIGNATURES = 16
 MAX_DIGITS = 12
 MAX_BASE64 = 4096
 
-Headers = Mapping[str, str] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+Headers = (
+    Mapping[str, str]
+    | Mapping[str, str | None]
+    | Iterable[tuple[str, str]]
+    | Iterable[tuple[bytes, bytes]]
+)
+
+T = TypeVar("T")
 
 
 class Fault(StrEnum):
@@ -59,10 +68,15 @@ def verify(
     """The webhook's id, the same each time that it is sent. Raises `SignatureRefused`.
 
     `secret` is `whsec_…`, or the PEM of the public key for endpoints with `signature: content`; several of
-    them while they are changed. Public keys sign neither id nor moment: the id is "" then. Raises
-    `BadRequest` for a secret that is none. `now` is in seconds since 1970.
+    them while they are changed. Public keys sign neither id nor moment: the id is "" then. `now` is in
+    seconds since 1970.
+
+    What is the receiver's own mistake is another error: `ValueError` for a secret that is none, `TypeError`
+    for a secret that is no text, and for a body that is not the bytes that came.
     """
-    secrets = [secret] if isinstance(secret, str) else list(secret)
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise TypeError(f"body must be the bytes that came, not {type(body).__name__}")
+    body, secrets = bytes(body), _secrets(secret)
     fields = gathered(headers)
     if secrets and secrets[0].lstrip().startswith(PUBLIC_MARK):
         return _verify_content(fields, body, secrets)
@@ -73,8 +87,8 @@ def verify(
     if len(given) > MAX_SIGNATURES:
         raise SignatureRefused(Fault.MALFORMED, f"{SIGNATURE} holds more than {MAX_SIGNATURES} signatures")
     right = [
-        f"v1,{signature(secret_bytes(one), id=id, timestamp=timestamp, body=body)}".encode()
-        for one in secrets
+        f"v1,{signature(key, id=id, timestamp=timestamp, body=body)}".encode()
+        for key in _read(secret_bytes, secrets)
     ]
     # All are compared, each in constant time.
     matches = [hmac.compare_digest(one.encode(), other) for one in given for other in right]
@@ -88,11 +102,30 @@ def verify(
     return id
 
 
+def _secrets(secret: str | Sequence[str]) -> list[str]:
+    """All that may have signed. Raises `TypeError`."""
+    secrets = [secret] if isinstance(secret, str | bytes) or secret is None else list(secret)
+    for one in secrets:
+        if not isinstance(one, str):
+            raise TypeError(f"a secret must be text such as whsec_…, not {type(one).__name__}")
+    return secrets
+
+
+def _read(read: Callable[[str], T], secrets: Iterable[str]) -> list[T]:
+    """Raises `ValueError` for one that is none, which a program that receives expects of its settings."""
+    try:
+        return [read(one) for one in secrets]
+    except BadRequest as error:
+        raise ValueError(error.message) from None
+
+
 def gathered(headers: Headers) -> dict[str, list[str]]:
     """The values of each field, by its name in lower case."""
     fields: dict[str, list[str]] = {}
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     for name, value in pairs:
+        if value is None:  # some mappings hold what was not there
+            continue
         name = name.decode("latin-1") if isinstance(name, bytes) else name
         # Some servers leave a lone surrogate where bytes were no text; a signature holds none.
         value = (
@@ -108,9 +141,9 @@ def _verify_content(fields: dict[str, list[str]], body: bytes, secrets: Sequence
     from cryptography.hazmat.primitives.hashes import SHA256
 
     made = content_signature(fields)
-    for pem in secrets:
+    for key in _read(public_key, secrets):
         try:
-            public_key(pem).verify(made, body, PKCS1v15(), SHA256())
+            key.verify(made, body, PKCS1v15(), SHA256())
         except InvalidSignature:
             continue
         return ""
