@@ -25,6 +25,7 @@ NO_SUCH = "there is no such setting"
 LATER = "not part of this version"
 ADDRESS = "expected HOST:PORT, such as 127.0.0.1:8600 or [::1]:8600"
 ORIGIN = "expected an origin such as https://pay.example, without a path"
+UNENCODED = "in its user and password, @ : / ? and # must be written %40 %3A %2F %3F and %23"
 STORE = (
     "expected sqlite:///FILE (sqlite:////FILE where the path begins at the root) "
     "or postgresql://USER@HOST/DATABASE"
@@ -323,6 +324,10 @@ REFUSALS = [
     ("store = 'sqlite:///:memory:'\n" + UP, f"store: expected a file on disk, without options; {STORE}"),
     ("store = 'sqlite:///a.db?mode=ro'\n" + UP, f"store: expected a file on disk, without options; {STORE}"),
     ("store = 'postgresql://u:hunter2@h'\n" + UP, f"store: {STORE}"),
+    *(
+        (f"store = 'postgresql://u:{password}@h/db'\n" + UP, f"store: {UNENCODED}")
+        for password in ("hunter@2", "hunter/2", "hunter/2?x", "hunter/2#x")
+    ),
     ("store = 'mysql://u:hunter2@h/db'\n" + UP, f"store: {STORE}"),
     ("retention = '24'\n" + UP, f"retention: {DURATION}"),
     ("retention = '0s'\n" + UP, "retention: expected a duration longer than 0"),

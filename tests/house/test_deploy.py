@@ -29,6 +29,7 @@ def test_the_unit_waits_for_longer_than_the_grace_time() -> None:
     (wait,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
     (grace,) = [setting.default for setting in TOP.settings if setting.name == "grace"]
     assert int(wait) > int(str(grace).removesuffix("s"))
+    assert "\nUMask=0077\n" in unit and "\nRestartPreventExitStatus=2\n" in unit
     assert "Type=notify" in unit and "serve --config ${CREDENTIALS_DIRECTORY}/restante.toml" in unit
 
 
@@ -37,6 +38,17 @@ def test_the_compose_file_is_one() -> None:
     assert set(read["services"]) == {"database", "gateway"}
     built = read["services"]["gateway"]["build"]
     assert (DEPLOY / built["context"] / built["dockerfile"]).resolve() == DEPLOY / "Containerfile"
+
+
+def test_an_image_holds_no_data_settings_or_history() -> None:
+    left_out = set((ROOT / ".dockerignore").read_text().splitlines())
+    assert {".git", ".venv", "build", "**/*.db*", "**/restante.toml", "**/__pycache__"} <= left_out
+
+
+def test_the_machine_itself_is_reached_from_a_container() -> None:
+    read = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    assert read["services"]["gateway"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
+    assert "--add-host=host.docker.internal:host-gateway" in (ROOT / "docs/operate/install.md").read_text()
 
 
 @pytest.mark.slow

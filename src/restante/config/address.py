@@ -106,11 +106,15 @@ _STORE_FORM = (
     "or postgresql://USER@HOST/DATABASE"
 )
 
+_UNENCODED = "in its user and password, @ : / ? and # must be written %40 %3A %2F %3F and %23"
+
 
 def _store(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(_STORE_FORM)
     if value.startswith(POSTGRESQL):
+        if _looks_cut(value):
+            raise ValueError(_UNENCODED)
         if not value.isprintable() or " " in value or not urlsplit(value).path.strip("/"):
             raise ValueError(_STORE_FORM)
         return value
@@ -120,6 +124,13 @@ def _store(value: object) -> str:
     if ":memory:" in path or "?" in path or "#" in path:
         raise ValueError(f"expected a file on disk, without options; {_STORE_FORM}")
     return value
+
+
+def _looks_cut(url: str) -> bool:
+    """Whether a password seems to go on where the parser takes the host, the database or options to begin."""
+    parts = urlsplit(url)
+    found = parts.netloc.count("@")
+    return found > 1 or "@" in parts.path + parts.fragment or (not found and "@" in parts.query)
 
 
 def without_password(url: str) -> str:
