@@ -2,10 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from restante import Restante
 
@@ -137,3 +141,42 @@ def test_requests_on_several_loops_are_told_why_they_are_refused(tmp_path: Path)
 
     assert [asyncio.run(once("/x")), asyncio.run(once("/x"))] == ["ok", "ok"]
     assert "another event loop" in asyncio.run(once("/async/x"))
+
+
+async def test_what_is_mounted_is_led_by_the_lifespan_around_it(tmp_path: Path) -> None:
+    heard, done = [], []
+    running = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            running.set()
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            done.append("the work")
+            await served(scope, receive, send)
+            return
+        for answer in COMPLETE:
+            heard.append((await receive())["type"])
+            await send({"type": answer})
+
+    api = Restante(app, store=store(tmp_path))
+
+    @asynccontextmanager
+    async def lifespan(outer: Starlette) -> AsyncIterator[None]:
+        async with api.running():
+            yield
+
+    async with Host(Starlette(lifespan=lifespan, routes=[Mount("/api", api)])) as host:
+        assert (tmp_path / "restante.db").exists()
+        assert (await host.http.post("/api/async/x")).status_code == 202
+        await running.wait()
+    assert (heard, done) == (["lifespan.startup", "lifespan.shutdown"], ["the work"])
+
+
+async def test_what_is_mounted_and_does_not_start_is_told_to_the_lifespan_around_it(tmp_path: Path) -> None:
+    for app in (raising, leaving):
+        with pytest.raises(RuntimeError, match="store"):
+            async with Restante(app, store=f"sqlite:///{tmp_path}/none/restante.db").running():
+                raise AssertionError("it was started")
+    async with Restante(raising, store=store(tmp_path)).running():
+        pass

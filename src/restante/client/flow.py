@@ -22,7 +22,6 @@ from .errors import (
     Cancelled,
     NotAccepted,
     NotReached,
-    Refused,
     StillRunning,
     Unknown,
     WorkFailed,

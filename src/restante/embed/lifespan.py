@@ -3,10 +3,12 @@
 An application that speaks none is left out, as servers do: ours is answered all the same.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
-from .exchange import App, Message, Receive, Scope, Send
+from .exchange import LEAVE_SECONDS, App, Message, Receive, Scope, Send
 
 OWN = frozenset({"type", "asgi", "extensions"})
 """Entries of a lifespan's scope that say nothing about the application."""
@@ -83,3 +85,39 @@ class Life:
             await self._to_server({"type": "lifespan.startup.failed", "message": f"Restante: {wrong}"})
         else:
             await self._to_server({"type": "lifespan.startup.complete"})
+
+
+@asynccontextmanager
+async def led(app: App) -> AsyncIterator[None]:
+    """What a server does at an application's start and end, for one that no server sees.
+
+    Raises `RuntimeError` where it does not start, and what it raises itself.
+    """
+    to_app: asyncio.Queue[Message] = asyncio.Queue()
+    said: asyncio.Queue[Message] = asyncio.Queue()
+    scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+
+    async def lead() -> None:
+        try:
+            await app(scope, to_app.get, said.put)
+        finally:
+            await said.put({"type": ""})  # nothing will follow
+
+    async def tell(kind: str) -> None:
+        await to_app.put({"type": f"lifespan.{kind}"})
+        answer = await said.get()
+        if answer["type"] != f"lifespan.{kind}.complete":
+            if not answer["type"]:
+                await leading  # which may say why
+            raise RuntimeError(answer.get("message") or f"the application's {kind} was not complete")
+
+    leading = asyncio.create_task(lead())
+    try:
+        await tell("startup")
+        try:
+            yield
+        finally:
+            await tell("shutdown")
+    finally:
+        await asyncio.wait([leading], timeout=LEAVE_SECONDS)  # it may have to clear up
+        leading.cancel()

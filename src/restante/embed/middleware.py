@@ -6,6 +6,7 @@ application as it came.
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from ..gateway.rooms import ASYNC, OURS, Place, Room, Rooms
 from .exchange import App, Message, Receive, Scope, Send
 from .form import path_text
 from .hosting import Hosting
+from .lifespan import led
 from .operations import Operations
 from .options import read_options, with_operations
 from .work import Work
@@ -60,6 +62,11 @@ class Restante:
         that it had then. Raises `RuntimeError` where nothing is started."""
         number = token.partition(".")[0]
         return Work(id, int(number) if number.isdecimal() else 1, token, self._hosting.reports)
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """The lifespan, application's and ours, where no server leads it: `async with` it in that of the
+        application in which this one is mounted. Raises `RuntimeError` where it does not start."""
+        return led(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]

@@ -29,10 +29,7 @@ MAX_DIGITS = 12
 MAX_BASE64 = 4096
 
 Headers = (
-    Mapping[str, str]
-    | Mapping[str, str | None]
-    | Iterable[tuple[str, str]]
-    | Iterable[tuple[bytes, bytes]]
+    Mapping[str, str] | Mapping[str, str | None] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
 )
 
 T = TypeVar("T")
