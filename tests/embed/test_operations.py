@@ -164,6 +164,18 @@ async def test_of_any_other_exception_nothing_is_told(
     assert "operation create_ticket" in caplog.text
     assert seen["events"][-1]["data"] == {"error_message": "The operation failed unexpectedly."}
     assert "1234" not in str(seen)
+    assert words(seen)[-1] == "The operation failed"
+
+
+async def test_an_operation_is_at_no_url(tmp_path: Path) -> None:
+    operations = Operations()
+
+    @operations.post("/tickets", transactions=TRANSACTIONS)
+    async def create_ticket() -> None: ...
+
+    async with hosted(operations, tmp_path) as host:
+        listed = (await host.http.get("/-/upstreams")).json()["upstreams"]
+    assert {one["name"]: one["url"] for one in listed}["create_ticket"] is None
 
 
 async def test_what_cannot_be_written_as_json_is_a_failure(tmp_path: Path) -> None:
@@ -238,7 +250,8 @@ async def test_who_asks_for_another_try_gets_as_many_as_there_are(tmp_path: Path
         seen = await done(host, "/tickets")
         assert seen["status"] == "completed"
         assert tries == [1, 2, 3]
-        assert [event["event"] for event in seen["events"]].count("delay") == 2
+        delays = [event for event in seen["events"] if event["event"] == "delay"]
+        assert [event["data"]["reason"] for event in delays] == ["The desk is closed."] * 2
         seen = await done(host, "/closed")
         assert seen["events"][-1]["data"] == {"error_message": "The desk is closed."}
 
@@ -306,7 +319,7 @@ async def test_deferred_work_is_ended_later_by_whoever_has_its_token(tmp_path: P
         seen = (await host.http.get(f"{TRANSACTIONS}/{id}")).json()
     assert words(seen)[2:] == [
         "Sent to moderation",
-        "The upstream has taken it and will report the end",
+        "The end will be reported",
         "Read by a person",
         "Completed",
     ]

@@ -19,6 +19,9 @@ from .policy import IDEMPOTENT_METHODS, SAFE_METHODS, Limits, Route, Upstream
 from .schedule import next_attempt
 from .status import Dialect, Interrupted, Outcome
 
+REASON = 1000
+"""Characters of what an operation says of why it is to be tried again."""
+
 
 def repeatable(transaction: Transaction, route: Route) -> bool:
     """Whether sending it twice does not hurt."""
@@ -45,7 +48,7 @@ def answered(
     """The upstream gave a complete answer."""
     if result.status in upstream.retry.on_codes:
         until = next_attempt(upstream.retry, attempt=attempt, now=now, chance=chance, retry_after=retry_after)
-        reason = f"the upstream answered {result.status}"
+        reason = _why_again(result, upstream)
         if again := later(transaction, until, attempt=attempt, reason=reason, route=route, now=now):
             return again
     if 200 <= result.status < 300:
@@ -66,9 +69,15 @@ def answered(
         outcome=Outcome.ANSWERED,
         data=failed_data(transaction, result, limits),
         result=result,
-        message=f"The upstream answered {result.status}",
+        message="The operation failed" if upstream.operation else f"The upstream answered {result.status}",
         route=route,
     )
+
+
+def _why_again(result: Result, upstream: Upstream) -> str:
+    """What an operation said; nothing that an upstream elsewhere did."""
+    said = result.body.inline if upstream.operation else None
+    return (said or b"").decode("utf-8", "replace")[:REASON] or f"the upstream answered {result.status}"
 
 
 def unanswered(

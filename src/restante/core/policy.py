@@ -50,6 +50,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
+    operation: bool = False  # a function of this process, whose words are meant for the caller
 
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,7 @@ THREADS = 16
 """The `concurrency` of a plain function, unless it is given: each runs in a thread."""
 
 WENT_WRONG = "The operation failed unexpectedly."
+TAKEN = "The end will be reported"
 DEFERRED = (b"restante-completion", b"deferred")
 
 log = logging.getLogger("restante.embed")
@@ -228,6 +229,8 @@ def _read(
         own["retry"] = {"on": ["connect", AGAIN], **own.get("retry", {})}
     route = {key: value for key, value in settings.items() if key not in OF_UPSTREAM}
     route.setdefault("dialect", "transaction" if "transactions" in route else "task")
+    if isinstance(route.get("messages", {}), dict):
+        route["messages"] = {"deferred": TAKEN, **route.get("messages", {})}
     if path.count("{") > 1:
         raise SettingError(place, f"{path}: one part of a path may be named")
     match = f"{method} {re.sub(r'{[^{}/]*}', '*', path)}"
@@ -237,4 +240,4 @@ def _read(
     except SettingError as error:
         setting = error.setting.removeprefix(f"upstreams.{name}.").removeprefix("routes[0].")
         raise SettingError(f"{place}.{setting}", str(error).removeprefix(f"{error.setting}: ")) from None
-    return read, upstreams[name]
+    return read, msgspec.structs.replace(upstreams[name], operation=True)

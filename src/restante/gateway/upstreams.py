@@ -52,7 +52,9 @@ async def _all(desk: Desk) -> list[dict[str, Any]]:
         found.append(
             {
                 "name": name,
-                "url": f"{upstream.scheme}://{upstream.authority}{upstream.base_path}",
+                "url": None
+                if upstream.operation
+                else f"{upstream.scheme}://{upstream.authority}{upstream.base_path}",
                 "running": load.running,
                 "queued": load.queued,
                 "paused": name in paused,
