@@ -167,3 +167,17 @@ async def test_keys_in_the_store_are_listed_as_far_as_is_wanted(command: Command
     everything = await asyncio.to_thread(command, "keys", "list", "--all", "--tenant", "a", "--json", *store)
     assert [json.loads(line)["tenant"] for line in everything.printed.splitlines()] == ["a", "a"]
     assert everything.errors == ""
+
+
+async def test_where_the_native_api_is_at_another_address_that_is_said(
+    shell: Shell, command: Command
+) -> None:
+    url = f"http://127.0.0.1:{await shell.house.serve(native=False)}"
+    id = await shell.house.submit()
+    for words in (("list",), ("show", id), ("result", id), ("cancel", id), ("endpoints",)):
+        ended = await asyncio.to_thread(command, *words, "--server", url)
+        assert (ended.code, ended.printed) == (2, "")
+        assert ended.errors == (
+            f"restante: /-/ is not served at {url}; it may be at another address (admin_listen): "
+            "ask that one with --server\n"
+        )

@@ -174,7 +174,7 @@ KEY = table(
     key={"type": "string", "description": "shown once"},
 )
 
-UPSTREAM = table(name=TEXT, url=TEXT, running=COUNT, queued=COUNT, paused=FLAG)
+UPSTREAM = table(name=TEXT, url=maybe(TEXT), running=COUNT, queued=COUNT, paused=FLAG)
 
 STORE = table(
     queued=COUNT,
