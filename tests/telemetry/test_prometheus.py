@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from restante.core.policy import ANY_ROUTE
+from prometheus_client.parser import text_string_to_metric_families
+
+from restante.core.policy import ANY_ROUTE, Policy, Route, Upstream
+from restante.gateway.problems import REASONS
 from restante.telemetry import Metrics
 from restante.telemetry.prometheus import SHARED
 
@@ -42,3 +45,31 @@ def test_each_has_counts_of_its_own_otherwise() -> None:
     first.accepted(ANY_ROUTE, [a_transaction(), a_transaction()])
     assert b'restante_accepted_total{route="* /*",upstream="default"} 2.0' in first.write("", [])[0]
     assert b"restante_accepted_total{" not in second.write("", [])[0]
+
+
+def test_what_the_configuration_names_is_there_at_0_before_it_happens() -> None:
+    upstreams = {name: Upstream(name=name, host="h", port=1, authority="h") for name in ("default", "slow")}
+    routes = (Route(method="POST", path="/a", upstream="slow"), Route(path="/b/*"))
+    written, _ = Metrics(Policy(upstreams=upstreams, routes=routes), REASONS).write("", [])
+    seen: dict[str, set[tuple[str, ...]]] = {}
+    for family in text_string_to_metric_families(written.decode()):
+        for sample in family.samples:
+            if sample.name.endswith("_total"):
+                assert sample.value == 0 or not sample.name.startswith("restante_"), sample
+                seen.setdefault(sample.name, set()).add(tuple(value for _, value in sorted(sample.labels.items())))
+    assert seen["restante_leases_lost_total"] == {("default",), ("slow",)}
+    names = {("POST /a", "slow"), ("* /b/*", "default"), ("* /*", "default")}
+    assert seen["restante_accepted_total"] == names
+    ends = seen["restante_finished_total"]
+    assert {labels[1::2] for labels in ends} == names
+    assert {("interrupted", "failed"), ("", "cancelled")} <= {labels[::2] for labels in ends}
+    assert {("queue-full",), ("storage-full",), ("store-unavailable",), ("internal-error",)} <= seen[
+        "restante_refused_total"
+    ]
+    assert b'restante_webhook_seconds_count{outcome="dead"} 0.0' in written
+
+
+def test_what_is_strict_has_no_route_for_all() -> None:
+    upstream = Upstream(host="h", port=1, authority="h")
+    written, _ = Metrics(Policy(upstreams={"default": upstream}, strict=True)).write("", [])
+    assert b'route="* /*"' not in written

@@ -22,6 +22,7 @@ from ..core.errors import SettingError
 from ..dashboard import Dashboard
 from ..gateway import Gateway, KeyAuth, OpenAuth, PassthroughAuth
 from ..gateway.desk import Check
+from ..gateway.problems import REASONS
 from ..gateway.server import Server, make_server
 from ..outbound import HTTPCourier, HTTPSender, SystemChance, SystemClock
 from ..ports import Chance, Clock, Sender, Store
@@ -168,7 +169,7 @@ async def start(
     answers = settings.role in (Role.ALL, Role.GATEWAY)
     courier = courier or HTTPCourier(policy.webhooks)
     runner = Runner(store=store, policy=policy, clock=clock, sender=sender)
-    metrics = Metrics()
+    metrics = Metrics(policy, REASONS)
     service = Service(
         store=store,
         policy=policy,

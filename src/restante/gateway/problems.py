@@ -10,7 +10,24 @@ from typing import ClassVar
 
 import msgspec
 
-from ..core.errors import MoveRefused, NoAnswerInTime, Refused, RestanteError, UpstreamError
+from ..core.errors import (
+    AddressRefused,
+    BadRequest,
+    BodyTooLarge,
+    KeyReused,
+    MoveRefused,
+    NoAnswerInTime,
+    NoRoute,
+    QueueFull,
+    Refused,
+    RestanteError,
+    StorageFull,
+    StoreUnavailable,
+    TooManyQueued,
+    TooManyRequests,
+    TooMuchStored,
+    UpstreamError,
+)
 from .reply import JSON, NO_STORE, PROBLEM, Reply, encode, length, retry_after, text, word
 
 WENT_WRONG = "We're sorry, but something went wrong"
@@ -182,6 +199,30 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, Refused):
         return _slug(error.title)
     return next((_slug(title) for kind, _, title in OTHERS if isinstance(error, kind)), _slug(INTERNAL))
+
+
+REASONS = (
+    *(
+        _slug(kind.title)
+        for kind in (
+            BadRequest,
+            AddressRefused,
+            NoRoute,
+            Unauthenticated,
+            MissingScope,
+            BodyTooLarge,
+            KeyReused,
+            TooManyRequests,
+            TooManyQueued,
+            TooMuchStored,
+            QueueFull,
+            StorageFull,
+            StoreUnavailable,
+        )
+    ),
+    _slug(INTERNAL),
+)
+"""Why submissions are refused, mostly."""
 
 
 def as_message(problem: Problem, *, status: str) -> Reply:

@@ -4,6 +4,9 @@ Labels are names of the configuration (routes, upstreams), words of ours and cla
 more series than somebody has written down. No tenant is one: what one tenant does is no other's business,
 and there may be any number. Several processes on one address (`--workers`) count into files that the library
 keeps, so that whichever of them is asked answers for all.
+
+What the configuration names is there at 0 before it happens: an alert sees a first time only where there was
+a number before it.
 """
 
 import os
@@ -29,8 +32,8 @@ from ..core.delivery import Attempt
 from ..core.machine import TERMINAL
 from ..core.model import Change, Transaction
 from ..core.outbox import Errand
-from ..core.policy import Route
-from ..core.status import EventKind
+from ..core.policy import ANY_ROUTE, Policy, Route
+from ..core.status import EventKind, Outcome, Status
 from ..ports.telemetry import Gauge
 
 SPANS = (
@@ -104,10 +107,26 @@ FAMILIES = (ACCEPTED, REPLAYED, REFUSED, FINISHED, DELAYED, QUEUE, UPSTREAM, TOT
 """All that is counted."""
 
 
-class Metrics:
-    """A `Telemetry` and an `Exposition`."""
+ENDS = (
+    (Status.COMPLETED, Outcome.ANSWERED),
+    (Status.FAILED, Outcome.ANSWERED),
+    (Status.FAILED, Outcome.UNREACHABLE),
+    (Status.FAILED, Outcome.TIMED_OUT),
+    (Status.FAILED, Outcome.INTERRUPTED),
+    (Status.FAILED, Outcome.EXPIRED),
+    (Status.CANCELLED, None),
+)
+"""How transactions end."""
 
-    def __init__(self) -> None:
+SENT = ("delivered", "missed", "dead")
+"""What comes of an attempt at a webhook (`Telemetry.delivered`)."""
+
+
+class Metrics:
+    """A `Telemetry` and an `Exposition`. Series of the `policy`'s routes and upstreams, and of the `reasons`
+    for which submissions are refused, begin at 0; others with what is counted first."""
+
+    def __init__(self, policy: Policy | None = None, reasons: Sequence[str] = ()) -> None:
         self._own = own = CollectorRegistry()
         accepted = _counter(ACCEPTED, own)
         self._accepted_on = lru_cache(ROUTES)(
@@ -127,6 +146,23 @@ class Metrics:
         ProcessCollector(registry=self._process)
         PlatformCollector(registry=self._process)
         GCCollector(registry=self._process)
+        for reason in reasons:
+            self._refused.labels(reason)
+        if policy is not None:
+            self._begin(policy)
+
+    def _begin(self, policy: Policy) -> None:
+        for name in policy.upstreams:
+            for family in (self._lost, self._delayed, self._queue):
+                family.labels(name)
+        for route in policy.routes if policy.strict else (*policy.routes, ANY_ROUTE):
+            if route.upstream in policy.upstreams:
+                self._accepted_on(route.method, route.path, route.upstream)
+                self._total.labels(name_of(route), route.upstream)
+                for status, outcome in ENDS:
+                    self._finished.labels(name_of(route), route.upstream, status.value, _word(outcome))
+        for sent in SENT:
+            self._webhooks.labels(sent)
 
     # -- Telemetry
 
@@ -145,8 +181,7 @@ class Metrics:
             self._queue.labels(after.upstream).observe(_seconds(_begun(change) - _due(before)))
         if after.status in TERMINAL:
             name = name_of(route)
-            outcome = "" if after.outcome is None else after.outcome.value
-            self._finished.labels(name, after.upstream, after.status.value, outcome).inc()
+            self._finished.labels(name, after.upstream, after.status.value, _word(after.outcome)).inc()
             self._total.labels(name, after.upstream).observe(_seconds(after.updated_at - after.created_at))
         elif any(event.kind is EventKind.DELAY for event in change.events):
             self._delayed.labels(after.upstream).inc()
@@ -219,6 +254,10 @@ def _histogram(family: Family, registry: CollectorRegistry) -> Histogram:
 def name_of(route: Route) -> str:
     """As the configuration spells it in `match`."""
     return f"{route.method} {route.path}"
+
+
+def _word(outcome: Outcome | None) -> str:
+    return "" if outcome is None else outcome.value
 
 
 def _begun(change: Change) -> int:
