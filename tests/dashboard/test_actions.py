@@ -2,10 +2,11 @@
 
 import pytest
 
+from restante.core import change
 from restante.core.clock import SECOND
 from restante.core.delivery import Attempt, Delivery, State, give_up, send
 from restante.core.endpoint import Endpoint, lane_of
-from restante.core.status import Status
+from restante.core.status import Outcome, Status
 
 from ..gateway.house import House
 from .visitor import Visitor, hidden, text
@@ -82,8 +83,47 @@ async def test_what_is_too_late_is_said(house: House, visitor: Visitor) -> None:
     await house.begin(id)
     seen = await visitor.post(f"/-/ui/transactions/{id}/cancel", form)
     assert (seen.code, "It is too late to cancel" in text(seen)) == (409, True)
-    seen = await visitor.submit(f"/-/ui/transactions/{id}/retry")
-    assert (seen.code, "has not ended" in text(seen)) == (409, True)
+    for action, why in (("cancel", "It is too late to cancel"), ("retry", "has not ended")):
+        for seen in (
+            await visitor.get(f"/-/ui/transactions/{id}/{action}"),
+            await visitor.post(f"/-/ui/transactions/{id}/{action}", form),
+        ):
+            assert (seen.code, why in text(seen), b"<button>" in seen.body) == (409, True, False), action
+
+
+async def test_what_is_over_is_not_offered_to_be_cancelled(house: House, visitor: Visitor) -> None:
+    done, stopped = await house.submit(), await house.submit()
+    await house.end(done)
+    await house.service.cancel("default", stopped)
+    for id, why in ((done, "too late to cancel"), (stopped, "cancelled already")):
+        seen = await visitor.get(f"/-/ui/transactions/{id}/cancel")
+        assert (seen.code, why in text(seen)) == (409, True)
+
+
+async def test_cancelling_what_an_upstream_has_taken_over_says_what_it_does_not_do(
+    house: House, visitor: Visitor
+) -> None:
+    id = await house.submit()
+    begun, now = await house.begin(id), house.clock.now()
+    await house.service.change(begun, lambda t: change.defer(t, attempt=1, now=now))
+    asked = text(await visitor.get(f"/-/ui/transactions/{id}/cancel"))
+    assert "has taken POST /payments over already" in asked
+    assert "Only the waiting for it ends here." in asked
+    assert "will not be sent" not in asked
+
+
+async def test_a_retry_of_what_may_be_done_already_warns(house: House, visitor: Visitor) -> None:
+    unknown, refused, done = [await house.submit() for _ in range(3)]
+    begun, now = await house.begin(unknown), house.clock.now()
+    await house.service.change(
+        begun,
+        lambda t: change.fail(t, attempt=1, now=now, outcome=Outcome.INTERRUPTED, data={}, doubtful=True),
+    )
+    await house.end(refused, 422)
+    await house.end(done)
+    told = [text(await visitor.get(f"/-/ui/transactions/{id}/retry")) for id in (unknown, refused, done)]
+    assert ["Nobody knows whether" in one for one in told] == [True, False, False]
+    assert ["does it once more" in one for one in told] == [False, False, True]
 
 
 async def test_a_retry_is_made_once_however_often_its_form_is_sent(house: House, visitor: Visitor) -> None:

@@ -56,7 +56,9 @@ def test_what_the_configuration_names_is_there_at_0_before_it_happens() -> None:
         for sample in family.samples:
             if sample.name.endswith("_total"):
                 assert sample.value == 0 or not sample.name.startswith("restante_"), sample
-                seen.setdefault(sample.name, set()).add(tuple(value for _, value in sorted(sample.labels.items())))
+                seen.setdefault(sample.name, set()).add(
+                    tuple(value for _, value in sorted(sample.labels.items()))
+                )
     assert seen["restante_leases_lost_total"] == {("default",), ("slow",)}
     names = {("POST /a", "slow"), ("* /b/*", "default"), ("* /*", "default")}
     assert seen["restante_accepted_total"] == names

@@ -2,13 +2,16 @@
 
 from urllib.parse import unquote
 
+from ..core import change as changes
 from ..core.delivery import Sought, State
 from ..core.envelope import Envelope
-from ..core.errors import UnknownUpstream
+from ..core.errors import NotNow, UnknownUpstream
 from ..core.masking import masked_text
 from ..core.model import Transaction
+from ..core.status import Outcome, Phase, Status
 from ..ports.dashboard import Shown
 from ..service import deliveries as calls
+from ..service.retrying import check_ended
 from ..service.retrying import retry as do_again
 from .contents import look
 from .deliveries import owned
@@ -42,11 +45,20 @@ def ask(
 
 
 async def ask_cancel(visit: Visit, id: str) -> Shown:
+    """Raises `TooLate`, `NotNow`, before anything is asked."""
     t = await look(visit, id)
+    if changes.cancel(t, now=visit.now) is None:
+        raise NotNow("The transaction is cancelled already.")
+    text = f"{_call(t)} will not be sent to {t.upstream}{' again' if t.attempt else ''}."
+    if t.phase is Phase.DEFERRED:
+        text = (
+            f"{t.upstream} has taken {_call(t)} over already, and is not told: it may do the work all the "
+            "same. Only the waiting for it ends here."
+        )
     return ask(
         visit,
         f"Cancel {t.code}?",
-        f"{_call(t)} will not be sent to {t.upstream}. This cannot be taken back.",
+        f"{text} This cannot be taken back.",
         button="Cancel it",
         back=f"ui/transactions/{t.id}",
         danger=True,
@@ -61,14 +73,17 @@ async def cancel(visit: Visit, id: str) -> Shown:
 
 
 async def ask_retry(visit: Visit, id: str) -> Shown:
+    """Raises `NotNow` before anything is asked."""
     t = await look(visit, id)
+    check_ended(t)
     return ask(
         visit,
         f"Retry {t.code}?",
-        f"{_call(t)} will be sent to {t.upstream} again, as a new transaction. "
+        f"{_doubt(t)}{_call(t)} will be sent to {t.upstream} again, as a new transaction. "
         "The first caller's credentials are not kept, and are not sent.",
         button="Retry it",
         back=f"ui/transactions/{t.id}",
+        danger=bool(_doubt(t)),
         once=visit.service.chance.bytes(ONCE_BYTES).hex(),
     )
 
@@ -162,6 +177,18 @@ async def resume(visit: Visit, segment: str) -> Shown:
     visit.form()
     await visit.service.pauses.resume(name)
     return visit.go(visit.to(""))
+
+
+def _doubt(transaction: Transaction) -> str:
+    """A warning, where the work may have been done."""
+    if transaction.status is Status.COMPLETED:
+        return "The work is done; this does it once more. "
+    if transaction.doubtful and transaction.outcome is not Outcome.ANSWERED:
+        return (
+            f"Nobody knows whether {transaction.upstream} has done the work already: it may be done twice. "
+            "Look there first, unless it honours the same Idempotency-Key, which is sent again. "
+        )
+    return ""
 
 
 def _call(transaction: Transaction) -> str:

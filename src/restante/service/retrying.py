@@ -26,8 +26,7 @@ async def retry(service: Service, old: Transaction, envelope: Envelope) -> Accep
     Raises `NotNow` where the old one has not ended, `Gone` where its request is not kept any more, and
     whatever refuses a submit.
     """
-    if old.status not in TERMINAL:
-        raise NotNow("The transaction has not ended; only finished ones can be retried.")
+    check_ended(old)
     (request,) = [None] if expired(old, service.clock.now()) else await service.store.requests([old.key])
     if request is None:
         raise Gone("The request of this transaction is past its retention.")
@@ -66,6 +65,12 @@ async def retry(service: Service, old: Transaction, envelope: Envelope) -> Accep
             retry_of=old.id,
         )
     )
+
+
+def check_ended(old: Transaction) -> None:
+    """Raises `NotNow` where there is nothing to retry yet."""
+    if old.status not in TERMINAL:
+        raise NotNow("The transaction has not ended; only finished ones can be retried.")
 
 
 def headers_again(old: Transaction, kept: Headers, brought: Headers) -> Headers:
