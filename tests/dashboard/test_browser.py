@@ -78,6 +78,60 @@ async def test_what_is_submitted_is_seen_to_move(there: Restante, browser: Brows
         await expect(folded.get_by_text("application/json")).to_be_visible()
 
 
+SEEN_STREAMS = """
+    const Told = window.EventSource;
+    window.streams = [];
+    window.EventSource = class extends Told {
+      constructor(place) { super(place); window.streams.push(this); }
+    };
+    window.EventSource.CLOSED = Told.CLOSED;
+    window.look = (hidden) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+    };
+"""
+
+
+async def test_a_page_that_nobody_looks_at_holds_no_connection(there: Restante, browser: Browser) -> None:
+    held = "window.streams.filter((one) => one.readyState !== 2).length"
+    async with a_page(browser) as page:
+        await page.add_init_script(SEEN_STREAMS)
+        await page.goto(there.url + "/-/")
+        assert await page.evaluate(held) == 1
+        await page.evaluate("look(true)")
+        assert await page.evaluate(held) == 0
+        id = await submit(there)
+        await expect(page.get_by_text(id[:8].upper())).to_have_count(0)
+        await page.evaluate("look(false)")
+        assert await page.evaluate(held) == 1
+        await expect(page.get_by_text(id[:8].upper())).to_be_visible()
+
+
+async def test_what_moves_keeps_its_focus_and_its_folds(there: Restante, browser: Browser) -> None:
+    async with a_page(browser) as page:
+        first = await submit(there)
+        await page.goto(there.url + "/-/")
+        link = page.get_by_role("link", name=first[:8].upper())
+        await expect(page.get_by_role("row").filter(has=link)).to_contain_text("completed")
+        await link.focus()
+        others = [await submit(there) for _ in range(3)]
+        await expect(page.get_by_text(others[-1][:8].upper())).to_be_visible()
+        await expect(link).to_be_focused()
+
+
+async def test_a_page_says_when_its_server_is_away(there: Restante, browser: Browser) -> None:
+    page = await browser.new_page()
+    await page.goto(there.url + "/-/")
+    line = page.get_by_role("status")
+    await expect(line).to_be_empty()
+    await page.route(there.url + "/-/", lambda route: route.abort())
+    await submit(there)
+    await expect(line).to_contain_text("cannot be reached")
+    await page.unroute(there.url + "/-/")
+    await submit(there)
+    await expect(line).to_be_empty()
+
+
 async def test_a_transaction_is_cancelled_after_a_question(there: Restante, browser: Browser) -> None:
     id = await submit(there, Restante_Delay="1h")
     async with a_page(browser) as page:

@@ -37,6 +37,22 @@ async def test_a_transactions_page_is_told_of_each_change_and_of_the_end(house: 
     assert await reader.block() is None
 
 
+async def test_a_page_of_what_waits_is_loaded_anew_while_its_queue_moves(house: House) -> None:
+    id = await house.submit()
+    reader = await stream(house, f"/-/ui/transactions/{id}/live")
+    assert await reader.block() == b":"
+    for _ in range(2):
+        await eventually(house.clock.waited_for)
+        await house.clock.advance(live.EVERY)
+        assert await reader.block() == b"event: changed\ndata:"
+    await eventually(house.clock.waited_for)
+    await house.begin(id)
+    assert await reader.block() == b"event: changed\ndata:"
+    await eventually(house.clock.waited_for)
+    await house.clock.advance(live.BEAT)
+    assert await reader.block() == b":"
+
+
 async def test_an_overview_is_told_of_its_tenants_news_and_at_the_latest_now_and_then(house: House) -> None:
     id = await house.submit()
     reader = await stream(house, "/-/ui/live")

@@ -145,7 +145,7 @@ async def test_a_transaction_tells_its_life(house: House, visitor: Visitor) -> N
         assert words in told
     assert "Why is it still processing?" in told
     assert "Next attempt Attempt 1 is over; the next one is made then." in told
-    assert "(in 55 s)" in told
+    assert "( in 55 s )" in told
     assert "refused <b>" in told  # escaped on the page
     assert b"refused <b>" not in (await visitor.get(f"/-/ui/transactions/{id}")).body
 

@@ -10,12 +10,14 @@ from contextlib import aclosing
 from ..core.clock import SECOND
 from ..core.errors import Refused
 from ..core.machine import TERMINAL
+from ..core.status import Phase
 from ..ports.dashboard import Shown
 from .contents import look
 from .visit import Visit
 
 EVERY = 5 * SECOND
-"""How old an overview gets at most; its plots go on when nothing else does."""
+"""How old an overview gets at most; its plots go on when nothing else does. So old gets what is said of
+something that waits, whose place in line moves while nothing happens to itself."""
 
 BEAT = 15 * SECOND
 """How long a stream is silent at most."""
@@ -91,7 +93,10 @@ async def _transaction(visit: Visit, id: str) -> Pieces:
         watch.tell(found)
         after = found.sequence
         while not service.waiting.ended:
-            if await watch.until(service.clock.now() + BEAT, after=after):
+            known = watch.known
+            assert known is not None
+            queued = known.phase is Phase.WAITING
+            if await watch.until(service.clock.now() + (EVERY if queued else BEAT), after=after):
                 known = watch.known
                 assert known is not None
                 ended = known.status in TERMINAL
@@ -101,5 +106,5 @@ async def _transaction(visit: Visit, id: str) -> Pieces:
                 if ended:
                     yield ENDED
                     return
-            else:
-                yield NOTHING
+            else:  # what stands before it may have moved
+                yield CHANGED if queued else NOTHING
