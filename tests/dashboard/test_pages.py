@@ -230,6 +230,40 @@ async def test_a_large_body_is_cut_and_a_large_file_comes_whole(make_house: Make
     assert "only the beginning is shown" in text(seen)
     assert len(seen.body) < 300 * 1024
     assert (await visitor.get(f"/-/ui/transactions/{file_id}/request")).body == b"\0" + large
+    assert f'href="/-/ui/transactions/{text_id}/request" download' in seen.body.decode()
+    whole = await visitor.get(f"/-/ui/transactions/{text_id}/request")
+    assert (whole.code, whole.body) == (200, large)
+    assert whole.header("content-type") == "application/octet-stream"
+    assert whole.header("content-disposition") == f'attachment; filename="{text_id[:8].upper()}-request.txt"'
+    assert whole.header("x-content-type-options") == "nosniff"
+    assert "sandbox" in (whole.header("content-security-policy") or "")
+
+
+async def test_text_is_read_as_latin_1_only_where_it_is_no_utf_8_and_that_is_said(
+    house: House, visitor: Visitor
+) -> None:
+    wire = await house.wire()
+    kind = {"Content-Type": "text/plain"}
+    odd = (await wire.ask("POST", "/async/a", kind, b"caf\xe9")).json["request_id"]
+    long = (await wire.ask("POST", "/async/a", kind, b"x" + "é".encode() * 200_000)).json["request_id"]
+    told = text(await visitor.get(f"/-/ui/transactions/{odd}"))
+    assert "café" in told
+    assert "read as Latin-1" in told
+    told = text(await visitor.get(f"/-/ui/transactions/{long}"))
+    assert "xéé" in told  # though it is cut in the middle of a character
+    assert "Latin-1" not in told
+
+
+async def test_long_json_of_which_something_is_hidden_is_no_file(make_house: MakeHouse) -> None:
+    house = await make_house(mask=("/secret",))
+    visitor = Visitor(house)
+    wire = await house.wire()
+    long = b'{"secret":"x-1","words":"%b"}' % (b"words " * 60_000)
+    id = (await wire.ask("POST", "/async/a", {}, long)).json["request_id"]
+    seen = await visitor.get(f"/-/ui/transactions/{id}")
+    assert b"x-1" not in seen.body
+    assert b"download" not in seen.body
+    assert (await visitor.get(f"/-/ui/transactions/{id}/request")).code == 404
 
 
 async def test_what_is_past_its_retention_is_not_shown(house: House, visitor: Visitor) -> None:

@@ -1,7 +1,8 @@
 """Requests and results as people see them: masked, folded, and never run.
 
-What is text is shown, with card numbers and configured fields masked. What is not is offered as a file: it is
-never rendered on this origin, and it is the only thing that is given as it came.
+What is text is shown, with card numbers and configured fields masked. What is not, and text that is too long
+to be shown whole, is offered as a file: it is never rendered on this origin, and it is the only thing that is
+given as it came. Where fields are configured to be masked, long JSON is not: nobody could tell them.
 """
 
 from codecs import getincrementaldecoder
@@ -47,6 +48,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     cut: bool = False  # only the beginning is shown
     changed: bool = False  # something is masked
+    file: bool = False  # it is offered as one
+    latin: bool = False  # it is no UTF-8, and read as Latin-1
 
 
 async def of_request(visit: Visit, transaction: Transaction) -> Content | None:
@@ -66,21 +69,21 @@ async def of_result(visit: Visit, transaction: Transaction) -> Content | None:
 
 
 async def request(visit: Visit, id: str) -> Shown:
-    """The body of a request that is no text, as a file."""
+    """The body of a request as a file, where it is no text or a long one."""
     transaction = await look(visit, id)
     kept = await _request(visit, transaction)
     if kept is None:
         raise Gone("The request is past its retention.")
-    return await _file(transaction, kept, visit.service.read_request(transaction, kept), "request")
+    return await _file(visit, transaction, kept, visit.service.read_request(transaction, kept), "request")
 
 
 async def result(visit: Visit, id: str) -> Shown:
-    """The body of a result that is no text, as a file."""
+    """The body of a result as a file, where it is no text or a long one."""
     transaction = await look(visit, id)
     kept = await visit.service.result(transaction)
     if kept is None:
         raise Gone("There is no result, or it is past its retention.")
-    return await _file(transaction, kept, visit.service.read_result(transaction, kept), "result")
+    return await _file(visit, transaction, kept, visit.service.read_result(transaction, kept), "result")
 
 
 async def look(visit: Visit, id: str) -> Transaction:
@@ -99,14 +102,17 @@ async def _request(visit: Visit, transaction: Transaction) -> Request | None:
 
 
 async def _file(
-    transaction: Transaction, kept: Request | Result, pieces: AsyncIterator[bytes], name: str
+    visit: Visit, transaction: Transaction, kept: Request | Result, pieces: AsyncIterator[bytes], name: str
 ) -> Shown:
     beginning, pieces = await _beginning(pieces)
-    if form_of(_kind(kept.headers), beginning) != "binary":
+    form = form_of(_kind(kept.headers), beginning)
+    pointers = visit.policy.masks(transaction.method, transaction.path)
+    if form != "binary" and not _offered(kept.body.size, beginning, pointers):
         raise Unknown("This is shown on the transaction's page, masked; it is no file.")
+    ending = "bin" if form == "binary" else "txt"
     headers = [
         (b"content-type", b"application/octet-stream"),
-        (b"content-disposition", f'attachment; filename="{transaction.code}-{name}.bin"'.encode()),
+        (b"content-disposition", f'attachment; filename="{transaction.code}-{name}.{ending}"'.encode()),
         (b"content-length", b"%d" % kept.body.size),
         (b"content-security-policy", b"sandbox; default-src 'none'"),
         (b"x-content-type-options", b"nosniff"),
@@ -128,9 +134,10 @@ async def _content(
     form = form_of(kind, beginning) if body.size else "empty"
     content = Content(name=name, form=form, kind=kind or "no type", size=body.size, fields=_fields(headers))
     if form in ("empty", "binary"):
-        return content
+        return msgspec.structs.replace(content, file=form == "binary")
     cut = body.size > MAX_SHOWN
     pointers = visit.policy.masks(transaction.method, transaction.path)
+    content = msgspec.structs.replace(content, file=_offered(body.size, beginning, pointers))
     return _shown(content, beginning[:MAX_SHOWN], pointers, cut=cut)
 
 
@@ -150,14 +157,27 @@ def _shown(content: Content, body: bytes, pointers: Sequence[str], *, cut: bool)
                 text=text,
                 changed=hidden != document,
             )
-    elif pointers and body.lstrip()[:1] in (b"{", b"["):  # what the pointers point to cannot be told
+    elif _hides(body, pointers):
         return msgspec.structs.replace(content, form="text", text=HIDDEN, cut=True, changed=True)
     try:
-        text = body.decode()
+        text = getincrementaldecoder("utf-8")().decode(body, final=not cut)
+        latin = False
     except UnicodeDecodeError:
-        text = body.decode("latin-1")
+        text, latin = body.decode("latin-1"), True
     shown = masked_text(text)
-    return msgspec.structs.replace(content, form="text", text=shown, cut=cut, changed=shown != text)
+    return msgspec.structs.replace(
+        content, form="text", text=shown, cut=cut, changed=shown != text, latin=latin
+    )
+
+
+def _hides(beginning: bytes, pointers: Sequence[str]) -> bool:
+    """Whether something may be in a long text that the pointers point to; that cannot be told."""
+    return bool(pointers) and beginning.lstrip()[:1] in (b"{", b"[")
+
+
+def _offered(size: int, beginning: bytes, pointers: Sequence[str]) -> bool:
+    """Whether a text is a file as well."""
+    return size > MAX_SHOWN and not _hides(beginning, pointers)
 
 
 def form_of(kind: str, beginning: bytes) -> Form:
