@@ -213,6 +213,7 @@ async def test_one_tenant_is_not_told_of_the_others(house: House) -> None:
 async def test_who_reaches_everybody_sees_all_and_each(house: House) -> None:
     mine, theirs = await one(house), await one(house, "other")
     await house.end(mine)
+    house.clock._now += 3 * SECOND
     visitor = await Visitor(house).log_in(EVERYBODY, Scope.READ, Scope.OPERATE)
     seen = await visitor.get("/-/")
     told = text(seen)
@@ -220,6 +221,7 @@ async def test_who_reaches_everybody_sees_all_and_each(house: House) -> None:
     assert "0 of 64" in told
     assert "2 accepted, 1 completed" in seen.body.decode()
     assert "default 1 0" in told  # tenants
+    assert "Longest due 3.0 s" in told
     listed = await visitor.get("/-/ui/transactions?tenant=other")
     assert f"/-/ui/transactions/{theirs}?tenant=other" in listed.body.decode()
     assert mine not in listed.body.decode()

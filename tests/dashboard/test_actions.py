@@ -158,6 +158,15 @@ async def test_a_dead_letter_is_shown_and_sent_again(house: House, visitor: Visi
     assert "None: everything has arrived" in text(await visitor.get("/-/ui/dead"))
 
 
+async def test_an_endpoint_whose_last_delivery_is_dead_is_not_well(house: House, visitor: Visitor) -> None:
+    endpoint = await an_endpoint(house)
+    assert "Endpoint ○ unused" in text(await visitor.get("/-/ui/endpoints/ep_1"))
+    await a_dead_letter(house, endpoint)
+    assert "Endpoint ✕ failing" in text(await visitor.get("/-/ui/endpoints/ep_1"))
+    await visitor.submit("/-/ui/endpoints/ep_1/replay")
+    assert "Endpoint ◐ trying" in text(await visitor.get("/-/ui/endpoints/ep_1"))
+
+
 async def test_all_dead_letters_of_an_endpoint_are_sent_again(house: House, visitor: Visitor) -> None:
     endpoint = await an_endpoint(house)
     letters = [await a_dead_letter(house, endpoint) for _ in range(3)]

@@ -1,13 +1,17 @@
 """What is drawn is to scale, and nothing is left out because it is short."""
 
+from collections import Counter
+
 import msgspec
 import pytest
 
 from restante.core import change
 from restante.core.clock import MILLISECOND, SECOND
+from restante.core.figures import Counted
 from restante.core.model import Body, Result
 from restante.core.status import Outcome
 from restante.dashboard import plots, spelling
+from restante.dashboard.series import Sums
 from restante.dashboard.timeline import LEAST, WIDTH, timeline
 
 from ..core.samples import a_transaction
@@ -123,3 +127,17 @@ def test_numbers_are_told_shortly() -> None:
         "5.0 MiB",
     ]
     assert str(spelling.broken("/a/<b>")) == "/a/<wbr>&lt;b&gt;"
+
+
+def test_an_upstreams_health_is_what_it_did_with_what_it_was_given() -> None:
+    kinds = Counted.COMPLETED, Counted.FAILED, Counted.DELAYED, Counted.ILL, Counted.UNREACHED
+    for counts, word in {
+        (0, 0, 0, 0, 0): "idle",
+        (0, 0, 4, 0, 0): "retrying",
+        (0, 3, 6, 3, 3): "unreachable",
+        (1, 3, 0, 3, 3): "failing",
+        (0, 9, 0, 0, 0): "well",  # all were answered with 4xx
+        (9, 1, 0, 1, 0): "unsteady",
+        (99, 1, 0, 1, 0): "well",
+    }.items():
+        assert Sums(kinds=Counter(dict(zip(kinds, counts, strict=True)))).health[0] == word, counts

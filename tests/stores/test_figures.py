@@ -7,7 +7,8 @@ from restante.core.clock import HOUR, MINUTE, SECOND
 from restante.core.errors import KeyReused
 from restante.core.figures import HOURS, LAST_STEP, MINUTES, Counted, quantile, step_of
 from restante.core.identity import RANDOM_BYTES, mint
-from restante.core.model import Transaction
+from restante.core.model import Body, Result, Transaction
+from restante.core.status import Outcome
 from restante.ports import Store
 
 from .samples import (
@@ -71,10 +72,27 @@ async def test_each_entry_is_counted_once(store: Store) -> None:
         Counted.FAILED: 1,
         Counted.CANCELLED: 1,
         Counted.DELAYED: 0,
+        Counted.ILL: 1,
+        Counted.UNREACHED: 0,
     }
     assert once[Counted.TOOK + step_of(3 * SECOND)] == 1
     assert once[Counted.WAITED + step_of(SECOND)] == 1
     assert sum(count for what, count in once.items() if what >= Counted.WAITED) == 2
+
+
+async def test_an_answer_of_4xx_is_no_ill_health(store: Store) -> None:
+    async def ends(outcome: Outcome, code: int | None = None) -> None:
+        begun = await applied(store, begin(await accepted(store)))
+        result = None if code is None else Result(code, (), Body(0, b""), 1)
+        await applied(store, change.fail(begun, attempt=1, now=NOW, outcome=outcome, data={}, result=result))
+
+    for code in (404, 422, 429, 503):
+        await ends(Outcome.ANSWERED, code)
+    for outcome in (Outcome.UNREACHABLE, Outcome.TIMED_OUT, Outcome.INTERRUPTED):
+        await ends(outcome)
+    await all_counted(store)
+    once = await sums(store)
+    assert (once[Counted.FAILED], once[Counted.ILL], once[Counted.UNREACHED]) == (7, 4, 1)
 
 
 async def test_figures_are_of_a_tenant_and_of_all(store: Store) -> None:

@@ -23,6 +23,8 @@ class Counted(IntEnum):
     FAILED = 2
     CANCELLED = 3
     DELAYED = 4  # attempts that were over without an end
+    ILL = 5  # of what failed: the upstream was not reached, gave no complete answer, or one of 5xx
+    UNREACHED = 6  # of these: it was not reached
     TOOK = 100  # and the steps behind it: from accept to end, of what completed or failed
     WAITED = 200  # and the steps behind it: from accept to the first attempt
 

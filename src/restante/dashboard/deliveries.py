@@ -31,7 +31,12 @@ class Health(msgspec.Struct, frozen=True):
             return "off", "cancelled"
         if self.endpoint.failing_since is not None:
             return "failing", "failed"
-        return ("well", "completed") if self.last else ("unused", "pending")
+        over = next((one.state for one in self.last if one.state in (State.DELIVERED, State.DEAD)), None)
+        if over is State.DEAD:
+            return "failing", "failed"
+        if over is None:
+            return ("trying", "processing") if self.last else ("unused", "pending")
+        return "well", "completed"
 
 
 async def endpoints(visit: Visit, _: str) -> Shown:

@@ -37,14 +37,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> tuple[str, str]:
         """A word, and the name of its looks."""
-        failing = self.sums.failing
-        if self.paused:
-            return "paused", "pending"
-        if failing is None:
-            return "idle", "cancelled"
-        if failing >= 0.5:
-            return "failing", "failed"
-        return ("unsteady", "processing") if failing >= 0.05 else ("well", "completed")
+        return ("paused", "pending") if self.paused else self.sums.health
 
 
 async def show(visit: Visit, _: str) -> Shown:
@@ -52,14 +45,13 @@ async def show(visit: Visit, _: str) -> Shown:
     over = STRETCHES.get(visit.query.get("range", DEFAULT), STRETCHES[DEFAULT])
     await store.count_figures(BATCH)
     everybody = tenant == EVERYBODY
-    seen, (recent, seconds), loads, latest, waits = await asyncio.gather(
+    seen, (recent, seconds), loads, latest, oldest = await asyncio.gather(
         series(store, tenant, over, now=now),
         lately(store, tenant, now=now),
         _loads(visit),
         _some(visit, Query(tenant=tenant, limit=LATEST)),
-        _some(visit, Query(tenant=tenant, status=Status.PENDING, ascending=True, limit=1)),
+        _oldest(visit),
     )
-    oldest = now - waits[0].created_at if waits else None
     tenants = []
     if visit.reaches_all:
         since = now // MINUTE - over.places * over.width
@@ -84,6 +76,16 @@ async def show(visit: Visit, _: str) -> Shown:
 
 async def _loads(visit: Visit) -> dict[str, Load]:
     return await visit.store.loads() if visit.sees_all else {}
+
+
+async def _oldest(visit: Visit) -> int | None:
+    """How long what waits longest has waited: from its accept; of all tenants' from when it was due, which is
+    what the store finds at once."""
+    if visit.tenant != EVERYBODY:
+        found = await _some(visit, Query(tenant=visit.tenant, status=Status.PENDING, ascending=True, limit=1))
+        return visit.now - found[0].created_at if found else None
+    due = [await visit.store.next_due(name, 0) for name in visit.policy.upstreams]
+    return max((visit.now - at for at in due if at is not None and at <= visit.now), default=None)
 
 
 async def _some(visit: Visit, query: Query) -> list[Transaction]:

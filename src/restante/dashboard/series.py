@@ -59,10 +59,26 @@ class Sums(msgspec.Struct):
         return sum(self.kinds[kind] for kind in (Counted.COMPLETED, Counted.FAILED, Counted.CANCELLED))
 
     @property
-    def failing(self) -> float | None:
+    def done(self) -> int:
+        return self.kinds[Counted.COMPLETED] + self.kinds[Counted.FAILED]
+
+    @property
+    def failed(self) -> float | None:
         """The part of what was done that failed."""
-        done = self.kinds[Counted.COMPLETED] + self.kinds[Counted.FAILED]
-        return self.kinds[Counted.FAILED] / done if done else None
+        return self.kinds[Counted.FAILED] / self.done if self.done else None
+
+    @property
+    def health(self) -> tuple[str, str]:
+        """How their upstream does: a word, and the name of its looks. An answer of 4xx is no ill health."""
+        kinds, done = self.kinds, self.done
+        if not done:
+            return ("retrying", "pending") if kinds[Counted.DELAYED] else ("idle", "cancelled")
+        if kinds[Counted.UNREACHED] == done:
+            return "unreachable", "failed"
+        ill = kinds[Counted.ILL] / done
+        if ill >= 0.5:
+            return "failing", "failed"
+        return ("unsteady", "processing") if ill >= 0.05 else ("well", "completed")
 
     def took_at(self, part: float) -> int | None:
         return quantile(self.took, part)

@@ -942,12 +942,14 @@ WITH mark AS MATERIALIZED (
         WHERE number > mark.place AND number <= mark.upto ORDER BY number LIMIT $1
     ) AS f
 ), told AS MATERIALIZED (
-    SELECT t.tenant, t.upstream, e.created_at / 60000000 AS minute, e.sequence, e.kind, e.status,
+    SELECT t.tenant, t.upstream, t.outcome, t.result_status AS code, e.created_at / 60000000 AS minute,
+        e.sequence, e.kind, e.status,
         100 + least(99, greatest(0, floor(
             4 * ln(greatest(e.created_at - t.created_at, 1)::float8 / 1000) / ln(2::float8) + 1e-9
         )))::integer AS step
     FROM few CROSS JOIN LATERAL (
-        SELECT tenant, upstream, created_at FROM restante.transactions WHERE transactions.key = few.key OFFSET 0
+        SELECT tenant, upstream, created_at, outcome, result_status FROM restante.transactions
+        WHERE transactions.key = few.key OFFSET 0
     ) AS t CROSS JOIN LATERAL (
         SELECT sequence, kind, status, created_at FROM restante.events
         WHERE events.key = few.key AND events.sequence > few.behind AND events.sequence <= few.last OFFSET 0
@@ -958,6 +960,9 @@ WITH mark AS MATERIALIZED (
     UNION ALL SELECT tenant, minute, upstream, step FROM told WHERE status IN (2, 3) AND kind < 2
     UNION ALL SELECT tenant, minute, upstream, step + 100 FROM told WHERE status = 1 AND kind = 0
     UNION ALL SELECT tenant, minute, upstream, 4 FROM told WHERE kind = 3
+    UNION ALL SELECT tenant, minute, upstream, 5 FROM told
+    WHERE status = 3 AND kind < 2 AND (outcome IN (1, 2, 3) OR (outcome = 0 AND code >= 500))
+    UNION ALL SELECT tenant, minute, upstream, 6 FROM told WHERE status = 3 AND kind < 2 AND outcome = 1
 ), added AS (
     INSERT INTO restante.figures AS old (tenant, minutes, at, upstream, what, count)
     SELECT whose.tenant, stretch.minutes, minute - minute % stretch.minutes AS at, upstream, what, count(*)

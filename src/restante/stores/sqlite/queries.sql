@@ -526,7 +526,8 @@ SELECT max(number), count(*) FROM (SELECT number FROM feed WHERE number > ? ORDE
 -- Of the entries behind ?1, up to ?2, what is to be added to the figures of minutes. A note behind the end is of
 -- another kind than the end. Steps: core.figures.step_of.
 WITH told AS MATERIALIZED (
-    SELECT t.tenant, t.upstream, e.created_at / 60000000 AS minute, e.sequence, e.kind, e.status,
+    SELECT t.tenant, t.upstream, t.outcome, t.result_status AS code, e.created_at / 60000000 AS minute,
+        e.sequence, e.kind, e.status,
         100 + min(99, max(0, CAST(floor(4 * log2(max(e.created_at - t.created_at, 1) / 1000.0) + 1e-9) AS INTEGER))) AS step
     FROM feed CROSS JOIN transactions AS t CROSS JOIN events AS e
     WHERE feed.number > ?1 AND feed.number <= ?2 AND t.key = feed.key
@@ -537,6 +538,9 @@ WITH told AS MATERIALIZED (
     UNION ALL SELECT tenant, minute, upstream, step FROM told WHERE status IN (2, 3) AND kind < 2
     UNION ALL SELECT tenant, minute, upstream, step + 100 FROM told WHERE status = 1 AND kind = 0
     UNION ALL SELECT tenant, minute, upstream, 4 FROM told WHERE kind = 3
+    UNION ALL SELECT tenant, minute, upstream, 5 FROM told
+    WHERE status = 3 AND kind < 2 AND (outcome IN (1, 2, 3) OR (outcome = 0 AND code >= 500))
+    UNION ALL SELECT tenant, minute, upstream, 6 FROM told WHERE status = 3 AND kind < 2 AND outcome = 1
 )
 SELECT json_group_array(json_array(tenant, minute, upstream, what, much)) FROM (
     SELECT tenant, minute, upstream, what, count(*) AS much FROM single GROUP BY tenant, minute, upstream, what
