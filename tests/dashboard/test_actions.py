@@ -158,6 +158,20 @@ async def test_a_dead_letter_is_shown_and_sent_again(house: House, visitor: Visi
     assert "None: everything has arrived" in text(await visitor.get("/-/ui/dead"))
 
 
+async def test_what_is_held_back_says_so_and_until_when(house: House, visitor: Visitor) -> None:
+    letter = await a_dead_letter(house, await an_endpoint(house))
+    await visitor.submit(f"/-/ui/deliveries/{letter.id}/replay")
+    target = f"/-/ui/deliveries/{letter.id}"
+    assert "Held back" not in text(await visitor.get(target))
+    house.service.endpoints.spared_until = lambda lane: house.clock.now() + SECOND * (lane == letter.lane)
+    assert "Held back until 2024-11-08 11:49:36 UTC" in text(await visitor.get(target))
+    house.clock._now += SECOND
+    house.service.endpoints.spared_until = lambda lane: house.clock.now()
+    told = text(await visitor.get(target))
+    assert "Held back" not in told
+    assert "Due since" in told
+
+
 async def test_an_endpoint_whose_last_delivery_is_dead_is_not_well(house: House, visitor: Visitor) -> None:
     endpoint = await an_endpoint(house)
     assert "Endpoint ○ unused" in text(await visitor.get("/-/ui/endpoints/ep_1"))

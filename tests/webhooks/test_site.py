@@ -47,6 +47,17 @@ def test_an_endpoint_has_all_its_places_from_the_beginning() -> None:
     assert begun(site) == {"ep_1": 4}
 
 
+def test_until_when_a_lane_is_spared_is_known() -> None:
+    site = Site("ep_1", most=FAILURES, each=FAILURES)
+    assert site.spared_until("ep_1") == 0
+    site.ring("ep_1", NOW)
+    begun(site)
+    for _ in range(FAILURES):
+        assert site.spared_until("ep_1") == 0
+        site.ended("ep_1", NOW, in_order=False)
+    assert site.spared_until("ep_1") == NOW + FIRST_PAUSE
+
+
 def test_trials_have_half_of_the_places() -> None:
     site = a_site()
     prove(site, "well")

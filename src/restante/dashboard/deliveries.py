@@ -98,6 +98,7 @@ async def delivery(visit: Visit, id: str) -> Shown:
         one=one,
         tries=list(zip(tries, answers, strict=True)),
         endpoint=visit.service.endpoints.one(one.endpoint),
+        spared_until=visit.service.endpoints.spared_until(one.lane) if one.state is State.WAITING else 0,
         may_replay=visit.may("operate") and one.state in (State.DELIVERED, State.DEAD),
     )
 

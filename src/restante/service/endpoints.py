@@ -39,13 +39,15 @@ NO_LIMIT = 1 << 40
 class Endpoints:
     """`know` them before anything is run; `heard` is for the store to call.
 
-    `ring` tells the webhooks room, and `pardon` that a lane may be tried at once; `new_key` makes a key, and
-    what receivers are given of it.
+    `ring` tells the webhooks room, and `pardon` that a lane may be tried at once; `spared_until` asks it until
+    when nothing is sent in a lane, 0 where that is not known here; `new_key` makes a key, and what receivers
+    are given of it.
     """
 
     def __init__(self, *, store: Store, settings: Webhooks, clock: Clock, chance: Chance) -> None:
         self.ring: Callable[[str, int], None] = lambda lane, moment: None
         self.pardon: Callable[[str], None] = lambda lane: None
+        self.spared_until: Callable[[str], int] = lambda lane: 0
         self.new_key: Callable[[], tuple[str, str]] = _no_keys
         self.changed: Callable[[], None] = lambda: None
         self._store = store

@@ -166,6 +166,11 @@ class Site:
         if lane.due_at is not None and lane.due_at <= now:
             self._note(lane, now)
 
+    def spared_until(self, name: str) -> int:
+        """A moment; 0: nothing went wrong too often."""
+        lane = self._lanes.get(name)
+        return 0 if lane is None else lane.breaker.begins_at
+
     def _sort(self, lane: Lane) -> None:
         """Where it is due, it is so among its like."""
         for ready in (self._well, self._new, self._ill):

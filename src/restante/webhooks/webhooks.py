@@ -56,6 +56,7 @@ class Webhooks:
         self._stopped = False
         service.endpoints.ring = self.ring
         service.endpoints.pardon = self.pardon
+        service.endpoints.spared_until = self.spared_until
         service.endpoints.changed = self._changed
         self._ask()
 
@@ -110,6 +111,11 @@ class Webhooks:
         if site is not None:
             site.pardon(lane, self._service.clock.now())
             self._pump_soon()
+
+    def spared_until(self, lane: str) -> int:
+        """Until when nothing is sent there, as it failed too often; a moment in the past, or 0: it is."""
+        site = self._sites.get(site_of(lane))
+        return 0 if site is None else site.spared_until(lane)
 
     def _changed(self) -> None:
         """An endpoint that leads elsewhere now, or is on again, is tried at once."""
