@@ -1,5 +1,6 @@
 """Who sees what, for how long, and whose forms are ours."""
 
+import re
 from typing import Any
 
 import pytest
@@ -191,7 +192,7 @@ async def test_somebody_elses_is_as_what_never_was(house: House) -> None:
         assert (await visitor.post(f"/-/ui/transactions/{theirs}/{action}", {"token": token})).code == 404
     assert (await house.find(theirs)).status is Status.PENDING
     found = await visitor.get(f"/-/ui/transactions?q={theirs[:8]}")
-    assert "there is none with this code" in text(found)
+    assert "There is none with this code" in text(found)
 
 
 async def test_one_tenant_is_not_told_of_the_others(house: House) -> None:
@@ -222,6 +223,8 @@ async def test_who_reaches_everybody_sees_all_and_each(house: House) -> None:
     assert "2 accepted, 1 completed" in seen.body.decode()
     assert "default 1 0" in told  # tenants
     assert "Longest due 3.0 s" in told
+    for id, tenant in ((mine, "default"), (theirs, "other")):
+        assert re.search(rf"{id[:8].upper()} .*? {tenant} ", told.partition("Latest")[2])
     listed = await visitor.get("/-/ui/transactions?tenant=other")
     assert f"/-/ui/transactions/{theirs}?tenant=other" in listed.body.decode()
     assert mine not in listed.body.decode()

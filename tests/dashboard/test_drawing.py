@@ -129,6 +129,21 @@ def test_numbers_are_told_shortly() -> None:
     assert str(spelling.broken("/a/<b>")) == "/a/<wbr>&lt;b&gt;"
 
 
+def test_a_rate_that_is_something_is_not_0() -> None:
+    assert [spelling.rate(value) for value in (0, 0.003, 0.01, 0.5, 12.34, 1234)] == [
+        "0",
+        "<0.01",
+        "0.01",
+        "0.5",
+        "12.3",
+        "1,234",
+    ]
+
+
+def test_event_data_is_told_in_words() -> None:
+    assert [spelling.word(value) for value in (True, False, None, 0, "x")] == ["yes", "no", "none", "0", "x"]
+
+
 def test_an_upstreams_health_is_what_it_did_with_what_it_was_given() -> None:
     kinds = Counted.COMPLETED, Counted.FAILED, Counted.DELAYED, Counted.ILL, Counted.UNREACHED
     for counts, word in {

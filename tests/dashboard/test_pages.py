@@ -8,6 +8,7 @@ from restante.core import change
 from restante.core.clock import DAY, HOUR, MINUTE, SECOND
 from restante.core.policy import Limits, Route
 from restante.core.status import Dialect
+from restante.dashboard import transactions
 from restante.dashboard.dashboard import TABLE
 
 from ..gateway.conftest import MakeHouse
@@ -108,12 +109,17 @@ async def test_a_list_is_searched_by_each_field(make_house: MakeHouse) -> None:
         assert (seen.code, "Bad request" in text(seen)) == (400, True)
 
 
-async def test_an_id_or_a_code_leads_to_its_transaction(house: House, visitor: Visitor) -> None:
+async def test_an_id_or_a_code_leads_to_its_transaction(
+    house: House, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = [await house.submit() for _ in range(3)]
     for asked in (ids[1], ids[1].upper(), ids[1][:8], ids[1][:8].upper()):
         seen = await visitor.get(f"/-/ui/transactions?q={asked}")
         assert (seen.code, seen.header("location")) == (303, f"/-/ui/transactions/{ids[1]}")
-    assert "there is none with this code" in text(await visitor.get("/-/ui/transactions?q=00000000"))
+    assert "There is none with this code." in text(await visitor.get("/-/ui/transactions?q=00000000"))
+    monkeypatch.setattr(transactions, "LOOKED_AT", 2)
+    told = text(await visitor.get("/-/ui/transactions?q=00000000"))
+    assert "There is none with this code among the newest 2 that were looked at." in told
     assert (await visitor.get("/-/ui/transactions?q=00000000&before=odd")).code == 400
 
 

@@ -183,6 +183,8 @@ async def test_a_code_is_looked_for_a_stretch_at_a_time(store: Store) -> None:
     assert [one.id for one in (await store.with_code("*", some[4].id[:8], before=None, limit=100))[0]] == [
         some[4].id
     ]
+    latest, _ = await store.with_code("*", "", before=None, limit=100)
+    assert [one.id for one in latest] == [one.id for one in reversed(some)]
     seen: list[str] = []
     before: int | None = None
     for _ in range(20):

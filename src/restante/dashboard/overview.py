@@ -21,6 +21,9 @@ from .series import DEFAULT, STRETCHES, Series, Sums, lately, queued_of, series
 from .visit import Visit
 
 LATEST = 20
+LATEST_OF_ALL = 100
+"""Among so many of the newest keys of all tenants are the latest; what was removed leaves gaps in them."""
+
 TENANTS = 50
 """Tenants that are listed for whoever reaches them all."""
 
@@ -49,7 +52,7 @@ async def show(visit: Visit, _: str) -> Shown:
         series(store, tenant, over, now=now),
         lately(store, tenant, now=now),
         _loads(visit),
-        _some(visit, Query(tenant=tenant, limit=LATEST)),
+        _latest(visit),
         _oldest(visit),
     )
     tenants = []
@@ -82,15 +85,19 @@ async def _oldest(visit: Visit) -> int | None:
     """How long what waits longest has waited: from its accept; of all tenants' from when it was due, which is
     what the store finds at once."""
     if visit.tenant != EVERYBODY:
-        found = await _some(visit, Query(tenant=visit.tenant, status=Status.PENDING, ascending=True, limit=1))
+        pending = Query(tenant=visit.tenant, status=Status.PENDING, ascending=True, limit=1)
+        found = await visit.service.find(pending)
         return visit.now - found[0].created_at if found else None
     due = [await visit.store.next_due(name, 0) for name in visit.policy.upstreams]
     return max((visit.now - at for at in due if at is not None and at <= visit.now), default=None)
 
 
-async def _some(visit: Visit, query: Query) -> list[Transaction]:
-    """None of everybody's: lists are one tenant's."""
-    return [] if query.tenant == EVERYBODY else await visit.service.find(query)
+async def _latest(visit: Visit) -> list[Transaction]:
+    """Of one tenant from its list, of everybody by their keys."""
+    if visit.tenant != EVERYBODY:
+        return await visit.service.find(Query(tenant=visit.tenant, limit=LATEST))
+    found, _ = await visit.store.with_code(EVERYBODY, "", before=None, limit=LATEST_OF_ALL)
+    return list(found)[:LATEST]
 
 
 def upstreams(visit: Visit, seen: Series, loads: Mapping[str, Load]) -> list[Row]:

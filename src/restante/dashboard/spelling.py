@@ -77,12 +77,21 @@ def number(value: int) -> str:
 
 
 def rate(value: float) -> str:
-    """So much a second: three digits at most."""
+    """So much a second: three digits at most, and never 0 for what is some."""
+    if 0 < value < 0.01:
+        return "<0.01"
     if value >= 100:
         return f"{value:,.0f}"
     if value >= 10:
         return f"{value:.1f}".removesuffix(".0")
     return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def word(value: object) -> str:
+    """A value of JSON that is no object or array."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 def broken(path: str) -> Markup:

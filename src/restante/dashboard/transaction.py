@@ -13,6 +13,7 @@ from ..core.model import Event, Transaction
 from ..core.retention import expired
 from ..ports.dashboard import Shown
 from . import contents
+from .spelling import word
 from .timeline import timeline
 from .visit import Visit
 from .waiting import reasons
@@ -66,7 +67,9 @@ async def show(visit: Visit, id: str) -> Shown:
 def _told(t: Transaction, event: Event, pointers: Sequence[str]) -> Told:
     data = masked(event.data or {}, pointers)
     small = len(data) <= SMALL and not any(isinstance(value, dict | list) for value in data.values())
-    line = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in data.items()) if small else ""
+    line = (
+        ", ".join(f"{name.replace('_', ' ')}: {word(value)}" for name, value in data.items()) if small else ""
+    )
     return Told(event, data, event.created_at - t.created_at, line if len(line) <= SHORT else "")
 
 

@@ -109,7 +109,9 @@ async def _by_code(visit: Visit, code: str) -> Shown:
     some: list[Transaction] = list(found)[:FOUND]
     if len(some) == 1 and before is None:
         return visit.go(visit.to(f"ui/transactions/{some[0].id}"))
-    return visit.page("code.html", sought=code.upper(), page=some, further=further, looked_at=LOOKED_AT)
+    return visit.page(
+        "code.html", sought=code.upper(), page=some, further=further, before=before, looked_at=LOOKED_AT
+    )
 
 
 async def _tenants(visit: Visit) -> list[tuple[str, int]]:

@@ -2,11 +2,12 @@
 
 import msgspec
 
+from ..core.clock import SECOND
 from ..core.figures import Standing
 from ..core.machine import TERMINAL
 from ..core.model import Transaction
 from ..core.status import Phase
-from .spelling import number, span
+from .spelling import number, rate, span
 from .visit import Visit
 
 COUNTED = 10_000
@@ -79,7 +80,11 @@ def _limit(visit: Visit, transaction: Transaction, standing: Standing) -> str:
     upstream = visit.policy.upstreams[transaction.upstream]
     text = f"{upstream.name} takes {upstream.concurrency} at a time"
     if upstream.rate is not None:
-        text += f", and {upstream.rate:g} a second"
+        text += ", and " + (
+            f"{rate(upstream.rate)} a second"
+            if upstream.rate >= 1
+            else f"one every {span(round(SECOND / upstream.rate))}"
+        )
     if upstream.concurrency_per_tenant is not None:
         text += f"; of one tenant {upstream.concurrency_per_tenant}"
     if visit.sees_all and standing.tenants > 1:

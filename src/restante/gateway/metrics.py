@@ -9,7 +9,7 @@ from .desk import Desk
 from .reply import NO_STORE, Reply, length
 
 GAUGES = {
-    "queued": "Transactions that wait, by upstream.",
+    "queued": "Transactions that neither run nor are finished, delayed and deferred ones too.",
     "running": "Attempts under way, by upstream.",
     "paused": "1 where an upstream is sent nothing.",
     "oldest_due_seconds": "How long what is due at an upstream has waited for its attempt, at most.",

@@ -42,7 +42,8 @@ class Figures(Protocol):
         self, tenant: str, code: str, *, before: int | None, limit: int
     ) -> tuple[Sequence[Transaction], int | None]:
         """Among the `limit` or so newest with keys under `before` (None: of all), the tenant's (EVERYBODY:
-        anybody's) whose ids begin with `code`; and where to go on, None at the end."""
+        anybody's) whose ids begin with `code` (eight hex digits, or "" for any); and where to go on, None at
+        the end."""
         ...
 
     async def deliveries_about(self, key: int, limit: int) -> list[Delivery]:

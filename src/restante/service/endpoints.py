@@ -39,9 +39,9 @@ NO_LIMIT = 1 << 40
 class Endpoints:
     """`know` them before anything is run; `heard` is for the store to call.
 
-    `ring` tells the webhooks room, and `pardon` that a lane may be tried at once; `spared_until` asks it until
-    when nothing is sent in a lane, 0 where that is not known here; `new_key` makes a key, and what receivers
-    are given of it.
+    `ring` tells the webhooks room, and `pardon` that a lane may be tried at once; `spared_until` asks it
+    until when nothing is sent in a lane, 0 where that is not known here; `new_key` makes a key, and what
+    receivers are given of it.
     """
 
     def __init__(self, *, store: Store, settings: Webhooks, clock: Clock, chance: Chance) -> None:

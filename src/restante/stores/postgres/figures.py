@@ -71,7 +71,7 @@ class Figured:
     async def with_code(
         self, tenant: str, code: str, *, before: int | None, limit: int
     ) -> tuple[Sequence[Transaction], int | None]:
-        first, last = f"{code}-0000-0000-0000-000000000000", f"{code}-ffff-ffff-ffff-ffffffffffff"
+        first, last = code.ljust(32, "0"), code.ljust(32, "f")
         async with self._searching:
             rows = await self._database.rows(
                 "with_code",

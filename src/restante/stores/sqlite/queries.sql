@@ -602,7 +602,7 @@ SELECT count(tenant) FROM line
 -- name: with_code
 -- Between two keys; ids have no index, and what is read is bounded by the keys.
 SELECT key FROM transactions NOT INDEXED
-WHERE key >= ?1 AND key < ?2 AND substr(id, 1, 4) = ?3 AND (?4 = '*' OR tenant = ?4) ORDER BY key DESC
+WHERE key >= ?1 AND key < ?2 AND substr(id, 1, length(?3)) = ?3 AND (?4 = '*' OR tenant = ?4) ORDER BY key DESC
 
 -- name: newest_key
 SELECT max(key) FROM transactions
