@@ -117,6 +117,15 @@ async def test_what_moves_keeps_its_focus_and_its_folds(there: Restante, browser
         others = [await submit(there) for _ in range(3)]
         await expect(page.get_by_text(others[-1][:8].upper())).to_be_visible()
         await expect(link).to_be_focused()
+        there.upstream.gate.clear()
+        await page.goto(f"{there.url}/-/ui/transactions/{await submit(there)}")
+        fold = page.locator("section[aria-labelledby=request] details.fields")
+        await fold.locator("summary").click()
+        await expect(page.get_by_text("Why is it still")).to_be_visible()
+        there.upstream.gate.set()
+        await expect(page.get_by_text("Why is it still")).to_have_count(0)  # what stood above is gone
+        await expect(fold).to_have_attribute("open", "")
+        await expect(fold.locator("summary")).to_be_focused()
 
 
 async def test_a_page_says_when_its_server_is_away(there: Restante, browser: Browser) -> None:
