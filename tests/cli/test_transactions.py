@@ -505,7 +505,7 @@ def test_resolve_leaves_what_has_ended_as_it_ended(gateway: Gateway) -> None:
 def test_a_file_is_all_of_a_result_or_as_it_was(gateway: Gateway) -> None:
     id = gateway.ended("GET", "/bytes")
     (gateway.folder / "whole").write_bytes(b"old")
-    with cut(gateway.url, 100_000) as cable:
+    with cut(gateway.url, 10**9, 100_000) as cable:  # the first is asked how it stands
         assert "broke off" in one_line(gateway.run("result", id, "-o", "whole", "--server", cable.url), 1)
         assert (gateway.folder / "whole").read_bytes() == b"old"
         assert not list(gateway.folder.glob(".whole*"))

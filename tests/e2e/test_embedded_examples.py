@@ -1,9 +1,11 @@
 """The examples of applications with Restante inside do what their page says; so do the page's own."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
 from .harness import Process, caller, free_port, settled
 
@@ -58,7 +60,7 @@ async def test_a_function_is_a_transaction(tmp_path: Path) -> None:
 def test_what_the_page_shows_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shown = PYTHON.findall((ROOT / "docs" / "embed.md").read_text())
-    assert len(shown) == 3
-    page: dict[str, object] = {"__name__": "page", "app": print}
+    assert len(shown) == 4
+    page: dict[str, object] = {"__name__": "page", "app": print, "FastAPI": FastAPI}
     for code in shown:
-        exec(code, page)
+        exec(textwrap.dedent(code), page)

@@ -150,7 +150,7 @@ function follow(place) {
   stream = new EventSource(place);
   stream.addEventListener("changed", load);
   stream.addEventListener("ended", () => { follow(""); load(); });
-  stream.addEventListener("open", () => { if (stale) load(); });
+  stream.addEventListener("open", load); // what went on between the page and its stream
   stream.addEventListener("error", (event) => {
     load(event);
     if (event.target.readyState === EventSource.CLOSED) waiting = setTimeout(() => follow(place), AGAIN);
