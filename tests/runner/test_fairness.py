@@ -101,7 +101,7 @@ async def test_no_more_of_one_tenant_are_sent_at_once_than_he_may_have(
 
         def ended() -> bool:
             nonlocal most
-            most = max([most, *Counter(lane._tasks.values()).values()])
+            most = max([most, *Counter(lane._under_way.values()).values()])
             return not world.store.queued
 
         upstream.gate.set()

@@ -309,11 +309,12 @@ async def test_an_answer_in_hand_is_kept_until_the_store_takes_it(tmp_path: Path
 class Forgetful(Stubborn):
     """A store that does not take the first mark."""
 
-    async def apply(self, changes: Any) -> Any:
-        if self.refusals and changes[0].after.phase is Phase.SENDING:
+    def offer_change(self, change: Any, told: Any) -> None:
+        if self.refusals and change.after.phase is Phase.SENDING:
             self.refusals = 0
-            raise StoreUnavailable("the disk is full")
-        return await self.inner.apply(changes)
+            told(StoreUnavailable("the disk is full"))
+            return
+        self.inner.offer_change(change, told)
 
 
 async def test_a_harmless_one_whose_mark_was_not_written_is_run_again(tmp_path: Path) -> None:

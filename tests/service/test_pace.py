@@ -30,8 +30,8 @@ def ended(path: str, span: int, outcome: Outcome = Outcome.ANSWERED) -> Transact
 def test_each_route_has_a_pace_of_its_own() -> None:
     pace = Pace(Policy(upstreams={}, routes=(REPORTS,)))
     assert pace.of(REPORTS) == 0
-    pace.ended(ended("/reports/1", 40 * SECOND))
-    pace.ended(ended("/pay", 2 * SECOND))
+    pace.ended(ended("/reports/1", 40 * SECOND), REPORTS)
+    pace.ended(ended("/pay", 2 * SECOND), ANY_ROUTE)
     assert (pace.of(REPORTS), pace.of(ANY_ROUTE)) == (40 * SECOND, 2 * SECOND)
     assert pace.usual(a_transaction(path="/reports/2")) == 40 * SECOND
 
@@ -39,11 +39,11 @@ def test_each_route_has_a_pace_of_its_own() -> None:
 def test_single_ones_do_not_count_and_the_past_is_forgotten() -> None:
     pace = Pace(Policy(upstreams={}))
     for span in (SECOND, SECOND, HOUR):
-        pace.ended(ended("/pay", span))
-    pace.ended(ended("/pay", HOUR, Outcome.UNREACHABLE))
+        pace.ended(ended("/pay", span), ANY_ROUTE)
+    pace.ended(ended("/pay", HOUR, Outcome.UNREACHABLE), ANY_ROUTE)
     assert pace.of(ANY_ROUTE) == SECOND
     for _ in range(REMEMBERED):
-        pace.ended(ended("/pay", 9 * SECOND))
+        pace.ended(ended("/pay", 9 * SECOND), ANY_ROUTE)
     assert pace.of(ANY_ROUTE) == 9 * SECOND
 
 

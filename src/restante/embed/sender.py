@@ -14,7 +14,7 @@ from ..core.errors import Unreachable
 from ..core.model import Headers
 from ..core.policy import Upstream
 from ..outbound.head import framing, request_head
-from ..ports import Answer, Line, Sender
+from ..ports import Answer, Line, ReadyLine, Sender
 from .exchange import App, AppExchange, Scope
 
 SHUTTING_DOWN = "this side is shutting down"
@@ -50,6 +50,12 @@ class AppSender:
         if self._closed:
             raise Unreachable(SHUTTING_DOWN)
         return AppLine(self, app, upstream)
+
+    def at_hand(self, upstream: Upstream, *, max_idle_seconds: float | None) -> ReadyLine | None:
+        """Only to what is elsewhere: an application is awaited in any case."""
+        if upstream.name in self._apps:
+            return None
+        return self._beside.at_hand(upstream, max_idle_seconds=max_idle_seconds)
 
     async def close(self) -> None:
         """Answers under way end as `AnswerBroken`; what applications do behind theirs has the grace time."""

@@ -1,10 +1,11 @@
 """One request on a connection, and the answer as it comes in: who waits, for what, and for how long.
 
-There is one timer and, for small requests, no task. A future is made only where somebody waits.
+There is one timer and, for small requests, no task. Whoever waits is `told`; a future is made only where that
+is a task.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from ..core.errors import AnswerBroken, NoAnswerInTime
 from ..core.model import Headers
@@ -23,11 +24,11 @@ class Exchange:
 
     def __init__(self, connection: Connection, *, to_head: bool, timeout_seconds: float) -> None:
         self.sent_all = False
+        self.told: Callable[[], None] | None = None  # called when something has come, or nothing will
         self._connection = connection
         self._reader = AnswerReader(to_head=to_head)
         self._error: Exception | None = None
         self._paused = False
-        self._waiter: asyncio.Future[None] | None = None
         self._upload: asyncio.Task[None] | None = None
         self._timeout_seconds = timeout_seconds
         self._timer = connection.loop.call_later(timeout_seconds, self._time_is_up)
@@ -64,6 +65,20 @@ class Exchange:
     @property
     def size(self) -> int | None:
         return self._reader.size
+
+    def whole(self, most: int) -> bytes | None:
+        """The body, where all of it is there and none was fetched, and it is no longer than `most`; else
+        None. Raises what the answer broke with."""
+        if self._error is not None:
+            raise self._error
+        if self._upload is not None or not self._reader.complete or self._reader.received > most:
+            return None
+        return self._fetch()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing more is told of until somebody fetches."""
+        return self._paused or self._reader.complete
 
     async def body(self) -> AsyncIterator[bytes]:
         """The pieces as they come; what arrived before a break is given out before it is raised."""
@@ -147,15 +162,16 @@ class Exchange:
         return self._reader.fetch()
 
     async def _news(self) -> None:
-        self._waiter = self._connection.loop.create_future()
+        waiter: asyncio.Future[None] = self._connection.loop.create_future()
+        self.told = lambda: None if waiter.done() else waiter.set_result(None)
         try:
-            await self._waiter
+            await waiter
         finally:
-            self._waiter = None
+            self.told = None
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self.told is not None:
+            self.told()
 
     def _time_is_up(self) -> None:
         what = "the answer was not complete" if self._reader.status else "no answer"

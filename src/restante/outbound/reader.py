@@ -40,12 +40,12 @@ class AnswerReader:
         self.size: int | None = None
         self.complete = False
         self.reusable = True  # whether the connection may serve again, once complete
+        self.received = 0  # body bytes
         self.unread = 0  # what the pieces not yet fetched cost in memory
         self._to_head = to_head
         self._chunked = False
         self._fields: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
-        self._received = 0  # body bytes
         self._overhead = 0  # bytes since the last body byte
         self._informational = 0
         self._why = NOT_HTTP  # the phrase, if the parser stops
@@ -56,7 +56,7 @@ class AnswerReader:
         parser = self._parser
         if parser is None:
             return
-        received = self._received
+        received = self.received
         self._overhead += len(data)
         try:
             if self._overhead == len(data) and not self.status and data[0] != 0x48:  # not the H of HTTP/
@@ -67,7 +67,7 @@ class AnswerReader:
                 self.stop()
                 raise AnswerBroken(self._why, sent=True) from error
             self.reusable = False  # bytes after the answer
-        if self._received != received:
+        if self.received != received:
             self._overhead = 0
         if self.complete:
             if self.size == 0 and not data.endswith(b"\r\n\r\n"):
@@ -88,9 +88,9 @@ class AnswerReader:
     def broken_off(self) -> AnswerBroken:
         """What to say where the connection is gone."""
         if self.status and self.size is not None:
-            phrase = f"the answer broke off after {self._received} of {self.size} bytes"
+            phrase = f"the answer broke off after {self.received} of {self.size} bytes"
         elif self.status:
-            phrase = f"the answer broke off after {self._received} bytes"
+            phrase = f"the answer broke off after {self.received} bytes"
         elif self._overhead:
             phrase = "the upstream closed the connection in the middle of the answer's head"
         else:
@@ -145,7 +145,7 @@ class AnswerReader:
         if self.complete:
             raise ValueError("a body where there can be none")
         self._pieces.append(piece)
-        self._received += len(piece)
+        self.received += len(piece)
         self.unread += len(piece) + PIECE_COST
 
     def on_message_complete(self) -> None:

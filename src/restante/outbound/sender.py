@@ -39,21 +39,15 @@ class HTTPSender:
         self, upstream: Upstream, *, max_idle_seconds: float | None, timeout_seconds: float
     ) -> "HTTPLine":
         """An idle connection that fell idle at most `max_idle_seconds` ago, else a new one."""
-        key = (
-            upstream.scheme,
-            upstream.host,
-            upstream.port,
-            upstream.ca_file,
-            upstream.client_cert,
-            upstream.client_key,
-        )
-        pool = self._pool
-        if pool.is_closed:
+        if self._pool.is_closed:
             raise Unreachable(SHUTTING_DOWN)
-        connection = pool.take(key, max_idle_seconds)
-        if connection is None:
-            connection = await self._open(upstream, key, timeout_seconds)
-        return HTTPLine(connection)
+        line = self.at_hand(upstream, max_idle_seconds=max_idle_seconds)
+        return line or HTTPLine(await self._open(upstream, _key(upstream), timeout_seconds))
+
+    def at_hand(self, upstream: Upstream, *, max_idle_seconds: float | None) -> "HTTPLine | None":
+        """An idle connection, if there is one."""
+        connection = self._pool.take(_key(upstream), max_idle_seconds)
+        return None if connection is None else HTTPLine(connection)
 
     async def close(self) -> None:
         """Closes every connection; answers still under way end as `AnswerBroken`."""
@@ -101,6 +95,20 @@ class HTTPLine:
         Raises `ValueError`, with nothing sent and the line given back, where the request cannot be written;
         `Unreachable` where the line was lost before the first byte.
         """
+        exchange = self.begin(method, target, headers, body, size=size, timeout_seconds=timeout_seconds)
+        return await exchange.head()
+
+    def begin(
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        body: bytes | AsyncIterator[bytes],
+        *,
+        size: int | None,
+        timeout_seconds: float,
+    ) -> Exchange:
+        """The same without waiting: nothing of the answer is there yet."""
         connection = self._connection
         if connection is None:
             raise RuntimeError("a line carries one request")
@@ -119,13 +127,24 @@ class HTTPLine:
             exchange.send(head, body)
         else:
             exchange.send_stream(head, body, size)
-        return await exchange.head()
+        return exchange
 
     def close(self) -> None:
         """Gives the unused line back, as old as it was."""
         connection, self._connection = self._connection, None
         if connection is not None and connection.usable():
             connection.pool.put_back(connection)
+
+
+def _key(upstream: Upstream) -> Key:
+    return (
+        upstream.scheme,
+        upstream.host,
+        upstream.port,
+        upstream.ca_file,
+        upstream.client_cert,
+        upstream.client_key,
+    )
 
 
 def _framed(body: bytes, size: int | None) -> bytes:

@@ -148,6 +148,14 @@ class Store(Outbox, Keyring, Forgetting, Sealable, Figures, Protocol):
         """
         ...
 
+    def offer_change(self, change: Change, told: Callable[[bool | BaseException], None]) -> None:
+        """`apply` of one change for whoever does not wait in a task of its own.
+
+        `told` is called on the event loop, once, with what `apply` would have returned or raised: soon after
+        the commit, or at once where it is refused.
+        """
+        ...
+
     async def look(self, ids: Sequence[str], *, tenant: str = EVERYBODY) -> list[Transaction | None]:
         """The transactions with these ids, however malformed an id may be. Other tenants' are not read: to
         find out that they are theirs takes as long as to find nothing."""
@@ -332,6 +340,23 @@ class Answer(Protocol):
         ...
 
 
+class SmallAnswer(Answer, Protocol):
+    """An answer of which nobody waits for the head."""
+
+    told: Callable[[], None] | None
+    """Called whenever something has come, or nothing will."""
+
+    def whole(self, most: int) -> bytes | None:
+        """The body, where all of it is there and none was read, and it is no longer than `most` bytes; else
+        None. Raises `UpstreamError` where the answer broke off."""
+        ...
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing more is told of until the body is read."""
+        ...
+
+
 class Line(Protocol):
     """A connection in hand, on which nothing has been sent yet."""
 
@@ -359,6 +384,23 @@ class Line(Protocol):
         ...
 
 
+class ReadyLine(Line, Protocol):
+    """A line for whoever waits in no task."""
+
+    def begin(
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        body: bytes,
+        *,
+        size: int,
+        timeout_seconds: float,
+    ) -> SmallAnswer:
+        """`send`, before anything of the answer is there."""
+        ...
+
+
 class Sender(Protocol):
     """Speaks HTTP to upstreams. It never repeats a request, follows no redirect, decodes no body."""
 
@@ -369,6 +411,10 @@ class Sender(Protocol):
 
         Raises `Unreachable`.
         """
+        ...
+
+    def at_hand(self, upstream: Upstream, *, max_idle_seconds: float | None) -> ReadyLine | None:
+        """An idle connection that was not idle for longer than given; None: there is none."""
         ...
 
     async def close(self) -> None: ...

@@ -6,9 +6,10 @@ The order is the promise: without a mark nothing was sent, so it is always run a
 without a complete answer, it may have been, and the route says what then (core/outcome.py).
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
 
 from ..core import change as changes
 from ..core import outcome, reconcile
@@ -26,7 +27,7 @@ from ..core.errors import (
 from ..core.forward import attempt_headers, events_headers, target
 from ..core.headers import end_to_end, first
 from ..core.machine import TERMINAL
-from ..core.model import Change, Claim, Headers, Request, Result, Transaction
+from ..core.model import Change, Headers, Request, Result, Transaction
 from ..core.outcome import harmless, repeatable
 from ..core.policy import ANY_ROUTE, Policy, Route, Upstream
 from ..core.schedule import retry_after
@@ -59,46 +60,46 @@ class Attempts:
         sender: Sender,
         leases: Leases,
     ) -> None:
-        self._service = service
+        self.service = service
         self._store = service.store
-        self._policy: Policy = service.policy
-        self._clock: Clock = service.clock
+        self.policy: Policy = service.policy
+        self.clock: Clock = service.clock
         self._chance: Chance = service.chance
-        self._sender = sender
-        self._leases = leases
+        self.sender = sender
+        self.leases = leases
         self._lookups = Lookups(service=service, sender=sender)
 
-    async def run(self, claim: Claim) -> None:
-        """Makes one attempt and settles it. Whatever happens, the hold on the transaction ends."""
-        transaction = claim.transaction
+    async def guard(self, transaction: Transaction, work: Coroutine[Any, Any, object]) -> None:
+        """Does what belongs to an attempt. Whatever happens, the hold on the transaction ends."""
         try:
-            await self._run(transaction, claim.request)
+            await work
         except MoveRefused as refused:
             # Cancelled before its turn, ended by its deadline, or its lease went to somebody else.
             log.info("transaction %s was left alone: %s", transaction.id, refused)
             await self._store.release([transaction.key])
         except StoreUnavailable as error:
-            self._service.outage.met(error, f"transaction {transaction.id}")
+            self.service.outage.met(error, f"transaction {transaction.id}")
             await self._let_go(transaction, SECOND)
         except Unreadable:
             log.error("transaction %s: what is kept of it cannot be read", transaction.id)
-            await self._let_go(transaction, self._policy.limits.lease)
+            await self._let_go(transaction, self.policy.limits.lease)
         except Exception:
             # Ours to mend; until then its lease lapses and it is treated as interrupted.
             log.exception("transaction %s: the attempt broke", transaction.id)
-            await self._let_go(transaction, self._policy.limits.lease)
+            await self._let_go(transaction, self.policy.limits.lease)
         finally:
-            self._leases.drop(transaction.key)
+            self.leases.drop(transaction.key)
 
     async def _let_go(self, transaction: Transaction, span: int) -> None:
         await self._store.release([transaction.key])
-        self._service.bell.ring(transaction.upstream, self._clock.now() + span)
+        self.service.bell.ring(transaction.upstream, self.clock.now() + span)
 
-    async def _run(self, transaction: Transaction, request: Request | None) -> None:
-        route = self._policy.route(transaction.method, transaction.path) or ANY_ROUTE
-        upstream = self._policy.upstreams[transaction.upstream]
-        if self._clock.now() >= transaction.deadline:
-            await self._service.expire(transaction)
+    async def run(self, transaction: Transaction, request: Request | None) -> None:
+        """Makes one attempt and settles it."""
+        route = self.policy.route(transaction.method, transaction.path) or ANY_ROUTE
+        upstream = self.policy.upstreams[transaction.upstream]
+        if self.clock.now() >= transaction.deadline:
+            await self.service.expire(transaction)
             return
         if transaction.phase is Phase.SENDING:
             await self._interrupted(transaction, route, upstream)
@@ -114,14 +115,13 @@ class Attempts:
                 (request,) = await self._store.requests([transaction.key])
         except Unreadable:
             error = Unreachable("nothing was sent: the stored request cannot be read")
-            await self._not_reached(transaction, route, upstream, error, None, began=self._clock.now())
+            await self._not_reached(transaction, route, upstream, error, None, began=self.clock.now())
             return
         if request is None:
             raise MoveRefused(transaction.status, "begin", "its request is gone")
-        began = self._clock.now()
+        began = self.clock.now()
         try:
-            idle = None if repeatable(transaction, route) else MAX_IDLE_SECONDS
-            line = await self._connect(transaction, upstream, max_idle_seconds=idle)
+            line = await self._connect(transaction, upstream, max_idle_seconds=idle(transaction, route))
         except OutOfHandles as error:  # no try of the upstream's: it is made as soon as it can be
             log.warning("transaction %s waits: %s", transaction.id, error.message)
             await self._let_go(transaction, SECOND)
@@ -130,129 +130,163 @@ class Attempts:
             await self._not_reached(transaction, route, upstream, error, request, began=began)
             return
         try:
-            marked = await self._mark(transaction, route)
+            marked = await self._mark(transaction, route, request)
         except BaseException:
             line.close()
             raise
-        await self._exchange(marked, request, route, upstream, line)
+        await self.exchange(marked, request, route, upstream, line=line)
 
     # -- before the first byte
 
     async def _connect(
         self, transaction: Transaction, upstream: Upstream, *, max_idle_seconds: float | None
     ) -> Line:
-        left = max(transaction.deadline - self._clock.now(), SECOND // 1000)
-        return await self._sender.connect(
+        left = max(transaction.deadline - self.clock.now(), SECOND // 1000)
+        return await self.sender.connect(
             upstream,
             max_idle_seconds=max_idle_seconds,
             timeout_seconds=min(upstream.connect_timeout, left) / SECOND,
         )
 
-    async def _mark(self, transaction: Transaction, route: Route) -> Transaction:
+    async def _mark(self, transaction: Transaction, route: Route, request: Request) -> Transaction:
         """Writes "about to be sent" and waits until it is on disk, unless sending is harmless (and no
         report about it can come before it is)."""
         attempt = transaction.attempt + 1
-        change = self._begin(transaction, attempt, route)
-        if harmless(transaction) and self._policy.events_url is None:
-            writing = asyncio.ensure_future(self._service.apply(change))
-            writing.add_done_callback(_logged)
+        change = self.begin(transaction, attempt, route)
+        if self.needs_no_mark(transaction):
+            self.service.offer(change, unmarked, request=request)
             marked = change.after
         else:
-            marked = await self._service.change(
-                transaction, lambda current: self._begin(current, attempt, route)
+            marked = await self.service.change(
+                transaction, lambda current: self.begin(current, attempt, route)
             )
-        self._leases.hold(marked.key)
+        self.leases.hold(marked.key)
         return marked
 
-    def _begin(self, transaction: Transaction, attempt: int, route: Route) -> Change:
+    def needs_no_mark(self, transaction: Transaction) -> bool:
+        """Whether it may be sent before its mark is on disk."""
+        return harmless(transaction) and self.policy.events_url is None
+
+    def begin(self, transaction: Transaction, attempt: int, route: Route) -> Change:
+        """The mark."""
         return changes.begin(
             transaction,
             attempt=attempt,
-            now=self._clock.now(),
-            lease=self._policy.limits.lease,
+            now=self.clock.now(),
+            lease=self.policy.limits.lease,
             route=route,
         )
 
     # -- on the wire
 
-    async def _exchange(
-        self, marked: Transaction, request: Request, route: Route, upstream: Upstream, line: Line
+    async def exchange(
+        self,
+        marked: Transaction,
+        request: Request,
+        route: Route,
+        upstream: Upstream,
+        *,
+        line: Line | None = None,
+        answer: Answer | None = None,
+        began: int | None = None,
     ) -> None:
+        """From the first byte on a `line` (None: on another one), or from an `answer` that has begun."""
         attempt = marked.attempt
-        began = self._clock.now()
+        began = began or self.clock.now()
         try:
-            try:
-                answer = await self._send(marked, request, upstream, line)
-            except Unreachable:  # closed while the mark was written; not a byte left, so another will do
-                line = await self._connect(marked, upstream, max_idle_seconds=0.0)
-                answer = await self._send(marked, request, upstream, line)
+            answer = answer or await self._sent(marked, request, upstream, line)
             try:
                 result = await self._receive(marked, answer)
             finally:
                 answer.close()
         except UpstreamError as error:
-            self._measure(marked, attempt, _trouble(error), began)
+            self.measure(marked, attempt, _trouble(error), began)
             await self._unanswered(marked, error, route, upstream, request)
             return
-        self._measure(marked, attempt, f"{result.status // 100}xx", began)
-        asked = retry_after(first(result.headers, b"retry-after"), self._clock.now())
-
-        def decide(current: Transaction) -> Change:
-            return outcome.answered(
-                current,
-                result,
-                attempt=attempt,
-                route=route,
-                upstream=upstream,
-                limits=self._policy.limits,
-                now=self._clock.now(),
-                chance=self._chance.fraction(),
-                retry_after=asked,
-            )
-
-        settled = await self._settle(marked, decide, request)
+        self.measure(marked, attempt, f"{result.status // 100}xx", began)
+        settled = await self.settle_answer(marked, result, route, upstream, request)
         if result.body.inline is None and (settled is None or settled.result_status is None):
             await self._store.drop_chunks(marked.key, attempt)
 
-    def _measure(self, transaction: Transaction, attempt: int, result: str, began: int) -> None:
-        now = self._clock.now()
-        self._service.telemetry.attempted(transaction, attempt, result, began=began, ended=now)
+    async def settle_answer(
+        self, marked: Transaction, result: Result, route: Route, upstream: Upstream, request: Request
+    ) -> Transaction | None:
+        """Writes what came of it; see `_settle`."""
+        return await self._settle(
+            marked, lambda current: self.answered(current, result, route, upstream), request
+        )
 
-    async def _send(self, marked: Transaction, request: Request, upstream: Upstream, line: Line) -> Answer:
-        left = max(marked.deadline - self._clock.now(), SECOND // 1000)
-        headers = attempt_headers(
+    def answered(self, current: Transaction, result: Result, route: Route, upstream: Upstream) -> Change:
+        """The upstream gave a complete answer."""
+        now = self.clock.now()
+        return outcome.answered(
+            current,
+            result,
+            attempt=result.attempt,
+            route=route,
+            upstream=upstream,
+            limits=self.policy.limits,
+            now=now,
+            chance=self._chance.fraction(),
+            retry_after=retry_after(first(result.headers, b"retry-after"), now),
+        )
+
+    def measure(self, transaction: Transaction, attempt: int, result: str, began: int) -> None:
+        """Tells how long it took."""
+        now = self.clock.now()
+        self.service.telemetry.attempted(transaction, attempt, result, began=began, ended=now)
+
+    async def _sent(
+        self, marked: Transaction, request: Request, upstream: Upstream, line: Line | None
+    ) -> Answer:
+        if line is not None:
+            with suppress(Unreachable):  # closed while the mark was written: not a byte left, another will do
+                return await self._send(marked, request, upstream, line)
+        line = await self._connect(marked, upstream, max_idle_seconds=0.0)
+        return await self._send(marked, request, upstream, line)
+
+    def headers(self, marked: Transaction, request: Request, upstream: Upstream) -> Headers:
+        """Of the request as it goes out."""
+        return attempt_headers(
             request.headers,
             upstream,
             marked,
             attempt=marked.attempt,
             events=self._events(marked),
         )
+
+    def seconds(self, marked: Transaction, upstream: Upstream) -> float:
+        """How long it may take."""
+        left = max(marked.deadline - self.clock.now(), SECOND // 1000)
+        return min(upstream.timeout, left) / SECOND
+
+    async def _send(self, marked: Transaction, request: Request, upstream: Upstream, line: Line) -> Answer:
         body: bytes | AsyncIterator[bytes] = (
             request.body.inline
             if request.body.inline is not None
-            else self._service.read_request(marked, request)
+            else self.service.read_request(marked, request)
         )
         try:
             return await line.send(
                 marked.method,
                 target(upstream, marked.path, marked.query),
-                headers,
+                self.headers(marked, request, upstream),
                 body,
                 size=request.body.size,
-                timeout_seconds=min(upstream.timeout, left) / SECOND,
+                timeout_seconds=self.seconds(marked, upstream),
             )
         except (StoreUnavailable, Unreadable):
             raise UpstreamError("the stored request could not be read to its end", sent=True) from None
 
     def _events(self, marked: Transaction) -> Headers:
-        origin = self._policy.events_url
+        origin = self.policy.events_url
         if origin is None:
             return ()
         token = events_token(self._store.secret, marked.id, marked.attempt)
         return events_headers(origin, marked.id, token)
 
     async def _receive(self, marked: Transaction, answer: Answer) -> Result:
-        limits = self._policy.limits
+        limits = self.policy.limits
 
         def too_large() -> AnswerTooLarge:
             return AnswerTooLarge(
@@ -275,10 +309,10 @@ class Attempts:
 
     async def _write_chunk(self, marked: Transaction, position: int, data: bytes) -> None:
         """Stores a piece of the answer; while the store takes none, the upstream is kept waiting."""
-        upstream = self._policy.upstreams[marked.upstream]
+        upstream = self.policy.upstreams[marked.upstream]
         try:
             await until_written(
-                self._service.outage,
+                self.service.outage,
                 lambda: self._store.write_chunk(marked.key, marked.attempt, position, data),
                 what=f"the answer to {marked.id}",
                 until=marked.updated_at + upstream.timeout,
@@ -300,17 +334,17 @@ class Attempts:
     ) -> None:
         """No connection, so no mark either: the attempt begins and ends in one commit."""
         attempt = transaction.attempt + 1
-        self._measure(transaction, attempt, Outcome.UNREACHABLE, began)
+        self.measure(transaction, attempt, Outcome.UNREACHABLE, began)
 
         def decide(current: Transaction) -> Change:
-            begun = self._begin(current, attempt, route)
+            begun = self.begin(current, attempt, route)
             return changes.join(begun, self._decide(begun.after, error, attempt, route, upstream))
 
         await self._settle(transaction, decide, request)
 
     async def _interrupted(self, transaction: Transaction, route: Route, upstream: Upstream) -> None:
         """The attempt was under way when its process ended, or its lease lapsed."""
-        self._service.telemetry.lease_lost(transaction.upstream)
+        self.service.telemetry.lease_lost(transaction.upstream)
         error = UpstreamError("the attempt was interrupted while the request was being executed", sent=True)
         await self._unanswered(transaction, error, route, upstream)
 
@@ -330,7 +364,7 @@ class Attempts:
     def _decide(
         self, current: Transaction, error: UpstreamError, attempt: int, route: Route, upstream: Upstream
     ) -> Change:
-        now = self._clock.now()
+        now = self.clock.now()
         slack = TIMER_SLACK if isinstance(error, NoAnswerInTime) else 0
         if now + slack >= current.deadline and current.attempt == attempt and current.status not in TERMINAL:
             return changes.expire(current, now=now, route=route)
@@ -341,7 +375,7 @@ class Attempts:
                 reason=error.message,
                 route=route,
                 upstream=upstream,
-                limits=self._policy.limits,
+                limits=self.policy.limits,
                 now=now,
             )
             if asked is not None:
@@ -370,8 +404,8 @@ class Attempts:
         """
         try:
             settled = await until_written(
-                self._service.outage,
-                lambda: self._service.change(transaction, decide, request=request),
+                self.service.outage,
+                lambda: self.service.change(transaction, decide, request=request),
                 what=f"the end of {transaction.id}",
             )
         except MoveRefused as refused:
@@ -379,12 +413,17 @@ class Attempts:
             level = logging.INFO if refused.status in TERMINAL else logging.WARNING
             log.log(level, "attempt of %s settled nothing: %s", transaction.id, refused)
             if refused.status not in TERMINAL:
-                self._service.telemetry.lease_lost(transaction.upstream)
+                self.service.telemetry.lease_lost(transaction.upstream)
             await self._let_go(transaction, 0)
             return None
         if settled.due_at is not None:
-            self._service.bell.ring(settled.upstream, settled.due_at)
+            self.service.bell.ring(settled.upstream, settled.due_at)
         return settled
+
+
+def idle(transaction: Transaction, route: Route) -> float | None:
+    """Seconds that its connection may have been idle; None: any time."""
+    return None if repeatable(transaction, route) else MAX_IDLE_SECONDS
 
 
 def _trouble(error: UpstreamError) -> str:
@@ -394,7 +433,8 @@ def _trouble(error: UpstreamError) -> str:
     return Outcome.INTERRUPTED if error.sent else Outcome.UNREACHABLE
 
 
-def _logged(writing: "asyncio.Future[bool]") -> None:
-    if not writing.cancelled() and (error := writing.exception()) is not None:
-        level = logging.DEBUG if isinstance(error, StoreUnavailable) else logging.WARNING
-        log.log(level, "the mark of a harmless attempt was not written: %s", error)
+def unmarked(answer: bool | BaseException) -> None:
+    """For whom the mark need not be on disk."""
+    if isinstance(answer, BaseException):
+        level = logging.DEBUG if isinstance(answer, StoreUnavailable) else logging.WARNING
+        log.log(level, "the mark of a harmless attempt was not written: %s", answer)

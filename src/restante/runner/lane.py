@@ -16,8 +16,7 @@ in the store, where they are in nobody's way. A tenant who had no room is looked
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from ..core.clock import SECOND
 from ..core.errors import StoreUnavailable
@@ -27,6 +26,7 @@ from ..core.rate import Rate
 from ..ports import Clock, Store
 from ..service.outage import Outage
 from ..service.reminder import Reminder
+from .direct import Attempt
 from .ready import Ready
 
 log = logging.getLogger("restante.runner")
@@ -39,9 +39,12 @@ AHEAD = 4
 
 LEAST_AHEAD = 2
 
+UNWRITTEN = 2
+"""How many times as many as may be under way there are at most, with those whose answer is being written."""
+
 
 class Lane:
-    """`run(claim)` is the coroutine that makes one attempt and settles it; it must not raise."""
+    """`attempt(claim, lane)` makes one: it is started, may be broken off, and says how far it is."""
 
     def __init__(
         self,
@@ -51,18 +54,20 @@ class Lane:
         clock: Clock,
         limits: Limits,
         outage: Outage,
-        run: Callable[[Claim], Coroutine[Any, Any, None]],
+        attempt: "Callable[[Claim, Lane], Attempt]",
     ) -> None:
         self.upstream = upstream
         self._store = store
         self._clock = clock
         self._limits = limits
         self._outage = outage
-        self._run = run
+        self._attempt = attempt
         self._rate = Rate(upstream.rate)
         self._ready = Ready()
         self._places = 0  # reserved, not yet delivered
-        self._tasks: dict[asyncio.Task[None], str] = {}  # attempts under way, and whose they are
+        self._under_way: dict[Attempt, str] = {}  # and whose they are
+        self._answered: set[Attempt] = set()  # of these, what the upstream has done with
+        self._none_under_way: asyncio.Future[None] | None = None  # somebody waits until none is
         self._backlog = True  # the store may hold something that is due
         self._claiming: asyncio.Task[None] | None = None
         self._due = Reminder(clock, self._woken)
@@ -123,15 +128,15 @@ class Lane:
 
     def pump(self) -> None:
         """Starts attempts while there is something ready, a slot and a token; then looks further."""
-        while self._ready and len(self._tasks) < self._slots and not self._stopped:
+        while self._ready and self._has_slot() and not self._stopped:
             wait_until = self._rate.take(self._clock.now())
             if wait_until is not None:
                 self._due.set(wait_until)
                 break
             claim = self._ready.pop()
-            task = asyncio.get_running_loop().create_task(self._run(claim))
-            self._tasks[task] = claim.transaction.tenant
-            task.add_done_callback(self._ended)
+            attempt = self._attempt(claim, self)
+            self._under_way[attempt] = claim.transaction.tenant
+            attempt.start()
         if (
             self._backlog
             and not self._stopped
@@ -143,13 +148,13 @@ class Lane:
 
     @property
     def running(self) -> int:
-        """Attempts under way."""
-        return len(self._tasks)
+        """Attempts that the upstream may be at work on."""
+        return len(self._under_way) - len(self._answered)
 
     @property
     def held(self) -> int:
         """Transactions in memory: ready, promised a place, or being run."""
-        return len(self._ready) + self._places + len(self._tasks)
+        return len(self._ready) + self._places + len(self._under_way)
 
     async def stop(self) -> None:
         """Starts nothing more and waits for what runs."""
@@ -158,18 +163,33 @@ class Lane:
         self._due.clear()
         if self._claiming is not None:
             await asyncio.wait([self._claiming])
-        if self._tasks or self._returning:
-            await asyncio.wait([*self._tasks, *self._returning])
+        if self._under_way:
+            self._none_under_way = asyncio.get_running_loop().create_future()
+            await self._none_under_way
+        if self._returning:
+            await asyncio.wait(self._returning)
 
     def abort(self) -> None:
         """Breaks off what still runs; its marks tell the next start what was under way."""
-        for task in self._tasks:
-            task.cancel()
+        for attempt in list(self._under_way):
+            attempt.abort()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._leave(self._tasks.pop(task))
-        if not task.cancelled() and task.exception() is not None:
-            log.error("an attempt ended with an unexpected error", exc_info=task.exception())
+    def _has_slot(self) -> bool:
+        return self.running < self._slots and len(self._under_way) < UNWRITTEN * self._slots
+
+    # -- what its attempts say
+
+    def answered(self, attempt: Attempt) -> None:
+        """The upstream has done with it: another may have its slot while its end is written."""
+        self._answered.add(attempt)
+        self.pump()
+
+    def ended(self, attempt: Attempt) -> None:
+        """It is over."""
+        self._answered.discard(attempt)
+        self._leave(self._under_way.pop(attempt))
+        if self._none_under_way is not None and not self._under_way and not self._none_under_way.done():
+            self._none_under_way.set_result(None)
         self.pump()
 
     # -- whose what is here is; counted only where a tenant is limited

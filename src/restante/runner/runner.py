@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Set
+from functools import partial
 
 from ..core.model import Claim
 from ..core.policy import Policy
 from ..ports import Clock, Sender, Store
 from ..service import Service
 from .attempt import Attempts
+from .direct import Attempt
 from .lane import Lane
 from .leases import Leases
 from .shares import Shares
@@ -45,7 +47,7 @@ class Runner:
                 clock=self._clock,
                 limits=self._policy.limits,
                 outage=service.outage,
-                run=attempts.run,
+                attempt=partial(Attempt, attempts),
             )
             self._lanes[name] = lane
         self._allow_all()

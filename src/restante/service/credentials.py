@@ -22,8 +22,11 @@ async def without_credentials(store: Store, change: Change, request: Request | N
             (request,) = await store.requests([change.before.key])
     except Unreadable:  # nobody sees them there
         return change
-    if request is None:
-        return change
+    return change if request is None else stripped(change, request)
+
+
+def stripped(change: Change, request: Request) -> Change:
+    """The same, with the request at hand."""
     kept = headers.without_credentials(request.headers)
     if len(kept) == len(request.headers):
         return change

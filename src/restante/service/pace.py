@@ -8,7 +8,7 @@ from collections import deque
 from statistics import median_high
 
 from ..core.model import Transaction
-from ..core.policy import Policy, Route
+from ..core.policy import ANY_ROUTE, Policy, Route
 from ..core.status import Outcome
 
 REMEMBERED = 15
@@ -24,11 +24,10 @@ class Pace:
         self._spans: dict[int, deque[int]] = {}  # by the route's identity: there are no others than these
         self._usual: dict[int, int] = {}
 
-    def ended(self, transaction: Transaction) -> None:
+    def ended(self, transaction: Transaction, route: Route) -> None:
         """It has, just now."""
         if transaction.outcome is not Outcome.ANSWERED:
             return
-        route = self._policy.route(transaction.method, transaction.path)
         spans = self._spans.setdefault(id(route), deque(maxlen=REMEMBERED))
         spans.append(max(transaction.updated_at - transaction.created_at, 0))
         self._usual[id(route)] = median_high(spans)
@@ -39,4 +38,4 @@ class Pace:
 
     def usual(self, transaction: Transaction) -> int:
         """The same, of the transaction's route."""
-        return self._usual.get(id(self._policy.route(transaction.method, transaction.path)), 0)
+        return self.of(self._policy.route(transaction.method, transaction.path) or ANY_ROUTE)

@@ -28,13 +28,13 @@ from ..core.model import (
     Transaction,
 )
 from ..core.outcome import json_object
-from ..core.policy import Policy
+from ..core.policy import ANY_ROUTE, Policy
 from ..core.retention import has_result
 from ..ports import EVENTS, NUMBERS_GOOD, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from ..ports.courier import Courier
 from ..ports.telemetry import SILENCE, Telemetry
 from .bodies import Intake, chained, read_body, take_request
-from .credentials import without_credentials
+from .credentials import stripped, without_credentials
 from .draft import Draft, submission_of
 from .endpoints import Endpoints
 from .feed import Feed
@@ -45,7 +45,7 @@ from .pace import Pace
 from .pauses import Pauses
 from .quotas import Quotas
 from .reminder import Reminder
-from .telling import tell_accepted, tell_changed
+from .telling import tell_accepted
 from .waiting import Waiting
 
 log = logging.getLogger("restante.service")
@@ -359,13 +359,36 @@ class Service:
             self._behind(self._find_out(change))
             raise
         if applied:
-            if self.quotas.any:
-                self.quotas.changed(change)
-            tell_changed(self.telemetry, change, self.policy)
-            if change.after.status in TERMINAL:
-                self.pace.ended(change.after)
-            self._tell(change)
+            self._applied(change)
         return applied
+
+    def offer(
+        self, change: Change, told: Callable[[bool | BaseException], None], *, request: Request
+    ) -> None:
+        """`apply` for whoever does not wait in a task of its own; `told` gets what it would have returned or
+        raised."""
+        if change.after.status in TERMINAL:
+            change = stripped(change, request)
+        change = self.endpoints.with_deliveries(change)
+
+        def done(answer: bool | BaseException) -> None:
+            try:
+                if answer is True:
+                    self._applied(change)
+            finally:  # the change is what it is
+                told(answer)
+
+        self.store.offer_change(change, done)
+
+    def _applied(self, change: Change) -> None:
+        after = change.after
+        route = self.policy.route(after.method, after.path) or ANY_ROUTE
+        if self.quotas.any:
+            self.quotas.changed(change)
+        self.telemetry.changed(change, route)
+        if after.status in TERMINAL:
+            self.pace.ended(after, route)
+        self._tell(change)
 
     def _tell(self, change: Change) -> None:
         self.waiting.tell(change.after)

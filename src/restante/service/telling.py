@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..core.model import Accepted, Change, Transaction
-from ..core.policy import ANY_ROUTE, Policy
+from ..core.model import Accepted, Transaction
+from ..core.policy import ANY_ROUTE
 from ..ports.telemetry import Telemetry
 from .draft import Draft
 
@@ -26,9 +26,3 @@ def tell_accepted(
         stored.append(answer.transaction)
     if stored:
         telemetry.accepted(route, stored)
-
-
-def tell_changed(telemetry: Telemetry, change: Change, policy: Policy) -> None:
-    """A change that is on disk."""
-    after = change.after
-    telemetry.changed(change, policy.route(after.method, after.path) or ANY_ROUTE)

@@ -65,8 +65,8 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """The library's variable: where processes that are asked for as one count together."""
 
 
-ROUTES = 1024
-"""Routes whose count is at hand."""
+AT_HAND = 1024
+"""Series of a family that are at hand: looking one up by its labels costs more than counting does."""
 
 
 class Family(NamedTuple):
@@ -129,7 +129,7 @@ class Metrics:
     def __init__(self, policy: Policy | None = None, reasons: Sequence[str] = ()) -> None:
         self._own = own = CollectorRegistry()
         accepted = _counter(ACCEPTED, own)
-        self._accepted_on = lru_cache(ROUTES)(
+        self._accepted_on = lru_cache(AT_HAND)(
             lambda method, path, upstream: accepted.labels(f"{method} {path}", upstream)
         )
         self._replayed = _counter(REPLAYED, own)
@@ -142,6 +142,9 @@ class Metrics:
         self._lost = _counter(LOST, own)
         self._webhooks = _histogram(WEBHOOKS, own)
         self._commits = _histogram(COMMITS, own)
+        self._queue_on = lru_cache(AT_HAND)(self._queue.labels)
+        self._attempts_on = lru_cache(AT_HAND)(self._attempts.labels)
+        self._ended_on = lru_cache(AT_HAND)(self._ended)
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         PlatformCollector(registry=self._process)
@@ -178,18 +181,20 @@ class Metrics:
     def changed(self, change: Change, route: Route) -> None:
         before, after = change.before, change.after
         if after.attempt == 1 and not before.attempt:
-            self._queue.labels(after.upstream).observe(_seconds(_begun(change) - _due(before)))
+            self._queue_on(after.upstream).observe(_seconds(_begun(change) - _due(before)))
         if after.status in TERMINAL:
-            name = name_of(route)
-            self._finished.labels(name, after.upstream, after.status.value, _word(after.outcome)).inc()
-            self._total.labels(name, after.upstream).observe(_seconds(after.updated_at - after.created_at))
+            count, spans = self._ended_on(
+                route.method, route.path, after.upstream, after.status, after.outcome
+            )
+            count.inc()
+            spans.observe(_seconds(after.updated_at - after.created_at))
         elif any(event.kind is EventKind.DELAY for event in change.events):
             self._delayed.labels(after.upstream).inc()
 
     def attempted(
         self, transaction: Transaction, attempt: int, result: str, *, began: int, ended: int
     ) -> None:
-        self._attempts.labels(transaction.upstream, result).observe(_seconds(ended - began))
+        self._attempts_on(transaction.upstream, result).observe(_seconds(ended - began))
 
     def lease_lost(self, upstream: str) -> None:
         self._lost.labels(upstream).inc()
@@ -199,6 +204,15 @@ class Metrics:
 
     def committed(self, writes: int) -> None:
         self._commits.observe(writes)
+
+    def _ended(
+        self, method: str, path: str, upstream: str, status: Status, outcome: Outcome | None
+    ) -> tuple[Counter, Histogram]:
+        name = f"{method} {path}"
+        return (
+            self._finished.labels(name, upstream, status.value, _word(outcome)),
+            self._total.labels(name, upstream),
+        )
 
     # -- Exposition
 

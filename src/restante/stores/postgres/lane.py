@@ -100,10 +100,17 @@ class Lane:
             self._bytes -= job.weight
 
     def post(
-        self, kind: str, what: Any, done: Callable[[Job], None], *, size: int = 0, count: int = 1
+        self,
+        kind: str,
+        what: Any,
+        done: Callable[[Job], None],
+        *,
+        size: int = 0,
+        count: int = 1,
+        patience: int = 1,
     ) -> None:
         """The same for whoever does not wait: `done` is called with the job once it is over."""
-        job = self._enter(kind, what, size, count, 1, None)
+        job = self._enter(kind, what, size, count, patience, None)
 
         def over(future: "asyncio.Future[Any]") -> None:
             self._count -= count

@@ -207,6 +207,18 @@ class PostgresStore(Posting, Upstreams, Meta, KeptKeys, Figured):
         applied: list[bool] = await self._settle.do("apply", steps, size=size, patience=SETTLING_PATIENCE)
         return applied
 
+    def offer_change(self, change: Change, told: Callable[[bool | BaseException], None]) -> None:
+        step = step_of(change, self._nodes.held(change.before.key))
+
+        def done(job: Job) -> None:
+            told(job.value[0] if job.error is None else job.error)
+
+        size = change.result.body.size if change.result else 0
+        try:
+            self._settle.post("apply", [step], done, size=size, patience=SETTLING_PATIENCE)
+        except StoreUnavailable as error:
+            told(error)
+
     async def reserve_reading(self, key: int) -> int | None:
         token = self._nodes.number()
 

@@ -172,6 +172,19 @@ class SQLiteStore(Posting, KeptKeys, Figured):
         )
         return applied
 
+    def offer_change(self, change: Change, told: Callable[[bool | BaseException], None]) -> None:
+        step = step_of(change)
+
+        def done(job: Job) -> None:
+            self._applied(job)
+            told(job.value[0] if job.error is None else job.error)
+
+        size = change.result.body.size if change.result else 0
+        try:
+            self._write.post("apply", [step], done, size=size, patience=SETTLING_PATIENCE)
+        except StoreUnavailable as error:
+            told(error)
+
     def _applied(self, job: Job) -> None:
         """After the commit: what is over is not queued any more, what is not being sent is not held."""
         for step, applied in zip(job.what, job.value or (), strict=job.error is None):

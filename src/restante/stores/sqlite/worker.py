@@ -117,9 +117,9 @@ class Worker:
         finally:
             self._done(job)
 
-    def post(self, kind: str, what: Any, told: Told, *, size: int, count: int = 1) -> None:
+    def post(self, kind: str, what: Any, told: Told, *, size: int, count: int = 1, patience: int = 1) -> None:
         """The same without a task that waits: `told` is called. Once posted it is done in any case."""
-        self._put(Job(kind, what, ROW * count + size, count, told=told), bulk=False, patience=1)
+        self._put(Job(kind, what, ROW * count + size, count, told=told), bulk=False, patience=patience)
 
     async def close(self) -> None:
         """Does what is waiting, then ends the hand."""
