@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from restante.assembly.store import open_store
 from restante.core.envelope import open_envelope
+from restante.core.errors import Unreachable
 from restante.core.machine import TERMINAL
 from restante.core.model import Event, Transaction
 from restante.core.policy import Limits, Policy, Route, Upstream
@@ -26,6 +27,9 @@ from .couriers import ScriptedCourier
 from .fakes import FakeClock, SeededChance
 
 PATIENCE_SECONDS = 30.0
+
+CONNECTED = False
+"""Whether a world begins with an idle connection to its upstream at hand (tests/runner/conftest.py)."""
 
 
 class World:
@@ -113,7 +117,7 @@ class World:
         await eventually(
             lambda: (
                 all(
-                    not lane.running and lane._claiming is None and not lane._backlog
+                    not lane._under_way and lane._claiming is None and not lane._backlog
                     for lane in self.runner.lanes
                 )
                 and self.webhooks.at_rest
@@ -160,6 +164,10 @@ async def a_world(
     world = World(store=wrap(store), policy=policy, clock=clock or FakeClock())
     try:
         await world.service.endpoints.look()
+        if CONNECTED:
+            with suppress(Unreachable):
+                line = await world.sender.connect(default, max_idle_seconds=None, timeout_seconds=5)
+                line.close()
         if run:
             world.runner.start(world.service)
         if send:

@@ -11,7 +11,7 @@ import msgspec
 from restante.core import change
 from restante.core.access import Scope
 from restante.core.clock import SECOND
-from restante.core.model import Body, Claim, Headers, Result, Transaction
+from restante.core.model import Body, Change, Claim, Headers, Request, Result, Transaction
 from restante.core.policy import Limits, Policy, Route
 from restante.core.policy import Upstream as Target
 from restante.core.status import Outcome, Reading
@@ -46,7 +46,10 @@ class NoBell:
     def reserve(self, upstream: str, tenant: str) -> bool:
         return False
 
-    def deliver(self, upstream: str, tenant: str, claim: Claim | None) -> None: ...
+    def begin(self, transaction: Transaction, request: Request) -> Change | None:
+        return None
+
+    def deliver(self, transaction: Transaction, claim: Claim | None, *, begun: bool = False) -> None: ...
 
     def ring(self, upstream: str, due_at: int, tenant: str | None = None) -> None:
         self.rung += 1

@@ -47,7 +47,7 @@ async def test_a_fresh_transaction_is_run_without_asking_the_store_for_it(tmp_pa
         done = await world.ended(await world.submit())
         assert done.status is Status.COMPLETED
         assert not {"claim", "next_due", "requests"} & set(world.store.asked)
-        assert (world.store.asked["offer"], world.store.asked["offer_change"]) == (1, 2)
+        assert (world.store.asked["offer"], world.store.asked["offer_change"]) == (1, 1)
 
 
 async def test_a_long_queue_does_not_live_in_memory(tmp_path: Path) -> None:

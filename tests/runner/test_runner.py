@@ -292,6 +292,13 @@ class Stubborn:
             raise StoreUnavailable("the disk is full")
         return await self.inner.apply(changes)
 
+    def offer_change(self, change: Any, told: Any) -> None:
+        if self.refusals and change.result is not None:
+            self.refusals -= 1
+            told(StoreUnavailable("the disk is full"))
+        else:
+            self.inner.offer_change(change, told)
+
 
 async def test_an_answer_in_hand_is_kept_until_the_store_takes_it(tmp_path: Path) -> None:
     async with (

@@ -150,13 +150,16 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     idempotency: IdempotencyKey | None = None
     claim: bool = False  # this process takes it at once; nobody else is to be given it
     deliveries: tuple[Delivery, ...] = ()  # that tell of the event
+    begun: "Change | None" = None  # its first attempt's mark, to be written with it
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The store's answer to a submission. `replayed` names the first transaction's row instead."""
+    """The store's answer to a submission. `replayed` names the first transaction's row instead; `begun`: the
+    mark that came with it is written too."""
 
     transaction: Transaction
     replayed: bool = False
+    begun: bool = False
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

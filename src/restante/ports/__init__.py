@@ -33,6 +33,11 @@ from .figures import Figures
 from .keyring import Forgetting, Keyring
 from .outbox import Outbox
 from .sealing import Sealable
+from .sender import Answer as Answer
+from .sender import Line as Line
+from .sender import ReadyLine as ReadyLine
+from .sender import Sender as Sender
+from .sender import SmallAnswer as SmallAnswer
 
 REQUEST_CHUNKS = 0
 """The attempt number under which a request's own large body is kept in chunks."""
@@ -125,7 +130,8 @@ class Store(Outbox, Keyring, Forgetting, Sealable, Figures, Protocol):
         at the submission's `created_at`): with the same fingerprint nothing is written and the answer is the
         first transaction, `replayed`, its `reading` set back to UNREAD; with another
         fingerprint the answer is a `KeyReused`.
-        With `claim`, the transaction is held by this process as if `claim()` had returned it.
+        With `claim`, the transaction is held by this process as if `claim()` had returned it. With `begun`,
+        that change is applied in the same commit, where the store can do so: then the answer is `begun`.
         """
         ...
 
@@ -315,111 +321,6 @@ class Store(Outbox, Keyring, Forgetting, Sealable, Figures, Protocol):
     async def close(self) -> None: ...
 
 
-class Answer(Protocol):
-    """An upstream's answer whose head has come. Its body is read once, piece by piece."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def headers(self) -> Headers:
-        """As they came, hop-by-hop ones included."""
-        ...
-
-    @property
-    def size(self) -> int | None:
-        """The body's announced length (0 where there can be none), None for "until the end"."""
-        ...
-
-    def body(self) -> AsyncIterator[bytes]:
-        """The pieces; raises `UpstreamError` where it breaks off. Transfer coding is undone, nothing else."""
-        ...
-
-    def close(self) -> None:
-        """Lets go: the connection is reused if the answer was read to its end, else closed."""
-        ...
-
-
-class SmallAnswer(Answer, Protocol):
-    """An answer of which nobody waits for the head."""
-
-    told: Callable[[], None] | None
-    """Called whenever something has come, or nothing will."""
-
-    def whole(self, most: int) -> bytes | None:
-        """The body, where all of it is there and none was read, and it is no longer than `most` bytes; else
-        None. Raises `UpstreamError` where the answer broke off."""
-        ...
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing more is told of until the body is read."""
-        ...
-
-
-class Line(Protocol):
-    """A connection in hand, on which nothing has been sent yet."""
-
-    async def send(
-        self,
-        method: str,
-        target: str,
-        headers: Headers,
-        body: bytes | AsyncIterator[bytes],
-        *,
-        size: int | None,
-        timeout_seconds: float,
-    ) -> Answer:
-        """Sends one request and waits for the head of its answer.
-
-        `headers` are written as they are, in order, and must hold no framing: `Content-Length` (from
-        `size`) or chunked coding (where size is None) is added here; with size 0 and no need for a
-        length (GET, HEAD …) none is. The timeout counts from here to the last byte of the answer.
-        Raises `UpstreamError`, whose `sent` is False only if not one byte was written.
-        """
-        ...
-
-    def close(self) -> None:
-        """Gives the unused line back."""
-        ...
-
-
-class ReadyLine(Line, Protocol):
-    """A line for whoever waits in no task."""
-
-    def begin(
-        self,
-        method: str,
-        target: str,
-        headers: Headers,
-        body: bytes,
-        *,
-        size: int,
-        timeout_seconds: float,
-    ) -> SmallAnswer:
-        """`send`, before anything of the answer is there."""
-        ...
-
-
-class Sender(Protocol):
-    """Speaks HTTP to upstreams. It never repeats a request, follows no redirect, decodes no body."""
-
-    async def connect(
-        self, upstream: Upstream, *, max_idle_seconds: float | None, timeout_seconds: float
-    ) -> Line:
-        """A connection: an idle one that was not idle for longer than given, else a new one.
-
-        Raises `Unreachable`.
-        """
-        ...
-
-    def at_hand(self, upstream: Upstream, *, max_idle_seconds: float | None) -> ReadyLine | None:
-        """An idle connection that was not idle for longer than given; None: there is none."""
-        ...
-
-    async def close(self) -> None: ...
-
-
 class Bell(Protocol):
     """How the service tells the runner, in process, that there is work. Never blocks."""
 
@@ -427,8 +328,13 @@ class Bell(Protocol):
         """A place in memory for a fresh transaction of `upstream`; False: let it wait in the store."""
         ...
 
-    def deliver(self, upstream: str, tenant: str, claim: Claim | None) -> None:
-        """Uses the reserved place, or gives it back (None)."""
+    def begin(self, transaction: Transaction, request: Request) -> Change | None:
+        """The mark of the first attempt at a transaction that has a place, where it can be sent as soon as
+        that is on disk; all it needs is kept for it. None: it has to wait."""
+        ...
+
+    def deliver(self, transaction: Transaction, claim: Claim | None, *, begun: bool = False) -> None:
+        """Uses the transaction's place, or gives it back (None). `begun`: its mark is on disk."""
         ...
 
     def ring(self, upstream: str, due_at: int, tenant: str | None = None) -> None:

@@ -7,17 +7,14 @@ without a complete answer, it may have been, and the route says what then (core/
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from ..core import change as changes
-from ..core import outcome, reconcile
 from ..core.clock import SECOND
 from ..core.errors import (
     AnswerTooLarge,
     MoveRefused,
-    NoAnswerInTime,
     OutOfHandles,
     StoreUnavailable,
     Unreachable,
@@ -25,18 +22,17 @@ from ..core.errors import (
     UpstreamError,
 )
 from ..core.forward import attempt_headers, events_headers, target
-from ..core.headers import end_to_end, first
-from ..core.machine import TERMINAL
-from ..core.model import Change, Headers, Request, Result, Transaction
+from ..core.headers import end_to_end
+from ..core.model import Headers, Request, Result, Transaction
 from ..core.outcome import harmless, repeatable
-from ..core.policy import ANY_ROUTE, Policy, Route, Upstream
-from ..core.schedule import retry_after
-from ..core.status import Outcome, Phase
+from ..core.policy import ANY_ROUTE, Route, Upstream
+from ..core.status import Phase
 from ..core.token import events_token
-from ..ports import Answer, Chance, Clock, Line, Sender
+from ..ports import Answer, Line, Sender
 from ..service import Service
 from ..service.bodies import keep_body
 from ..service.persistence import until_written
+from .ends import Ends, trouble
 from .leases import Leases
 from .lookup import Lookups
 
@@ -46,11 +42,7 @@ MAX_IDLE_SECONDS = 2.0
 """A request that must not be repeated goes out on a connection that is new or was idle no longer."""
 
 
-TIMER_SLACK = SECOND // 20
-"""A timer that was set to a deadline may go off that much before it, by the other clock."""
-
-
-class Attempts:
+class Attempts(Ends):
     """Makes attempts at the upstreams of `policy`."""
 
     def __init__(
@@ -60,11 +52,7 @@ class Attempts:
         sender: Sender,
         leases: Leases,
     ) -> None:
-        self.service = service
-        self._store = service.store
-        self.policy: Policy = service.policy
-        self.clock: Clock = service.clock
-        self._chance: Chance = service.chance
+        super().__init__(service)
         self.sender = sender
         self.leases = leases
         self._lookups = Lookups(service=service, sender=sender)
@@ -79,20 +67,16 @@ class Attempts:
             await self._store.release([transaction.key])
         except StoreUnavailable as error:
             self.service.outage.met(error, f"transaction {transaction.id}")
-            await self._let_go(transaction, SECOND)
+            await self.let_go(transaction, SECOND)
         except Unreadable:
             log.error("transaction %s: what is kept of it cannot be read", transaction.id)
-            await self._let_go(transaction, self.policy.limits.lease)
+            await self.let_go(transaction, self.policy.limits.lease)
         except Exception:
             # Ours to mend; until then its lease lapses and it is treated as interrupted.
             log.exception("transaction %s: the attempt broke", transaction.id)
-            await self._let_go(transaction, self.policy.limits.lease)
+            await self.let_go(transaction, self.policy.limits.lease)
         finally:
             self.leases.drop(transaction.key)
-
-    async def _let_go(self, transaction: Transaction, span: int) -> None:
-        await self._store.release([transaction.key])
-        self.service.bell.ring(transaction.upstream, self.clock.now() + span)
 
     async def run(self, transaction: Transaction, request: Request | None) -> None:
         """Makes one attempt and settles it."""
@@ -102,11 +86,11 @@ class Attempts:
             await self.service.expire(transaction)
             return
         if transaction.phase is Phase.SENDING:
-            await self._interrupted(transaction, route, upstream)
+            await self.interrupted(transaction, route, upstream)
             return
         if transaction.phase is Phase.LOOKING:
             verdict = await self._lookups.ask(transaction, request, route, upstream)
-            await self._settle(transaction, verdict.decide)
+            await self.settle(transaction, verdict.decide)
             return
         if transaction.phase is Phase.DEFERRED:
             raise MoveRefused(transaction.status, "begin", "the upstream will report its end")
@@ -115,7 +99,7 @@ class Attempts:
                 (request,) = await self._store.requests([transaction.key])
         except Unreadable:
             error = Unreachable("nothing was sent: the stored request cannot be read")
-            await self._not_reached(transaction, route, upstream, error, None, began=self.clock.now())
+            await self.not_reached(transaction, route, upstream, error, None, began=self.clock.now())
             return
         if request is None:
             raise MoveRefused(transaction.status, "begin", "its request is gone")
@@ -124,10 +108,10 @@ class Attempts:
             line = await self._connect(transaction, upstream, max_idle_seconds=idle(transaction, route))
         except OutOfHandles as error:  # no try of the upstream's: it is made as soon as it can be
             log.warning("transaction %s waits: %s", transaction.id, error.message)
-            await self._let_go(transaction, SECOND)
+            await self.let_go(transaction, SECOND)
             return
         except Unreachable as error:
-            await self._not_reached(transaction, route, upstream, error, request, began=began)
+            await self.not_reached(transaction, route, upstream, error, request, began=began)
             return
         try:
             marked = await self._mark(transaction, route, request)
@@ -167,16 +151,6 @@ class Attempts:
         """Whether it may be sent before its mark is on disk."""
         return harmless(transaction) and self.policy.events_url is None
 
-    def begin(self, transaction: Transaction, attempt: int, route: Route) -> Change:
-        """The mark."""
-        return changes.begin(
-            transaction,
-            attempt=attempt,
-            now=self.clock.now(),
-            lease=self.policy.limits.lease,
-            route=route,
-        )
-
     # -- on the wire
 
     async def exchange(
@@ -200,41 +174,13 @@ class Attempts:
             finally:
                 answer.close()
         except UpstreamError as error:
-            self.measure(marked, attempt, _trouble(error), began)
-            await self._unanswered(marked, error, route, upstream, request)
+            self.measure(marked, attempt, trouble(error), began)
+            await self.unanswered(marked, error, route, upstream, request)
             return
         self.measure(marked, attempt, f"{result.status // 100}xx", began)
         settled = await self.settle_answer(marked, result, route, upstream, request)
         if result.body.inline is None and (settled is None or settled.result_status is None):
             await self._store.drop_chunks(marked.key, attempt)
-
-    async def settle_answer(
-        self, marked: Transaction, result: Result, route: Route, upstream: Upstream, request: Request
-    ) -> Transaction | None:
-        """Writes what came of it; see `_settle`."""
-        return await self._settle(
-            marked, lambda current: self.answered(current, result, route, upstream), request
-        )
-
-    def answered(self, current: Transaction, result: Result, route: Route, upstream: Upstream) -> Change:
-        """The upstream gave a complete answer."""
-        now = self.clock.now()
-        return outcome.answered(
-            current,
-            result,
-            attempt=result.attempt,
-            route=route,
-            upstream=upstream,
-            limits=self.policy.limits,
-            now=now,
-            chance=self._chance.fraction(),
-            retry_after=retry_after(first(result.headers, b"retry-after"), now),
-        )
-
-    def measure(self, transaction: Transaction, attempt: int, result: str, began: int) -> None:
-        """Tells how long it took."""
-        now = self.clock.now()
-        self.service.telemetry.attempted(transaction, attempt, result, began=began, ended=now)
 
     async def _sent(
         self, marked: Transaction, request: Request, upstream: Upstream, line: Line | None
@@ -320,117 +266,10 @@ class Attempts:
         except StoreUnavailable:
             raise UpstreamError("the upstream's answer could not be stored", sent=True) from None
 
-    # -- without a complete answer
-
-    async def _not_reached(
-        self,
-        transaction: Transaction,
-        route: Route,
-        upstream: Upstream,
-        error: Unreachable,
-        request: Request | None,
-        *,
-        began: int,
-    ) -> None:
-        """No connection, so no mark either: the attempt begins and ends in one commit."""
-        attempt = transaction.attempt + 1
-        self.measure(transaction, attempt, Outcome.UNREACHABLE, began)
-
-        def decide(current: Transaction) -> Change:
-            begun = self.begin(current, attempt, route)
-            return changes.join(begun, self._decide(begun.after, error, attempt, route, upstream))
-
-        await self._settle(transaction, decide, request)
-
-    async def _interrupted(self, transaction: Transaction, route: Route, upstream: Upstream) -> None:
-        """The attempt was under way when its process ended, or its lease lapsed."""
-        self.service.telemetry.lease_lost(transaction.upstream)
-        error = UpstreamError("the attempt was interrupted while the request was being executed", sent=True)
-        await self._unanswered(transaction, error, route, upstream)
-
-    async def _unanswered(
-        self,
-        marked: Transaction,
-        error: UpstreamError,
-        route: Route,
-        upstream: Upstream,
-        request: Request | None = None,
-    ) -> None:
-        def decide(current: Transaction) -> Change:
-            return self._decide(current, error, marked.attempt, route, upstream)
-
-        await self._settle(marked, decide, request)
-
-    def _decide(
-        self, current: Transaction, error: UpstreamError, attempt: int, route: Route, upstream: Upstream
-    ) -> Change:
-        now = self.clock.now()
-        slack = TIMER_SLACK if isinstance(error, NoAnswerInTime) else 0
-        if now + slack >= current.deadline and current.attempt == attempt and current.status not in TERMINAL:
-            return changes.expire(current, now=now, route=route)
-        if error.sent and reconcile.asks(current, route):
-            asked = reconcile.first_look(
-                current,
-                attempt=attempt,
-                reason=error.message,
-                route=route,
-                upstream=upstream,
-                limits=self.policy.limits,
-                now=now,
-            )
-            if asked is not None:
-                return asked
-        return outcome.unanswered(
-            current,
-            error,
-            attempt=attempt,
-            route=route,
-            upstream=upstream,
-            now=now,
-            chance=self._chance.fraction(),
-        )
-
-    # -- the end
-
-    async def _settle(
-        self,
-        transaction: Transaction,
-        decide: Callable[[Transaction], Change],
-        request: Request | None = None,
-    ) -> Transaction | None:
-        """Writes the end, however long the store takes: what is known must not be lost.
-
-        None: the attempt was not the current one any more, and settled nothing.
-        """
-        try:
-            settled = await until_written(
-                self.service.outage,
-                lambda: self.service.change(transaction, decide, request=request),
-                what=f"the end of {transaction.id}",
-            )
-        except MoveRefused as refused:
-            # Ended by its deadline or somebody else's by now; or its mark was never written: run it again.
-            level = logging.INFO if refused.status in TERMINAL else logging.WARNING
-            log.log(level, "attempt of %s settled nothing: %s", transaction.id, refused)
-            if refused.status not in TERMINAL:
-                self.service.telemetry.lease_lost(transaction.upstream)
-            await self._let_go(transaction, 0)
-            return None
-        if settled.due_at is not None:
-            self.service.bell.ring(settled.upstream, settled.due_at)
-        return settled
-
 
 def idle(transaction: Transaction, route: Route) -> float | None:
     """Seconds that its connection may have been idle; None: any time."""
     return None if repeatable(transaction, route) else MAX_IDLE_SECONDS
-
-
-def _trouble(error: UpstreamError) -> str:
-    """Why there is no complete answer, in a word."""
-    if isinstance(error, NoAnswerInTime):
-        return Outcome.TIMED_OUT
-    return Outcome.INTERRUPTED if error.sent else Outcome.UNREACHABLE
 
 
 def unmarked(answer: bool | BaseException) -> None:

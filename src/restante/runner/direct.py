@@ -2,7 +2,7 @@
 
 A small request, at hand, for which an idle connection is at hand as well, takes four steps, each called by
 what it waits for: the mark goes to the store, the request to the upstream, the answer to the store, and it is
-over. A task, its futures and the layers between them cost more than these steps do (docs/why/0024-direct.md).
+over. A task, its futures and the layers between them cost more than these steps do (docs/why/0024-attempts.md).
 
 Where a step finds anything else (no connection, a lost race, a store that refuses, a large or broken answer),
 what is left to do is done in a task, by the same methods as for everybody else (attempt.py).
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from ..core.errors import StoreUnavailable, Unreachable, UpstreamError
 from ..core.forward import target
 from ..core.headers import end_to_end
-from ..core.model import Body, Claim, Request, Result, Transaction
+from ..core.model import Body, Change, Claim, Request, Result, Transaction
 from ..core.policy import ANY_ROUTE, Route, Upstream
 from ..core.status import Phase
 from ..ports import ReadyLine, SmallAnswer
@@ -34,8 +34,9 @@ class Owner(Protocol):
 
 
 class Attempt:
-    """One attempt. Its owner is told once, and not within `start`, that it has `ended`; and before, where that
-    is known by then, that the upstream has `answered`."""
+    """One attempt. Its owner is told once, and not within `start`, that it has `ended`; and before, where
+    that is known by then, that the upstream has `answered`.
+    """
 
     __slots__ = (
         "_after",
@@ -43,6 +44,7 @@ class Attempt:
         "_attempts",
         "_began",
         "_line",
+        "_mark",
         "_marked",
         "_over",
         "_owner",
@@ -57,6 +59,7 @@ class Attempt:
     _route: Route
     _upstream: Upstream
     _request: Request
+    _mark: Change
     _marked: Transaction
     _began: int
     _result: Result
@@ -71,9 +74,32 @@ class Attempt:
         self._task: asyncio.Task[None] | None = None
         self._over = False
 
-    def start(self) -> None:
-        """Begins it."""
-        self._step(self._begin)
+    def prepare(self) -> Change | None:
+        """Its mark, where it is an attempt of this kind; then a connection is kept for it until it is started
+        or dropped."""
+        attempts, transaction, request = self._attempts, self.claim.transaction, self.claim.request
+        if request is None or request.body.inline is None or transaction.phase is not Phase.WAITING:
+            return None
+        if attempts.clock.now() >= transaction.deadline:
+            return None
+        route = attempts.policy.route(transaction.method, transaction.path) or ANY_ROUTE
+        upstream = attempts.policy.upstreams[transaction.upstream]
+        line = attempts.sender.at_hand(upstream, max_idle_seconds=idle(transaction, route))
+        if line is None:
+            return None
+        self._request, self._route, self._upstream, self._line = request, route, upstream, line
+        self._mark = attempts.begin(transaction, transaction.attempt + 1, route)
+        self._marked = self._mark.after
+        return self._mark
+
+    def start(self, *, begun: bool = False) -> None:
+        """Makes it. `begun`: it was prepared, and its mark is on disk."""
+        self._step(self._send if begun else self._begin)
+
+    def drop(self) -> None:
+        """It is not made."""
+        self._over = True
+        self._let_go()
 
     def abort(self) -> None:
         """Breaks it off. Its mark, if there is one, tells the next start what was under way."""
@@ -86,27 +112,14 @@ class Attempt:
     # -- the steps
 
     def _begin(self) -> None:
-        attempts, transaction, request = self._attempts, self.claim.transaction, self.claim.request
-        line = None
-        if request is not None and request.body.inline is not None and transaction.phase is Phase.WAITING:
-            self._request = request
-            self._route = attempts.policy.route(transaction.method, transaction.path) or ANY_ROUTE
-            self._upstream = attempts.policy.upstreams[transaction.upstream]
-            if attempts.clock.now() < transaction.deadline:
-                line = attempts.sender.at_hand(
-                    self._upstream, max_idle_seconds=idle(transaction, self._route)
-                )
-        if line is None:
-            self._go_on(attempts.run(transaction, request))
-            return
-        self._line = line
-        change = attempts.begin(transaction, transaction.attempt + 1, self._route)
-        self._marked = change.after
-        if attempts.needs_no_mark(transaction):
-            attempts.service.offer(change, unmarked, request=self._request)
+        attempts, transaction = self._attempts, self.claim.transaction
+        if self._line is None and self.prepare() is None:
+            self._go_on(attempts.run(transaction, self.claim.request))
+        elif attempts.needs_no_mark(transaction):
+            attempts.service.offer(self._mark, unmarked, request=self._request)
             self._send()
         else:
-            attempts.service.offer(change, self._told_of_mark, request=self._request)
+            attempts.service.offer(self._mark, self._told_of_mark, request=self._request)
 
     def _told_of_mark(self, answer: bool | BaseException) -> None:
         self._step(self._send, answer)

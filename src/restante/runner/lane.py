@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from ..core.clock import SECOND
 from ..core.errors import StoreUnavailable
-from ..core.model import Claim, Ration
+from ..core.model import Change, Claim, Ration, Request, Transaction
 from ..core.policy import Limits, Upstream
 from ..core.rate import Rate
 from ..ports import Clock, Store
@@ -67,6 +67,7 @@ class Lane:
         self._places = 0  # reserved, not yet delivered
         self._under_way: dict[Attempt, str] = {}  # and whose they are
         self._answered: set[Attempt] = set()  # of these, what the upstream has done with
+        self._prepared: dict[int, Attempt] = {}  # and what is being stored, by row key
         self._none_under_way: asyncio.Future[None] | None = None  # somebody waits until none is
         self._backlog = True  # the store may hold something that is due
         self._claiming: asyncio.Task[None] | None = None
@@ -105,13 +106,34 @@ class Lane:
         self._enter(tenant)
         return True
 
-    def deliver(self, tenant: str, claim: Claim | None) -> None:
+    def begin(self, transaction: Transaction, request: Request) -> Change | None:
+        """The mark of one that has a place, where nobody is before it and a slot, a token and an idle
+        connection are there: they are kept for it."""
+        if self._ready or self._stopped or not self._has_slot():
+            return None
+        attempt = self._attempt(Claim(transaction, request), self)
+        mark = attempt.prepare()
+        if mark is not None and self._rate.take(self._clock.now()) is not None:
+            attempt.drop()
+            return None
+        if mark is not None:
+            self._under_way[attempt] = transaction.tenant
+            self._prepared[transaction.key] = attempt
+        return mark
+
+    def deliver(self, transaction: Transaction, claim: Claim | None, *, begun: bool) -> None:
         """Uses a reserved place, or gives it back."""
         self._places -= 1
-        if claim is None:
-            self._leave(tenant)
-        else:
+        attempt = self._prepared.pop(transaction.key, None)
+        if attempt is not None and claim is not None:
+            attempt.start(begun=begun)
+        elif attempt is not None:
+            attempt.drop()
+            self.ended(attempt)
+        elif claim is not None:
             self._push([claim])
+        else:
+            self._leave(transaction.tenant)
         self.pump()
 
     def ring(self, due_at: int, tenant: str | None = None) -> None:
@@ -154,7 +176,7 @@ class Lane:
     @property
     def held(self) -> int:
         """Transactions in memory: ready, promised a place, or being run."""
-        return len(self._ready) + self._places + len(self._under_way)
+        return len(self._ready) + self._places + len(self._under_way) - len(self._prepared)
 
     async def stop(self) -> None:
         """Starts nothing more and waits for what runs."""
@@ -171,6 +193,7 @@ class Lane:
 
     def abort(self) -> None:
         """Breaks off what still runs; its marks tell the next start what was under way."""
+        self._prepared.clear()
         for attempt in list(self._under_way):
             attempt.abort()
 
@@ -204,6 +227,15 @@ class Lane:
     def _look_who_is_full(self) -> None:
         for tenant in self._has:
             self._is_full(tenant)
+
+    def _look_who_has_room_again(self, ration: Ration | None, claims: list[Claim]) -> None:
+        """Who was given all he might have may have more in the store, and some of his ended meanwhile."""
+        if ration is None:
+            return
+        given = Counter(claim.transaction.tenant for claim in claims)
+        for tenant, count in given.items():
+            if count >= ration.left(tenant) and self._has[tenant] < ration.each:
+                self._backlog = True
 
     def _enter(self, tenant: str) -> None:
         if self._each is not None:
@@ -261,6 +293,7 @@ class Lane:
             for claim in claims:
                 self._enter(claim.transaction.tenant)
             self._look_who_is_full()
+            self._look_who_has_room_again(ration, claims)
             self._push(claims)
             if len(claims) >= room:
                 self._backlog = True

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Set
 from functools import partial
 
-from ..core.model import Claim
+from ..core.model import Change, Claim, Request, Transaction
 from ..core.policy import Policy
 from ..ports import Clock, Sender, Store
 from ..service import Service
@@ -93,8 +93,11 @@ class Runner:
         lane = self._lanes.get(upstream)
         return lane is not None and lane.reserve(tenant)
 
-    def deliver(self, upstream: str, tenant: str, claim: Claim | None) -> None:
-        self._lanes[upstream].deliver(tenant, claim)
+    def begin(self, transaction: Transaction, request: Request) -> Change | None:
+        return self._lanes[transaction.upstream].begin(transaction, request)
+
+    def deliver(self, transaction: Transaction, claim: Claim | None, *, begun: bool = False) -> None:
+        self._lanes[transaction.upstream].deliver(transaction, claim, begun=begun)
 
     def ring(self, upstream: str, due_at: int, tenant: str | None = None) -> None:
         lane = self._lanes.get(upstream)

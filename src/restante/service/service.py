@@ -6,14 +6,13 @@ again (`change`). Nothing here knows how a transaction is spelled on the wire or
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Any
 
 import msgspec
 
 from ..core import change as changes
-from ..core.errors import BodyTooLarge, RestanteError, StoreUnavailable
+from ..core.errors import BodyTooLarge, StoreUnavailable
 from ..core.identity import RANDOM_BYTES, mint
 from ..core.machine import TERMINAL
 from ..core.model import (
@@ -28,13 +27,13 @@ from ..core.model import (
     Transaction,
 )
 from ..core.outcome import json_object
-from ..core.policy import ANY_ROUTE, Policy
+from ..core.policy import Policy
 from ..core.retention import has_result
 from ..ports import EVENTS, NUMBERS_GOOD, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from ..ports.courier import Courier
 from ..ports.telemetry import SILENCE, Telemetry
 from .bodies import Intake, chained, read_body, take_request
-from .credentials import stripped, without_credentials
+from .changing import Changing
 from .draft import Draft, submission_of
 from .endpoints import Endpoints
 from .feed import Feed
@@ -53,14 +52,11 @@ log = logging.getLogger("restante.service")
 NUMBERS = 1024
 """Numbers for row keys that are reserved at a time."""
 
-MAX_RACES = 100
-"""How often a change is decided anew before it is given up as an error of ours."""
-
 READY_BODY = 8 * 1024
 """Requests up to this size wait for their turn in memory, larger ones in the store."""
 
 
-class Service:
+class Service(Changing):
     """The operations. `bell` tells the runner; `accepting` is False while the process drains."""
 
     def __init__(
@@ -74,6 +70,7 @@ class Service:
         courier: Courier,
         telemetry: Telemetry = SILENCE,
     ) -> None:
+        super().__init__()
         self.store = store
         self.policy = policy
         self.clock = clock
@@ -95,7 +92,6 @@ class Service:
         self._numbers: list[int] = []
         self._numbers_until = 0
         self._reserving = asyncio.Lock()
-        self._under_way: set[asyncio.Task[None]] = set()
 
     def drain(self) -> None:
         """Accepts nothing more, and lets go of everybody who waits."""
@@ -176,9 +172,9 @@ class Service:
                 self._ended(draft, None, error)
 
         def done(answers: list[Accepted | BaseException]) -> None:
+            tell_accepted(self.telemetry, started, answers)
             for draft, submission, answer in zip(started, submissions, answers, strict=True):
                 self._ended(draft, submission, answer)
-            tell_accepted(self.telemetry, started, answers)
             for place, error in refused:
                 answers.insert(place, error)
             told(answers)
@@ -202,10 +198,18 @@ class Service:
         )
         submission = self.endpoints.at_accept(submission)
         if not draft.envelope.delay and self.bell.reserve(draft.route.upstream, draft.tenant):
-            submission = msgspec.structs.replace(submission, claim=True)
+            submission = self._begun(submission)
         if self.quotas.any:
             self.quotas.enter(submission)
         return submission
+
+    def _begun(self, submission: Submission) -> Submission:
+        """One that has a place, with the mark of its first attempt, where that can be made at once: a commit
+        less, and its caller's result is there the sooner."""
+        mark = self.bell.begin(submission.transaction, submission.request)
+        if mark is None:
+            return msgspec.structs.replace(submission, claim=True)
+        return msgspec.structs.replace(submission, claim=True, begun=self.endpoints.with_deliveries(mark))
 
     def _ended(self, draft: Draft, submission: Submission | None, answer: Accepted | BaseException) -> None:
         """Tells whoever should know of a draft that is stored or refused."""
@@ -215,12 +219,14 @@ class Service:
             self.endpoints.ring_for(submission.deliveries)
             if submission.claim:
                 keep = submission.request if submission.request.body.size <= READY_BODY else None
-                self.bell.deliver(transaction.upstream, draft.tenant, Claim(answer.transaction, keep))
+                if answer.begun and submission.begun is not None:
+                    self._applied(submission.begun)
+                self.bell.deliver(transaction, Claim(answer.transaction, keep), begun=answer.begun)
             else:
                 self.bell.ring(transaction.upstream, transaction.due_at or 0, draft.tenant)
             return
         if submission is not None and submission.claim:
-            self.bell.deliver(submission.transaction.upstream, draft.tenant, None)
+            self.bell.deliver(submission.transaction, None)
         if submission is not None and self.quotas.any:
             self.quotas.withdraw(submission)
         if draft.intake.body.inline is None:
@@ -319,96 +325,6 @@ class Service:
         return await self.change(
             transaction, lambda current: changes.cancel(current, now=self.clock.now(), route=route)
         )
-
-    async def change(
-        self,
-        transaction: Transaction,
-        decide: Callable[[Transaction], Change | None],
-        *,
-        request: Request | None = None,
-    ) -> Transaction:
-        """Decide, apply, and again if somebody was faster. Returns how the transaction stands then.
-        `request` is its request, where that is at hand.
-
-        `decide` looks at the transaction as it is now and may refuse by raising; a worker's decision
-        carries its attempt's number, so that reading again never gets it around the fence.
-        """
-        for _ in range(MAX_RACES):
-            change = decide(transaction)
-            if change is None:
-                return transaction
-            if await self.apply(change, request=request):
-                return change.after
-            (current,) = await self.store.look([transaction.id])
-            if current is None:
-                raise RestanteError("the transaction is gone")
-            transaction = current
-        raise RestanteError(f"a change was overtaken {MAX_RACES} times")
-
-    async def apply(self, change: Change, *, request: Request | None = None) -> bool:
-        """Applies one change, unless somebody was faster, and tells whoever waits for the transaction.
-
-        Every change goes through here, and nothing else does.
-        """
-        if change.after.status in TERMINAL:
-            change = await without_credentials(self.store, change, request)
-        change = self.endpoints.with_deliveries(change)
-        try:
-            (applied,) = await self.store.apply([change])
-        except asyncio.CancelledError:  # it may be applied all the same
-            self._behind(self._find_out(change))
-            raise
-        if applied:
-            self._applied(change)
-        return applied
-
-    def offer(
-        self, change: Change, told: Callable[[bool | BaseException], None], *, request: Request
-    ) -> None:
-        """`apply` for whoever does not wait in a task of its own; `told` gets what it would have returned or
-        raised."""
-        if change.after.status in TERMINAL:
-            change = stripped(change, request)
-        change = self.endpoints.with_deliveries(change)
-
-        def done(answer: bool | BaseException) -> None:
-            try:
-                if answer is True:
-                    self._applied(change)
-            finally:  # the change is what it is
-                told(answer)
-
-        self.store.offer_change(change, done)
-
-    def _applied(self, change: Change) -> None:
-        after = change.after
-        route = self.policy.route(after.method, after.path) or ANY_ROUTE
-        if self.quotas.any:
-            self.quotas.changed(change)
-        self.telemetry.changed(change, route)
-        if after.status in TERMINAL:
-            self.pace.ended(after, route)
-        self._tell(change)
-
-    def _tell(self, change: Change) -> None:
-        self.waiting.tell(change.after)
-        self.feed.told(change.after.tenant)
-        self.endpoints.ring_for(change.deliveries)
-
-    def _behind(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does it beside whatever is going on."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-
-    async def _find_out(self, change: Change) -> None:
-        """Tells how a transaction stands once the writes that were begun before are done."""
-        with suppress(RestanteError):
-            with suppress(StoreUnavailable):  # it may take no new work
-                await self.store.ping()
-            (found,) = await self.store.look([change.before.id])
-            if found is not None:
-                self._tell(msgspec.structs.replace(change, after=found))
 
     async def expire(self, transaction: Transaction) -> Transaction:
         """Ends it as failed if its deadline has passed and it has not ended otherwise meanwhile."""

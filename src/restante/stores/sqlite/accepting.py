@@ -69,6 +69,10 @@ def _insert(database: Database, fresh: list[Entry]) -> None:
     for entry in fresh:
         if entry.in_pieces:
             database.run("delete_loose", (entry.key, 0))
+    begun = [entry.begun for entry in fresh if entry.begun is not None]
+    if begun:
+        database.many("insert_events", [row for events, _ in begun for row in events])
+        database.many("insert_feed", [row for _, feed in begun for row in feed])
     scopes: list[Row] = [
         (scope, entry.key, fingerprint, expires_at)
         for entry in fresh

@@ -29,6 +29,7 @@ class Entry(msgspec.Struct, array_like=True):
     deliveries: list[Row]
     claim: tuple[bytes, bytes, int] | None  # an idempotency key: scope, fingerprint, expires_at
     former: list[tuple[bytes, bytes]]  # scopes and fingerprints under which it may be kept already
+    begun: tuple[list[Row], list[Row]] | None  # its first attempt's events, and entries in the feed
 
     @property
     def key(self) -> int:
@@ -73,13 +74,16 @@ def entry_of(submission: Submission) -> Entry:
     request = submission.request
     claim = submission.idempotency
     body = request.body
+    begun = submission.begun
+    deliveries = submission.deliveries if begun is None else submission.deliveries + begun.deliveries
     return Entry(
-        spelling.transaction(t),
+        spelling.transaction(t if begun is None else begun.after),
         spelling.event(t.key, submission.event),
         (t.key, headers_bytes(request.headers), body.size, body.inline, claim.scope if claim else None),
-        [spelling.delivery(delivery) for delivery in submission.deliveries] if submission.deliveries else [],
+        [spelling.delivery(delivery) for delivery in deliveries] if deliveries else [],
         (claim.scope, claim.fingerprint, t.expires_at) if claim else None,
         [(one.scope, one.fingerprint) for one in claim.former] if claim else [],
+        None if begun is None else ([spelling.event(t.key, one) for one in begun.events], feed_rows(begun)),
     )
 
 

@@ -141,7 +141,7 @@ class SQLiteStore(Posting, KeptKeys, Figured):
         for submission, answer in zip(submissions, job.value, strict=True):
             if answer is FRESH:
                 queued.add(submission.transaction.tenant)
-                answers.append(Accepted(submission.transaction))
+                answers.append(Accepted(submission.transaction, begun=submission.begun is not None))
                 continue
             self._let_go(submission)
             if answer is REUSED:

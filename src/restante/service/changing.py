@@ -1,0 +1,131 @@
+"""Changes of transactions, on their way into the store and to whoever waits for them."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from ..core.errors import RestanteError, StoreUnavailable
+from ..core.machine import TERMINAL
+from ..core.model import Change, Request, Transaction
+from ..core.policy import ANY_ROUTE, Policy
+from ..ports import Store
+from ..ports.telemetry import Telemetry
+from .credentials import stripped, without_credentials
+from .endpoints import Endpoints
+from .feed import Feed
+from .pace import Pace
+from .quotas import Quotas
+from .waiting import Waiting
+
+MAX_RACES = 100
+"""How often a change is decided anew before it is given up as an error of ours."""
+
+
+class Changing:
+    """The part of the service that applies changes: `change` where somebody may be faster, `apply` one, or
+    `offer` it where nobody waits in a task."""
+
+    store: Store
+    policy: Policy
+    telemetry: Telemetry
+    quotas: Quotas
+    pace: Pace
+    waiting: Waiting
+    feed: Feed
+    endpoints: Endpoints
+
+    def __init__(self) -> None:
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def change(
+        self,
+        transaction: Transaction,
+        decide: Callable[[Transaction], Change | None],
+        *,
+        request: Request | None = None,
+    ) -> Transaction:
+        """Decide, apply, and again if somebody was faster. Returns how the transaction stands then.
+        `request` is its request, where that is at hand.
+
+        `decide` looks at the transaction as it is now and may refuse by raising; a worker's decision
+        carries its attempt's number, so that reading again never gets it around the fence.
+        """
+        for _ in range(MAX_RACES):
+            change = decide(transaction)
+            if change is None:
+                return transaction
+            if await self.apply(change, request=request):
+                return change.after
+            (current,) = await self.store.look([transaction.id])
+            if current is None:
+                raise RestanteError("the transaction is gone")
+            transaction = current
+        raise RestanteError(f"a change was overtaken {MAX_RACES} times")
+
+    async def apply(self, change: Change, *, request: Request | None = None) -> bool:
+        """Applies one change, unless somebody was faster, and tells whoever waits for the transaction.
+
+        Every change goes through here, and nothing else does.
+        """
+        if change.after.status in TERMINAL:
+            change = await without_credentials(self.store, change, request)
+        change = self.endpoints.with_deliveries(change)
+        try:
+            (applied,) = await self.store.apply([change])
+        except asyncio.CancelledError:  # it may be applied all the same
+            self._behind(self._find_out(change))
+            raise
+        if applied:
+            self._applied(change)
+        return applied
+
+    def offer(
+        self, change: Change, told: Callable[[bool | BaseException], None], *, request: Request
+    ) -> None:
+        """`apply` for whoever does not wait in a task of its own; `told` gets what it would have returned or
+        raised."""
+        if change.after.status in TERMINAL:
+            change = stripped(change, request)
+        change = self.endpoints.with_deliveries(change)
+
+        def done(answer: bool | BaseException) -> None:
+            try:
+                if answer is True:
+                    self._applied(change)
+            finally:  # the change is what it is
+                told(answer)
+
+        self.store.offer_change(change, done)
+
+    def _applied(self, change: Change) -> None:
+        after = change.after
+        route = self.policy.route(after.method, after.path) or ANY_ROUTE
+        if self.quotas.any:
+            self.quotas.changed(change)
+        self.telemetry.changed(change, route)
+        if after.status in TERMINAL:
+            self.pace.ended(after, route)
+        self._tell(change)
+
+    def _tell(self, change: Change) -> None:
+        self.waiting.tell(change.after)
+        self.feed.told(change.after.tenant)
+        self.endpoints.ring_for(change.deliveries)
+
+    def _behind(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does it beside whatever is going on."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _find_out(self, change: Change) -> None:
+        """Tells how a transaction stands once the writes that were begun before are done."""
+        with suppress(RestanteError):
+            with suppress(StoreUnavailable):  # it may take no new work
+                await self.store.ping()
+            (found,) = await self.store.look([change.before.id])
+            if found is not None:
+                self._tell(msgspec.structs.replace(change, after=found))
