@@ -4,7 +4,7 @@ Each is implemented once per technology (stores/, outbound/) and handed over by 
 take and give batches; what many callers ask at once is one commit or one read.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Protocol
 
 import msgspec
@@ -17,7 +17,6 @@ from ..core.model import (
     Change,
     Claim,
     Event,
-    Headers,
     Load,
     Query,
     Ration,
@@ -27,7 +26,6 @@ from ..core.model import (
     Transaction,
     Wanted,
 )
-from ..core.policy import Upstream
 from ..core.status import Reading
 from .figures import Figures
 from .keyring import Forgetting, Keyring

@@ -2,7 +2,7 @@
 
 A small request, at hand, for which an idle connection is at hand as well, takes four steps, each called by
 what it waits for: the mark goes to the store, the request to the upstream, the answer to the store, and it is
-over. A task, its futures and the layers between them cost more than these steps do (docs/why/0024-attempts.md).
+over. A task, its futures and the layers between them cost more than these steps (docs/why/0024-attempts.md).
 
 Where a step finds anything else (no connection, a lost race, a store that refuses, a large or broken answer),
 what is left to do is done in a task, by the same methods as for everybody else (attempt.py).

@@ -104,12 +104,28 @@ class SealedStore:
             done([])
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
-        sealed = [await self._sealed_change(change) for change in changes]
+        sealed = [self._sealed_change(change, await self._pieces_in(change)) for change in changes]
         applied = await self._store.apply(sealed)
         for change, done in zip(changes, applied, strict=True):
-            if done and change.result is not None:
-                self._written.pop((change.before.key, change.result.attempt), None)
+            self._applied(change, done)
         return applied
+
+    def offer_change(self, change: Change, told: Callable[[bool | BaseException], None]) -> None:
+        def done(answer: bool | BaseException) -> None:
+            self._applied(change, answer is True)
+            told(answer)
+
+        assert change.request is None or change.request.body.inline is not None
+        try:
+            sealed = self._sealed_change(change, None)
+        except RestanteError as error:
+            told(error)
+            return
+        self._store.offer_change(sealed, done)
+
+    def _applied(self, change: Change, done: bool) -> None:
+        if done and change.result is not None:
+            self._written.pop((change.before.key, change.result.attempt), None)
 
     def _sealed(self, submission: Submission) -> Submission:
         transaction, request = submission.transaction, submission.request
@@ -119,17 +135,26 @@ class SealedStore:
         event = submission.event
         if event.data:
             event = contents.seal_event(key, event, self._ring.for_history(transaction.created_at))
+        begun = submission.begun
         return msgspec.structs.replace(
             submission,
             event=event,
             request=contents.seal_request(key, request, named, pieces),
+            begun=None if begun is None else self._sealed_change(begun, None),
         )
 
     def _settled(self, submission: Submission, answer: Accepted | BaseException) -> None:
         if isinstance(answer, Accepted) and not answer.replayed:
             self._written.pop((submission.transaction.key, REQUEST_CHUNKS), None)
 
-    async def _sealed_change(self, change: Change) -> Change:
+    async def _pieces_in(self, change: Change) -> bytes | None:
+        """The key of the pieces of the request that is in it."""
+        request = change.request
+        if request is None or request.body.inline is not None or change.after.key in self._clear:
+            return None
+        return await self._known((change.after.key, REQUEST_CHUNKS))
+
+    def _sealed_change(self, change: Change, request_pieces: bytes | None) -> Change:
         after = change.after
         key = after.key
         result, request = change.result, change.request
@@ -137,8 +162,8 @@ class SealedStore:
             pieces = None if result.body.inline is not None else self._pieces_of((key, result.attempt))
             result = contents.seal_result(key, result, self._ring.for_results(after.expires_at), pieces)
         if request is not None and key not in self._clear:
-            pieces = None if request.body.inline is not None else await self._known((key, REQUEST_CHUNKS))
-            request = contents.seal_request(key, request, self._ring.for_results(after.expires_at), pieces)
+            named = self._ring.for_results(after.expires_at)
+            request = contents.seal_request(key, request, named, request_pieces)
         events = change.events
         if any(event.data for event in events):
             named = self._ring.for_history(after.created_at)
