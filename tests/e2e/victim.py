@@ -1,5 +1,5 @@
-"""The command `restante`, killed at failpoints, with what a test needs and the product has not: a short lease,
-and a clock that is ahead.
+"""The command `restante`, killed at failpoints, with what a test needs and the product has not: short
+leases, and a clock that is ahead.
 
     victim.py HOURS POINTS serve …        no points: ''
 """
@@ -12,14 +12,15 @@ import msgspec
 from restante.cli.sources import Sources
 from restante.config import Settings
 from restante.core.clock import HOUR, SECOND
+from restante.core.policy import Webhooks
 from restante.failpoints.__main__ import main
 from restante.outbound import SystemClock
 
 LEASE = SECOND
-"""Look-ups wait for it to pass."""
+"""Look-ups wait for it to pass, and what was not settled of webhooks."""
 
 
-def shorten_the_lease() -> None:
+def shorten_the_leases() -> None:
     whole = Sources.read
 
     def read(self: Sources) -> Settings:
@@ -28,6 +29,7 @@ def shorten_the_lease() -> None:
         return msgspec.structs.replace(given, policy=msgspec.structs.replace(given.policy, limits=limits))
 
     Sources.read = read
+    Webhooks.lease = LEASE
 
 
 def put_the_clock_ahead(hours: int) -> None:
@@ -37,7 +39,7 @@ def put_the_clock_ahead(hours: int) -> None:
 
 if __name__ == "__main__":
     hours, *words = sys.argv[1:]
-    shorten_the_lease()
+    shorten_the_leases()
     put_the_clock_ahead(int(hours))
     if words[0]:
         sys.argv[1:] = words

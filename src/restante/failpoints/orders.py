@@ -6,7 +6,6 @@ NAME=ACTION@N    for the Nth time, in each process
 
 import os
 import signal
-import sys
 from difflib import get_close_matches
 from enum import StrEnum
 
@@ -18,6 +17,7 @@ from .places import Point
 from .points import BY_NAME
 
 PAUSE = "pause:"
+STDERR = 2
 
 
 class Action(StrEnum):
@@ -49,7 +49,7 @@ class Order(msgspec.Struct):
 
     def strike(self) -> float:
         """Says so and does it; for how many seconds to wait then."""
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{self.told}\n".encode())
+        os.write(STDERR, f"failpoint {self.point.name}: {self.action}\n".encode())
         match self.action:
             case Action.KILL:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -58,10 +58,6 @@ class Order(msgspec.Struct):
             case Action.PAUSE:
                 pass
         return self.seconds
-
-    @property
-    def told(self) -> str:
-        return f"failpoint {self.point.name}: {self.action}"
 
 
 def read(text: str) -> list[Order]:

@@ -1,8 +1,8 @@
 """The table of failpoints, in the order in which a transaction, and then a webhook of it, comes by.
 
 A name is what is going on, and how far it is. Around each commit stand two: `before_commit`, nothing of it is
-written; `committed`, it is on disk, and nobody was told. The first is where the store is asked; what is between
-is the database's: on a file `written` stands there, where the rows are in a transaction that is open.
+written; `committed`, it is on disk, and nobody was told. The first is where the store is asked; what is
+between is the database's: on a file `written` stands there, where the rows are in an open transaction.
 """
 
 from .places import (

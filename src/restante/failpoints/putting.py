@@ -70,13 +70,14 @@ def _around(function: Callable[..., Any], place: Place, order: Order) -> Callabl
 
 def put_into_children(text: str) -> None:
     """Whatever of ours this process starts has the same points: the writing process, workers."""
-    start = subprocess.Popen.__init__
+    processes: Any = subprocess.Popen
+    start = processes.__init__
 
     @functools.wraps(start)
     def started(child: Any, command: Any, *rest: Any, **how: Any) -> None:
         start(child, _with_points(command, text), *rest, **how)
 
-    subprocess.Popen.__init__ = started  # type: ignore[method-assign]
+    processes.__init__ = started
 
 
 def _with_points(command: Sequence[str], text: str) -> Sequence[str]:
