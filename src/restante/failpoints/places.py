@@ -17,10 +17,12 @@ SQLITE, POSTGRES = "stores.sqlite.", "stores.postgres."
 class Edge(StrEnum):
     BEFORE = "before"
     AFTER = "after"  # it has returned, and not raised
+    TOLD = "told by"  # it calls what it was given last, which takes one value
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A call. `given` begins with `self` where it is a method's; `value` is what it returned, None before."""
+    """A call. `given` begins with `self` where it is a method's; `value` is what it returned or told, None
+    before."""
 
     given: tuple[Any, ...]
     named: Mapping[str, Any]
@@ -76,7 +78,7 @@ def in_stores(edge: Edge, sqlite: str, postgres: str, only: Condition | None = N
 
 
 def brings(seen: Seen) -> bool:
-    """It returned something."""
+    """It returned or told something."""
     return bool(seen.value)
 
 

@@ -75,15 +75,20 @@ POINTS: tuple[Point, ...] = (
     ),
     Point(
         "accept.committed",
-        "it is on disk; on a file that only the writing process knows",
+        "it is on disk; of a file only the writing process knows that",
         (
             after(f"{SQLITE}writer:Writer.run", writes("accept")),
             after(f"{POSTGRES}accepting:Accepting._insert", brings),
         ),
     ),
     Point(
+        "accept.told",
+        "it is on disk, and neither the runner nor who waits for the answer was told",
+        in_stores(Edge.TOLD, "store:SQLiteStore.offer", "store:PostgresStore.offer", brings),
+    ),
+    Point(
         "accept.answering",
-        "it is on disk, the runner has it where it has room, and the answer is being made",
+        "the runner has it, where it has room, and the answer is being made",
         (before("gateway.submit:_reply"),),
     ),
     Point(

@@ -48,6 +48,17 @@ def _around(function: Callable[..., Any], place: Place, order: Order) -> Callabl
         return (place.only is None or place.only(Seen(given, named, value))) and order.strikes()
 
     @functools.wraps(function)
+    def telling(*given: Any, **named: Any) -> Any:
+        *_, told = given
+
+        def heard(value: Any) -> None:
+            if strikes(Edge.TOLD, given, named, value):
+                time.sleep(order.strike())
+            told(value)
+
+        return function(*given[:-1], heard, **named)
+
+    @functools.wraps(function)
     def plain(*given: Any, **named: Any) -> Any:
         if strikes(Edge.BEFORE, given, named):
             time.sleep(order.strike())
@@ -65,6 +76,8 @@ def _around(function: Callable[..., Any], place: Place, order: Order) -> Callabl
             await asyncio.sleep(order.strike())
         return value
 
+    if place.edge is Edge.TOLD:
+        return telling
     return coroutine if inspect.iscoroutinefunction(function) else plain
 
 
