@@ -13,7 +13,6 @@ import pytest
 
 from restante.failpoints.points import BY_NAME
 
-from ..matrix import rows
 from .harness import PAUSE_SECONDS, Process, caller, free_port, settled
 
 VICTIM = Path(__file__).parent / "victim.py"
@@ -35,10 +34,10 @@ def kills(
     """For a test of (store, point): each of them on each store where it is reached."""
     every = [(store, point) for store in stores for point in points if store in BY_NAME[named(point)].stores]
     COVERED.update((store, named(point)) for store, point in every)
-    some = set(quick) or {every[0][1]}
+    soon = {("sqlite", point) for point in quick or [every[0][1]]}
     return pytest.mark.parametrize(
         ("store", "point"),
-        rows(every, quick=lambda row: row[0] == every[0][0] and row[1] in some),
+        [row if row in soon else pytest.param(*row, marks=pytest.mark.slow) for row in every],
         indirect=["store"],
     )
 

@@ -11,7 +11,7 @@ from restante.failpoints.orders import Order, Struck, Unusable, read
 from restante.failpoints.places import Place
 from restante.failpoints.points import BY_NAME, POINTS
 from restante.failpoints.putting import _with_points, find, put
-from restante.runner.attempt import Attempts
+from restante.runner.direct import Attempt
 
 from ..e2e import story
 from ..house.plan import FLOORS, PACKAGE, modules
@@ -120,25 +120,25 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What has gone by the function that the point `attempt.begun` stands before."""
     names: list[str] = []
 
-    async def run(self: object, claim: str) -> None:
+    def start(claim: str) -> None:
         names.append(claim)
 
-    monkeypatch.setattr(Attempts, "run", run)
+    monkeypatch.setattr(Attempt, "start", start)
     return names
 
 
 async def test_a_point_strikes_the_time_it_is_told_and_never_again(passed: list[str]) -> None:
     put(read("attempt.begun=raise@2"))
-    await Attempts.run(None, "first")  # type: ignore[arg-type]
+    Attempt.start("first")
     with pytest.raises(Struck, match=r"attempt\.begun"):
-        await Attempts.run(None, "second")  # type: ignore[arg-type]
-    await Attempts.run(None, "third")  # type: ignore[arg-type]
+        Attempt.start("second")
+    Attempt.start("third")
     assert passed == ["first", "third"]
 
 
 async def test_what_pauses_at_a_point_goes_on(passed: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     put(read("attempt.begun=pause:1ms"))
-    await Attempts.run(None, "first")  # type: ignore[arg-type]
+    Attempt.start("first")
     assert passed == ["first"]
     assert capfd.readouterr().err == "failpoint attempt.begun: pause\n"
 

@@ -1,6 +1,6 @@
 """Where a point stands: before or after a call of a function of the product, and which calls are meant."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -103,7 +103,7 @@ def writes(kind: str) -> Condition:
 
 
 def changes(kind: str) -> Condition:
-    """The second argument is changes, one of them of this kind (`kind_of`); afterwards: and applied."""
+    """The second argument is changes or one, some of this kind (`kind_of`); afterwards: and applied."""
     return _any(lambda change: kind_of(change) == kind)
 
 
@@ -115,6 +115,8 @@ def settles(fate: str) -> Condition:
 def _any(fits: Callable[[Any], bool]) -> Condition:
     def found(seen: Seen) -> bool:
         some = seen.given[1]
+        if not isinstance(some, Sequence):
+            return fits(some) and seen.value in (None, True)
         done = [True] * len(some) if seen.value is None else seen.value
         return any(fits(one) and yes for one, yes in zip(some, done, strict=True))
 

@@ -35,7 +35,15 @@ def _commit(name: str, of: str, places: dict[Edge, tuple[Place, ...]]) -> tuple[
 def _change(kind: str, of: str) -> tuple[Point, ...]:
     """Around the commit of a change of a transaction."""
     apply = ("store:SQLiteStore.apply", "store:PostgresStore.apply", changes(kind))
-    return _commit(kind, of, {edge: in_stores(edge, *apply) for edge in Edge})
+    offer = ("store:SQLiteStore.offer_change", "store:PostgresStore.offer_change", changes(kind))
+    return _commit(
+        kind,
+        of,
+        {
+            Edge.BEFORE: in_stores(Edge.BEFORE, *apply) + in_stores(Edge.BEFORE, *offer),
+            Edge.AFTER: in_stores(Edge.AFTER, *apply) + in_stores(Edge.TOLD, *offer),
+        },
+    )
 
 
 def _fate(fate: str, of: str) -> tuple[Point, ...]:
@@ -46,6 +54,18 @@ def _fate(fate: str, of: str) -> tuple[Point, ...]:
 
 def _looks_up(seen: Seen) -> bool:
     return sends(b"restante-transaction")(seen) and not sends(b"restante-attempt")(seen)
+
+
+def _is_marked(seen: Seen) -> bool:
+    return seen.given[1:] in ((), (True,))
+
+
+def _has_head(seen: Seen) -> bool:
+    return bool(seen.given[0]._answer.status)
+
+
+def _is_whole(seen: Seen) -> bool:
+    return str(seen.given[3]).endswith("xx")
 
 
 POINTS: tuple[Point, ...] = (
@@ -106,12 +126,12 @@ POINTS: tuple[Point, ...] = (
         in_stores(Edge.AFTER, "store:SQLiteStore.claim", "store:PostgresStore.claim", brings),
     ),
     Point(
-        "attempt.begun", "its turn has come, and nothing was done", (before("runner.attempt:Attempts.run"),)
+        "attempt.begun", "its turn has come, and nothing was done", (before("runner.direct:Attempt.start"),)
     ),
     Point(
         "attempt.connected",
         "the connection is in hand, and there is no mark",
-        (after("runner.attempt:Attempts._connect"),),
+        (after("runner.attempt:Attempts._connect"), after("runner.direct:Attempt.prepare", brings)),
     ),
     *_change("mark", 'the mark "about to be sent"'),
     Point(
@@ -119,7 +139,14 @@ POINTS: tuple[Point, ...] = (
         "the rows of any change are in the transaction of the file, which is open",
         (after(f"{SQLITE}changing:apply_together", brings),),
     ),
-    Point("attempt.sending", "marked, and not one byte has left", (before("runner.attempt:Attempts._send"),)),
+    Point(
+        "attempt.sending",
+        "marked, and not one byte has left",
+        (
+            before("runner.attempt:Attempts._send"),
+            before("runner.direct:Attempt._send", _is_marked),
+        ),
+    ),
     Point(
         "attempt.sent",
         "the request was handed to the socket, and may be out or not",
@@ -131,7 +158,7 @@ POINTS: tuple[Point, ...] = (
     Point(
         "attempt.answer_begun",
         "the answer's head has come, the upstream has done it",
-        (after("runner.attempt:Attempts._send"),),
+        (after("runner.attempt:Attempts._send"), before("runner.direct:Attempt._read", _has_head)),
     ),
     Point(
         "attempt.piece_kept",
@@ -141,7 +168,7 @@ POINTS: tuple[Point, ...] = (
     Point(
         "attempt.answered",
         "the answer is here whole, and nothing of it is written",
-        (after("runner.attempt:Attempts._receive"),),
+        (before("runner.ends:Ends.measure", _is_whole),),
     ),
     Point(
         "lease.renewed",
