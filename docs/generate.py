@@ -22,6 +22,7 @@ from restante.core import masking
 from restante.core.errors import Refused
 from restante.core.machine import TABLE, TERMINAL
 from restante.core.policy import Connections
+from restante.failpoints.points import POINTS
 from restante.gateway import call, protocol
 from restante.gateway.access import NATIVE, ROOMS, Need
 from restante.gateway.metrics import GAUGES
@@ -220,6 +221,15 @@ def limits() -> str:
     )
 
 
+def failpoints() -> str:
+    """Every failpoint, with what it means and where it stands."""
+    lines = ["| name | when it is reached | where, below `restante` |", "|---|---|---|"]
+    for point in POINTS:
+        places = "<br>".join(f"{place.edge} `{place.function}`" for place in point.places)
+        lines.append(f"| `{point.name}` | {point.means} | {places} |")
+    return "\n".join([*lines, ""])
+
+
 def _kib(size: int) -> str:
     return f"{size // 1024} KiB"
 
@@ -233,6 +243,7 @@ MADE: dict[str, Callable[[], str]] = {
     "access": access,
     "problems": problems,
     "limits": limits,
+    "failpoints": failpoints,
 }
 
 
