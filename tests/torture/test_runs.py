@@ -38,7 +38,7 @@ SHORT = Plan(
 
 @contextmanager
 def place_of(store: str, folder: Path) -> Iterator[Place]:
-    with file_in(folder, minutes=1) if store == "sqlite" else own_database() as place:
+    with file_in(folder, minutes=1) if store == "sqlite" else own_database(minutes=1) as place:
         yield place
 
 

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import logging
 import signal
-import time
 import tomllib
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,28 +32,10 @@ from restante.service.endpoints import Endpoints
 from restante.service.service import Service
 from restante.stores.postgres import queries
 from restante.stores.sqlite import SQLiteStore, database
+from restante.torture.clocked import OffClock
 
 BETWEEN_SECONDS = 0.3
 """Between two commits that should be one."""
-
-LOOK_SECONDS = 0.05
-
-
-class OffClock(SystemClock):
-    """Off by as many seconds as a file says."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._offset = 0
-        self._looked = 0.0
-
-    def now(self) -> int:
-        if time.monotonic() > self._looked + LOOK_SECONDS:
-            self._looked = time.monotonic()
-            with suppress(OSError):
-                self._offset = int(float(self._file.read_text()) * SECOND)
-        return super().now() + self._offset
-
 
 # -- what is weak
 

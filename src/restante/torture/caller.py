@@ -16,7 +16,8 @@ TIMEOUT_SECONDS = 6.0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """`code` is None where no whole answer came. Header names are in lower case."""
+    """`code` is None where no whole answer came, or, where a part is of use too, no head. Header names are in
+    lower case."""
 
     at: float
     until: float
@@ -54,8 +55,10 @@ class Caller:
         *headers: tuple[str, str],
         body: bytes = b"",
         leaving: bool = False,
+        partly: bool = False,
     ) -> Answer:
-        """`leaving`: the connection is closed as soon as the answer has begun."""
+        """`leaving`: the connection is closed as soon as the answer has begun. `partly`: what came of its
+        body before it broke off, or the time was up, is of use."""
         server = Upstream(
             host="127.0.0.1",
             port=self._servers[node].port,
@@ -76,16 +79,22 @@ class Caller:
             if leaving:
                 exchange.close()
                 return Answer(at=at, until=time.time(), node=node)
-            content = b"".join([piece async for piece in exchange.body()])
         except UpstreamError:
             return Answer(at=at, until=time.time(), node=node)
+        content = bytearray()
+        try:
+            async for piece in exchange.body():
+                content += piece
+        except UpstreamError:
+            if not partly:
+                return Answer(at=at, until=time.time(), node=node)
         return Answer(
             at=at,
             until=time.time(),
             node=node,
             code=exchange.status,
             headers={name.decode().lower(): text.decode("latin-1") for name, text in exchange.headers},
-            body=content,
+            body=bytes(content),
         )
 
     async def close(self) -> None:
