@@ -107,6 +107,12 @@ def test_a_claim_without_its_lock_is_caught() -> None:
 
 
 @pytest.mark.all
+def test_what_should_be_sealed_and_is_in_the_file_is_caught() -> None:
+    plan = msgspec.structs.replace(SHORT, seconds=5, only=("kill -9",), sealed=True)
+    assert caught(run(plan, "sqlite", weak="seal")) == {"I10"}
+
+
+@pytest.mark.all
 def test_a_run_in_which_nothing_happened_proves_nothing() -> None:
     plan = msgspec.structs.replace(SHORT, seconds=1.5, rate=1)
     outcome = run(plan, "sqlite", weak="nothing")

@@ -90,12 +90,15 @@ WEAK: dict[str, Callable[[], None]] = {
     "outbox": write_the_outbox_apart,
     "claim": claim_without_the_lock,
     "flush": flush_nothing,
+    "seal": lambda: None,  # the table `[sealing]` is passed over
 }
 
 
 async def main(given: argparse.Namespace) -> None:
     WEAK[given.weak]()
     raw = tomllib.loads(given.config.read_text())
+    if given.weak == "seal":
+        del raw["sealing"]
     chosen = settings({**raw, "listen": given.listen})
     limits = msgspec.structs.replace(chosen.policy.limits, lease=int(given.lease * SECOND))
     chosen = msgspec.structs.replace(chosen, policy=msgspec.structs.replace(chosen.policy, limits=limits))
@@ -112,7 +115,8 @@ async def main(given: argparse.Namespace) -> None:
     clock = OffClock(given.clock) if given.clock else SystemClock()
     running = await start(chosen, opened=opened, clock=clock)
     await ended.wait()
-    await running.stop()
+    if not await running.stop():
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ the servers and the faults, so two runs with one seed are alike, not the same.""
 import asyncio
 import random
 import time
-from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -20,6 +19,7 @@ from .knowing import READ_OFTEN
 from .plan import TENANTS, Plan
 from .planted import WORD, planted
 from .reporting import DEADLINE_SECONDS
+from .tasks import Tasks
 from .upstream import LATER
 
 KINDS = {"once": 28, "again": 18, "asked": 12, "put": 10, "tickets": 14, LATER: 12, "prefer": 10}
@@ -35,7 +35,7 @@ CALL = "x-ledger-call"
 
 
 class Clients:
-    """`run` makes operations until `stop`; `drain` waits for those under way."""
+    """`run` makes operations until `stop`; `tasks` are those under way."""
 
     def __init__(self, plan: Plan, caller: Caller, journal: Journal) -> None:
         self._plan = plan
@@ -43,7 +43,7 @@ class Clients:
         self._journal = journal
         self._nodes = plan.nodes
         self._stopped = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks()
         self.made = 0
         self.accepted = 0
         self.late = 0
@@ -54,32 +54,17 @@ class Clients:
         while not self._stopped.is_set():
             if self.under_way < self._plan.at_once:
                 self.made += 1
-                self._begin(self._live(self.made))
+                self.tasks.begin(self._live(self.made))
             await asyncio.sleep(chance.expovariate(self._plan.rate))
 
     def stop(self) -> None:
         """Nothing new is begun; whoever waits for something waits no longer than that takes."""
         self._stopped.set()
 
-    async def drain(self) -> None:
-        """Until the last operation is over. Raises what one of them raised: a mistake of ours."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
-
     @property
     def under_way(self) -> int:
         """Without those that only wait for their results to expire."""
-        return len(self._tasks) - self.late
-
-    def _begin(self, operation: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(operation)
-        self._tasks.add(task)
-        task.add_done_callback(self._over)
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        """One that raised stays, for `drain` to find."""
-        if task.cancelled() or task.exception() is None:
-            self._tasks.discard(task)
+        return len(self.tasks) - self.late
 
     # -- one operation
 

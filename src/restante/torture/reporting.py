@@ -5,7 +5,6 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from ..core.policy import Upstream
 from ..outbound import HTTPSender
 from .journal import Call, Journal, Reported, digest
 from .site import Asked
+from .tasks import Tasks
 
 URL, TOKEN = "restante-events-url", "restante-events-token"
 
@@ -51,13 +51,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reports:
-    """`begin` sends what is to be told of a call, behind the upstream's answer; `drain` waits for all."""
+    """What is told of calls; `tasks` is what is still to be told."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._sender = HTTPSender()
         self._tokens: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks()
 
     def know(self, asked: Asked, call: Call) -> None:
         """The token that came with an attempt."""
@@ -71,29 +71,11 @@ class Reports:
 
     def after(self, plan: Plan, call: Call, url: str, chance: random.Random) -> None:
         """What is told once it has been deferred."""
-        self._begin(self._live(plan, call, url, chance))
-
-    async def drain(self) -> None:
-        """Until everything is told. Raises what went wrong here: a mistake of ours."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+        self.tasks.begin(self._live(plan, call, url, chance))
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self.tasks.end()
         await self._sender.close()
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._over)
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        """One that raised stays, for `drain` to find."""
-        if task.cancelled() or task.exception() is None:
-            self._tasks.discard(task)
 
     async def _live(self, plan: Plan, call: Call, url: str, chance: random.Random) -> None:
         if plan.fate in ("early", "never"):

@@ -264,8 +264,8 @@ class _Run:
         await asyncio.gather(*working)
         await self._faults.end()
         self._say("no more faults: what is under way ends")
-        await self._clients.drain()
-        await self._ledger.reports.drain()
+        await self._clients.tasks.drain()
+        await self._ledger.reports.tasks.drain()
 
     async def _end(self) -> str | None:
         """Reads everything; what has not ended when it should have, if anything."""
