@@ -16,8 +16,8 @@ STEP_SECONDS = 2.0
 """What is broken off, and what is closed, has so long to be over."""
 
 TELLING_SECONDS = 5.0
-"""At least so long webhooks of the last ends have, and so long the last spans, however much of `grace` is
-left; but no longer than `grace`."""
+"""At least so long webhooks of the last ends have, however little of `grace` is left; but no longer than
+`grace`."""
 
 LAST_SECONDS = 15.0
 """So long after `grace` the process is gone, whatever hangs. Who watches over it is told to wait as long."""

@@ -137,7 +137,7 @@ class Running:
             )
         ]
         well += [await ended(STEP_SECONDS, sender=self._sender.close(), courier=self._courier.close())]
-        well += [await ended(TELLING_SECONDS, traces=traces.stop()) for traces in self._traces]
+        well += [await ended(LAST_SECONDS, traces=traces.stop()) for traces in self._traces]
         well += [await ended(LAST_SECONDS, store=self._store.close())]
         return all(well)
 

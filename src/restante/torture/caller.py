@@ -1,6 +1,7 @@
 """How clients ask: one request to one server, and the whole of its answer, or the word that there is none."""
 
 import time
+from random import Random
 from typing import Any
 
 import msgspec
@@ -13,6 +14,12 @@ from .servers import Server
 CONNECT_SECONDS = 2.0
 TIMEOUT_SECONDS = 6.0
 """Longer than a server that is well holds back an answer here."""
+
+SHUN_SECONDS = 3.0
+"""So long after a call to which no answer came others are asked rather, as a balancer does."""
+
+BALANCED = 0.9
+"""How often that is looked at; else any server is asked."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,12 +46,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller:
-    """Asks `servers`, with the key of a tenant."""
+    """Asks `servers`, with the key of a tenant. One that has just not answered is left out where there are
+    others, most of the time."""
 
     def __init__(self, servers: list[Server]) -> None:
         self.keys: dict[str, str] = {}
         self._servers = servers
         self._sender = HTTPSender()
+        self._silent = [0.0] * len(servers)  # when each was last asked and did not answer
+
+    def choose(self, chance: Random) -> int:
+        """The number of a server to ask."""
+        moment = time.time() - SHUN_SECONDS
+        answering = [node for node, silent in enumerate(self._silent) if silent < moment]
+        everybody = range(len(self._silent))
+        return chance.choice(answering if answering and chance.random() < BALANCED else everybody)
 
     async def ask(
         self,
@@ -80,6 +96,7 @@ class Caller:
                 exchange.close()
                 return Answer(at=at, until=time.time(), node=node)
         except UpstreamError:
+            self._silent[node] = time.time()
             return Answer(at=at, until=time.time(), node=node)
         content = bytearray()
         try:

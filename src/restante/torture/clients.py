@@ -41,7 +41,6 @@ class Clients:
         self._plan = plan
         self._caller = caller
         self._journal = journal
-        self._nodes = plan.nodes
         self._stopped = asyncio.Event()
         self.tasks = Tasks()
         self.made = 0
@@ -109,7 +108,7 @@ class _Operation:
         return self._kind in READ_OFTEN
 
     def _node(self) -> int:
-        return self._chance.randrange(self._plan.nodes)
+        return self._caller.choose(self._chance)
 
     async def _rest(self, least: float, most: float) -> None:
         await asyncio.sleep(self._chance.uniform(least, most))

@@ -37,8 +37,11 @@ WAYS = {
     "truncate": 3,  # less than it announced
     "empty": 3,  # 204
 }
+ASKED = {**WAYS, "hang up": 20, "truncate": 20}
+"""Of work that is asked for afterwards: more of what nobody knows."""
+
 CALM = {"answer": 80, "refuse": 20}
-UNSURE = 0.12
+UNSURE = 0.3
 """Of look-ups so many are answered 500."""
 
 REFUSALS = (400, 404, 409, 422, 425, 500)
@@ -132,7 +135,8 @@ class Ledger:
     def _decide(self, call: Call, chance: random.Random) -> tuple[Call, int, bytes]:
         """What it does with a call that it has not seen; whether it works comes first, as with all who
         crash."""
-        ways = CALM if self.calm else WAYS
+        kind, _ = place_of(call.target)
+        ways = CALM if self.calm else ASKED if kind == "asked" else WAYS
         (does,) = chance.choices(list(ways), list(ways.values()))
         code = {"refuse": chance.choice(REFUSALS), "busy": BUSY, "empty": 204}.get(does, 200)
         executed = does not in ("refuse", "busy") and (does != "hang up" or chance.random() < 0.5)
