@@ -104,6 +104,7 @@ async def torture(
             "submits": len(history.submits),
             "submits without an answer": sum(submit.code is None for submit in history.submits),
             "accepted": accepted,
+            "answered at once": sum(submit.call is not None for submit in history.submits),
             "transactions": len(history.records),
             "looks": len(history.looks) + len(history.foreign),
             "calls at the upstream": len(history.calls),
