@@ -32,6 +32,7 @@ check-all: check check-slow torture
 torture: $(INSTALLED)
 	$(BIN)/restante torture --minutes $(MINUTES) --store sqlite
 	$(BIN)/restante torture --minutes $(MINUTES) --store postgresql
+	$(BIN)/restante torture --minutes $(MINUTES) --store sqlite --sealed
 
 format: $(INSTALLED)
 	$(BIN)/ruff format --check $(CHECKED)

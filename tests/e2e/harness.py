@@ -141,9 +141,9 @@ class Process:
             await asyncio.sleep(PAUSE_SECONDS)
         raise AssertionError(f"it did not start: {self.errors()}")
 
-    async def ended(self) -> int:
+    async def ended(self, *, seconds: float = END_SECONDS) -> int:
         """Until it has ended; its exit code."""
-        for _ in range(int(END_SECONDS / PAUSE_SECONDS)):
+        for _ in range(int(seconds / PAUSE_SECONDS)):
             if (code := self.child.poll()) is not None:
                 return code
             await asyncio.sleep(PAUSE_SECONDS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 
 import pytest
 
@@ -258,6 +259,27 @@ async def test_a_connection_made_for_somebody_who_has_left_is_given_up(sender: H
             for _ in range(steps):
                 await asyncio.sleep(0)
             connecting.cancel()
+            (left,) = await asyncio.gather(connecting, return_exceptions=True)
+            if not isinstance(left, BaseException):
+                left.close()
+        async with asyncio.timeout(5):
+            await sender.close()
+        await upstream.until_open(0)
+
+
+async def test_a_connection_made_as_its_time_was_up_is_given_up(sender: HTTPSender) -> None:
+    """At whatever step of connecting this process stands still, as one does that is stopped, or has no
+    processor: when it goes on the connection is made, and its time is up."""
+    async with ScriptedUpstream(always(OK)) as upstream:
+        for steps in range(6):
+            connecting = asyncio.create_task(
+                line_to(sender, upstream.policy(), max_idle_seconds=0.0, timeout_seconds=0.01)
+            )
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            moment = time.monotonic() + 0.02
+            while time.monotonic() < moment:  # the loop stands still
+                pass
             (left,) = await asyncio.gather(connecting, return_exceptions=True)
             if not isinstance(left, BaseException):
                 left.close()

@@ -2,9 +2,12 @@
 there is none."""
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from restante.torture.clients import events_of
 from restante.torture.history import History
 from restante.torture.journal import (
     CLOCK,
@@ -21,10 +24,14 @@ from restante.torture.journal import (
     Question,
     Receipt,
     Record,
+    Reported,
+    Scanned,
+    Streamed,
     Told,
     read,
 )
 from restante.torture.laws import LAWS, check
+from restante.torture.planted import PIECE, WORD, scanned
 
 from .histories import PAID, REFUSED, broken, call, changed, entries, found, log, look, record, submit
 
@@ -253,3 +260,130 @@ def test_a_journal_is_read_as_it_was_written(tmp_path: Path) -> None:
         for entry in entries():
             journal.note(entry)
     assert list(read(tmp_path / "all.jsonl")) == entries()
+
+
+# -- work that is deferred
+
+
+def deferred(**more: Any) -> Call:
+    made = call(4, "later", 3, 1.0)
+    return msgspec.structs.replace(made, code=202, defers=True, answer="told", **more)
+
+
+def reported(at: float, **more: Any) -> Reported:
+    return Reported(
+        **{
+            "at": at,
+            "until": at + 0.1,
+            "number": 4,
+            "op": 3,
+            "transaction": "later",
+            "attempt": 1,
+            "says": "completed",
+            "status": 200,
+            "answer": "told",
+            "code": 200,
+            **more,
+        }
+    )
+
+
+LATER = (
+    *log(("transition", "pending", None), ("transition", "processing", 1)),
+    Told(sequence=3, event="info", status="processing", attempt=1, defers=True),
+    Told(sequence=4, event="transition", status="completed"),
+)
+
+
+def later(*more: AnyEntry, made: Call | None = None, events: tuple[Told, ...] = LATER) -> set[str]:
+    """The laws that are violated where work was deferred, told, and read, and more was noted. That nobody
+    was told of it by webhook is not looked at here."""
+    whole = [submit("later", 3, kind="later"), made or deferred()]
+    return broken(*whole, record("later", 3, events, kind="later"), *more) - {"I8"}
+
+
+def test_work_that_was_deferred_and_told_of_is_in_order() -> None:
+    read = look("later", 5.0, "result", code=200, call=4, digest="told")
+    assert not later(reported(2.0), reported(3.0, code=409), read)
+
+
+def test_two_reports_of_an_end_that_are_both_taken_are_seen() -> None:
+    assert later(reported(2.0), reported(3.0)) == {"I2"}
+
+
+def test_an_end_that_is_not_the_one_that_was_reported_is_seen() -> None:
+    assert later(reported(2.0, says="failed")) == {"I2"}
+
+
+def test_a_report_of_an_attempt_that_was_followed_by_another_and_is_taken_is_seen() -> None:
+    assert later(reported(2.0), reported(3.0, says="info", stale=True)) == {"I9"}
+    assert not later(reported(2.0), reported(3.0, stale=True, code=409))
+
+
+def test_a_report_whose_transaction_is_unknown_is_seen() -> None:
+    assert later(reported(2.0), reported(3.0, code=404)) == {"I1"}
+
+
+def test_a_result_that_was_not_told_is_seen() -> None:
+    read = look("later", 5.0, "result", code=200, call=4, digest="told")
+    assert later(reported(2.0, code=409), read) == {"I4"}
+    assert not later(reported(2.0, code=None), read)
+
+
+def test_work_that_was_deferred_may_be_done_and_cancelled_and_other_work_may_not() -> None:
+    cancelled = (*LATER[:3], Told(sequence=4, event="transition", status="cancelled"))
+    assert not later(reported(2.0, code=409), events=cancelled)
+    assert later(made=deferred(whole=False), events=cancelled) == {"I3"}
+
+
+# -- answers at once, look-ups, streams, files
+
+
+def test_an_answer_at_once_that_is_anothers_is_seen() -> None:
+    assert not broken(submit(None, 1, code=200, call=2, answer="answer 2"))
+    assert broken(submit(None, 2, code=200, call=2, answer="answer 2")) == {"I4"}
+    assert broken(submit(None, 1, code=200, call=2, answer="other")) == {"I4"}
+
+
+def test_what_the_last_look_up_found_and_it_did_not_become_is_seen() -> None:
+    found_it = Question(at=1.5, until=1.6, op=2, transaction="refused", found=True, answer="told")
+    assert broken(found_it) == {"I3"}
+    assert not broken(msgspec.structs.replace(found_it, code=500))
+    assert not broken(found_it, Hit(at=1.55, until=1.7, kind="kill -9", node=0))
+
+
+def streamed(after: int, *events: Told, code: int = 200) -> Streamed:
+    return Streamed(
+        at=3.0, until=4.0, node=0, tenant="acme", id="paid", after=after, code=code, events=events
+    )
+
+
+def test_a_stream_that_tells_the_log_from_where_it_was_asked_to_is_in_order() -> None:
+    assert not broken(streamed(0, *PAID[:2]), streamed(2, *PAID[2:]), streamed(5, code=204))
+
+
+def test_a_stream_with_a_gap_or_of_another_log_or_that_is_over_too_early_is_seen() -> None:
+    assert broken(streamed(0, PAID[0], PAID[2])) == {"I8"}
+    assert broken(streamed(1, *PAID[:2])) == {"I8"}
+    assert broken(streamed(0, msgspec.structs.replace(PAID[0], status="failed"))) == {"I8"}
+    assert broken(streamed(4, code=204)) == {"I8"}
+
+
+def test_a_stream_that_came_in_pieces_is_read_up_to_the_last_whole_event() -> None:
+    data = b'{"sequence":%d,"event":"info","status":"processing","data":{"attempt":2}}'
+    whole = b":\n\n" + b"".join(b"id: %d\nevent: info\ndata: %b\n\n" % (n, data % n) for n in (1, 2))
+    one, two = (Told(sequence=n, event="info", status="processing", attempt=2) for n in (1, 2))
+    assert events_of(whole) == (one, two)
+    assert events_of(whole[:-1]) == (one,)
+    assert events_of(b"") == ()
+
+
+def test_what_was_sent_and_is_in_a_file_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "clean").write_bytes(bytes(3 * PIECE))
+    across = tmp_path / "across"
+    across.write_bytes(bytes(PIECE - 3) + WORD + bytes(9))
+    seen = dict(scanned([tmp_path]))
+    assert seen == {tmp_path / "below" / "clean": False, across: True}
+    assert broken(Scanned(at=90.0, until=90.0, path=str(across), planted=True)) == {"I10"}
+    assert not broken(Scanned(at=90.0, until=90.0, path=str(across), planted=False))

@@ -38,7 +38,7 @@ SHORT = Plan(
 
 @contextmanager
 def place_of(store: str, folder: Path) -> Iterator[Place]:
-    with file_in(folder, minutes=1) if store == "sqlite" else own_database() as place:
+    with file_in(folder, minutes=1) if store == "sqlite" else own_database(minutes=1) as place:
         yield place
 
 
@@ -104,6 +104,12 @@ def test_a_worker_without_a_fence_is_caught() -> None:
 def test_a_claim_without_its_lock_is_caught() -> None:
     plan = msgspec.structs.replace(SHORT, only=("kill -9", "upstream away"))
     assert "I3" in caught(run(plan, "postgresql", weak="claim"))
+
+
+@pytest.mark.all
+def test_what_should_be_sealed_and_is_in_the_file_is_caught() -> None:
+    plan = msgspec.structs.replace(SHORT, seconds=5, only=("kill -9",), sealed=True)
+    assert caught(run(plan, "sqlite", weak="seal")) == {"I10"}
 
 
 @pytest.mark.all

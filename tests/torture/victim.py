@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import logging
 import signal
-import time
 import tomllib
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,28 +32,10 @@ from restante.service.endpoints import Endpoints
 from restante.service.service import Service
 from restante.stores.postgres import queries
 from restante.stores.sqlite import SQLiteStore, database
+from restante.torture.clocked import OffClock
 
 BETWEEN_SECONDS = 0.3
 """Between two commits that should be one."""
-
-LOOK_SECONDS = 0.05
-
-
-class OffClock(SystemClock):
-    """Off by as many seconds as a file says."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._offset = 0
-        self._looked = 0.0
-
-    def now(self) -> int:
-        if time.monotonic() > self._looked + LOOK_SECONDS:
-            self._looked = time.monotonic()
-            with suppress(OSError):
-                self._offset = int(float(self._file.read_text()) * SECOND)
-        return super().now() + self._offset
-
 
 # -- what is weak
 
@@ -109,12 +90,15 @@ WEAK: dict[str, Callable[[], None]] = {
     "outbox": write_the_outbox_apart,
     "claim": claim_without_the_lock,
     "flush": flush_nothing,
+    "seal": lambda: None,  # the table `[sealing]` is passed over
 }
 
 
 async def main(given: argparse.Namespace) -> None:
     WEAK[given.weak]()
     raw = tomllib.loads(given.config.read_text())
+    if given.weak == "seal":
+        del raw["sealing"]
     chosen = settings({**raw, "listen": given.listen})
     limits = msgspec.structs.replace(chosen.policy.limits, lease=int(given.lease * SECOND))
     chosen = msgspec.structs.replace(chosen, policy=msgspec.structs.replace(chosen.policy, limits=limits))
@@ -131,7 +115,8 @@ async def main(given: argparse.Namespace) -> None:
     clock = OffClock(given.clock) if given.clock else SystemClock()
     running = await start(chosen, opened=opened, clock=clock)
     await ended.wait()
-    await running.stop()
+    if not await running.stop():
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

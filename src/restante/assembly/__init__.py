@@ -1,6 +1,7 @@
 """The only room that joins: it knows which store, which clock and which sender there are."""
 
-from .serve import Running, address_of, listen_on, serve, start
+from .listening import address_of, listen_on
+from .serve import Running, serve, start
 from .workers import Workers, worker_command
 
 __all__ = ["Running", "Workers", "address_of", "listen_on", "serve", "start", "worker_command"]

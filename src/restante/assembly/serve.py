@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..config import Address, Role, Settings
+from ..config import Role, Settings
 from ..core.clock import SECOND
 from ..core.errors import SettingError
 from ..dashboard import Dashboard
@@ -35,7 +35,9 @@ from ..service.news import News
 from ..telemetry import Lines, Metrics, Several
 from ..webhooks.keys import new_private_key, public_key_of
 from ..webhooks.webhooks import Webhooks
+from .ending import LAST_SECONDS, STEP_SECONDS, TELLING_SECONDS, end_within, ended
 from .handles import max_connections, raise_limit
+from .listening import address_of, listen_on
 from .sealing import seal_store
 from .store import open_served, open_store
 
@@ -43,9 +45,6 @@ if TYPE_CHECKING:
     from ..telemetry.traces import Traces
 
 log = logging.getLogger("restante")
-
-BACKLOG = 2048
-"""Connections that the kernel keeps waiting for us."""
 
 IDLE_SECONDS = 5.0
 """How long a process that is followed by another keeps connections on which nothing is asked."""
@@ -104,32 +103,43 @@ class Running:
         """What all of it is about."""
         return self._service
 
-    async def stop(self, *, followed: bool = False) -> None:
-        """Drains: nothing new is accepted, nobody waits, what runs may go on for the grace time.
+    async def stop(self, *, followed: bool = False) -> bool:
+        """Drains: nothing new is accepted, nobody waits, what runs may go on for the grace time. False where
+        something did not come to its end (ending.py).
 
         Where other processes serve the same addresses, what still comes in on open connections is accepted:
         it is theirs to run, and nobody is to notice that this one ends. So, where it is `followed` by
         another, who is connected is let go with the answer to what he asks next, if he asks anything soon.
         """
+        clock = asyncio.get_running_loop().time
         grace = self._service.policy.limits.grace / SECOND
+        until = clock() + grace
         if self._one_of_several:
             self._service.release()
         else:
             self._service.drain()
         for server, _ in self._servers:
             server.stop(idle_seconds=min(IDLE_SECONDS, grace) if followed else 0.0)
-        await asyncio.gather(*self._serving, self._runner.stop(grace), return_exceptions=False)
-        await self._webhooks.stop(grace)  # after those whose last events are still to be told
-        self._service.drain()
-        await self._sweeper.stop()
-        await self._service.health.stop()
-        await self._dashboard.stop()
-        await self._service.quotas.stop()
-        await self._sender.close()
-        await self._courier.close()
-        for traces in self._traces:
-            await traces.stop()
-        await self._store.close()
+        answers = {f"answers {number}": serving for number, serving in enumerate(self._serving)}
+        well = [await ended(grace + STEP_SECONDS, **answers, runner=self._runner.stop(grace))]
+        telling = max(until - clock(), min(grace, TELLING_SECONDS))
+        # after those whose last events are still to be told
+        well += [await ended(telling + STEP_SECONDS, webhooks=self._webhooks.stop(telling))]
+        service = self._service
+        service.drain()
+        well += [
+            await ended(
+                STEP_SECONDS,
+                sweeper=self._sweeper.stop(),
+                health=service.health.stop(),
+                dashboard=self._dashboard.stop(),
+                quotas=service.quotas.stop(),
+            )
+        ]
+        well += [await ended(STEP_SECONDS, sender=self._sender.close(), courier=self._courier.close())]
+        well += [await ended(LAST_SECONDS, traces=traces.stop()) for traces in self._traces]
+        well += [await ended(LAST_SECONDS, store=self._store.close())]
+        return all(well)
 
 
 async def start(
@@ -294,8 +304,10 @@ async def serve(
     announce: Callable[[list[str]], None],
     listeners: Sequence[socket.socket] | None = None,
     leash: int | None = None,
-) -> None:
-    """Runs until SIGTERM or SIGINT, then drains. `announce` is told the addresses once they are open.
+) -> bool:
+    """Runs until SIGTERM or SIGINT, then drains; False where something did not come to its end, and whatever
+    hangs, the process is gone by LAST_SECONDS after the grace time. `announce` is told the addresses once
+    they are open.
 
     `leash` is a pipe's handle: that it ends is as good as a signal, whoever held it is gone. One who is
     watched over ends by SIGHUP as well, when another has taken its place. A second signal ends the grace
@@ -306,19 +318,28 @@ async def serve(
     hurry = asyncio.Event()
     followed = False
 
+    def ask() -> None:
+        if not asked.is_set():
+            end_within(settings.policy.limits.grace / SECOND + LAST_SECONDS)
+        asked.set()
+
     def signalled() -> None:
-        (hurry if asked.is_set() else asked).set()
+        if asked.is_set():
+            end_within(LAST_SECONDS)
+            hurry.set()
+        else:
+            ask()
 
     def replaced() -> None:
         nonlocal followed
         followed = True
-        asked.set()
+        ask()
 
     def slackened() -> None:
         assert leash is not None
         if not os.read(leash, 64):
             loop.remove_reader(leash)
-            asked.set()
+            ask()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled)
@@ -336,50 +357,6 @@ async def serve(
     if not stopping.done():
         log.warning("asked twice: what runs is broken off")
         stopping.cancel()
-        await asyncio.wait([stopping])
-        return
-    await stopping
-
-
-def listen_on(settings: Settings) -> list[socket.socket]:
-    """Opens the addresses that the settings' role has: callers' first, then that of `/-/` alone.
-
-    Raises `SettingError` where one is taken.
-    """
-    addresses = [("listen", settings.listen)] if settings.role in (Role.ALL, Role.GATEWAY) else []
-    if settings.admin_listen is not None:
-        addresses.append(("admin_listen", settings.admin_listen))
-    listeners: list[socket.socket] = []
-    try:
-        for setting, address in addresses:
-            listeners.append(_bind(setting, address))
-    except BaseException:
-        for listener in listeners:
-            listener.close()
-        raise
-    return listeners
-
-
-def _bind(setting: str, address: Address) -> socket.socket:
-    host, port = address.host, address.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        why = error.strerror or "the address cannot be used"
-        raise SettingError(setting, f"cannot listen on {host}:{port}: {why}") from None
-    except OverflowError:
-        listener.close()
-        raise SettingError(setting, f"{port} is not a port") from None
-    listener.setblocking(False)
-    return listener
-
-
-def address_of(listener: socket.socket) -> str:
-    """`host:port`, as bound."""
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        await asyncio.wait([stopping], timeout=STEP_SECONDS)
+        return True
+    return await stopping

@@ -19,6 +19,9 @@ from .sources import gather
 
 log = logging.getLogger("restante")
 
+ENDED_BADLY = 1
+"""Something did not end when it was told to."""
+
 
 @click.command()
 @setting_options
@@ -55,14 +58,16 @@ Announce = Callable[[list[str]], None]
 
 
 def run(settings: Settings, announce: Announce, *, listeners: list[socket.socket] | None = None) -> None:
-    """Serves until told to stop. Says where when it does."""
+    """Serves until told to stop; says where once it does. Exits with ENDED_BADLY where something hung."""
     # Only here, so that the other commands start in no time.
     import uvloop
 
     from ..assembly import serve as serving
 
     leash = None if listeners is None else sys.stdin.fileno()
-    uvloop.run(serving(settings, announce=announce, listeners=listeners, leash=leash))
+    well = uvloop.run(serving(settings, announce=announce, listeners=listeners, leash=leash))
+    if not well:
+        sys.exit(ENDED_BADLY)
 
 
 def run_workers(settings: Settings, arguments: list[str], announce: Announce) -> int:

@@ -36,6 +36,9 @@ LEAST_MINUTES = 0.25
     "--servers", type=click.IntRange(2, 16), metavar="N", help="How many share a PostgreSQL. Default: 2."
 )
 @click.option("--seed", type=int, metavar="N", help="Of all chance. Default: another one each time.")
+@click.option(
+    "--sealed", is_flag=True, help="Bodies, results and secrets are encrypted, and the files are searched."
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draws the run, as PNG or SVG.")
 @click.option(
@@ -51,6 +54,7 @@ def torture(
     store: str,
     servers: int | None,
     seed: int | None,
+    sealed: bool,
     as_json: bool,
     plot: Path | None,
     folder: Path | None,
@@ -66,6 +70,7 @@ def torture(
     from ..torture.report import document, report
     from ..torture.run import NotBegun
     from ..torture.run import torture as run
+    from ..torture.servers import CLOCKED
 
     if minutes < LEAST_MINUTES:
         raise click.UsageError(f"--minutes: {LEAST_MINUTES:g} at least, or too little happens")
@@ -82,10 +87,22 @@ def torture(
             seconds=60 * minutes,
             seed=random.SystemRandom().randrange(1_000_000) if seed is None else seed,
             nodes=(servers or SERVERS) if place.shared else 1,
+            sealed=sealed,
         )
+        clock = where / "clock"
+        clock.write_text("0")
         say(f"seed {plan.seed}, journals in {where}", err=True)
         try:
-            outcome = uvloop.run(run(plan, place, where, say=lambda line: say(line, err=True)))
+            outcome = uvloop.run(
+                run(
+                    plan,
+                    place,
+                    where,
+                    command=(*CLOCKED, str(clock), "serve"),
+                    clock=clock,
+                    say=lambda line: say(line, err=True),
+                )
+            )
         except NotBegun as error:
             raise click.ClickException(f"it could not be set up: {error}") from None
     if plot is not None:
@@ -113,7 +130,7 @@ def _place(store: str, folder: Path, *, minutes: float) -> AbstractContextManage
     if store == SQLITE:
         return file_in(folder, minutes=minutes)
     if store == POSTGRESQL:
-        return own_database()
+        return own_database(minutes=minutes)
     if store.startswith(URLS):
         return database_at(store)
     raise click.UsageError("--store: expected sqlite, postgresql or the URL of a PostgreSQL")

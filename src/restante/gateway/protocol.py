@@ -38,7 +38,8 @@ FIRST_REQUEST_SECONDS = 1.0
 """What a connection that has not asked anything yet is given when the server ends."""
 
 log = logging.getLogger("restante.gateway.http")
-log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], BrokenOff)))
+MEANT = (BrokenOff, asyncio.CancelledError)  # also by the end of the time to shut down
+log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], MEANT)))
 
 MALFORMED = Problem(400, "Bad request", "This is not a valid HTTP request.")
 HEAD_TOO_LARGE = Problem(431, "Head too large", "The request's head is over the limit (max_head).")

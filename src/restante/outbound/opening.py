@@ -23,10 +23,12 @@ async def open_connection(
 ) -> Connection:
     """A connection to `host` and `port`; with a `context` whoever answers must prove to be `server_name`.
 
-    Raises `Unreachable`. Cancelled, it leaves nothing open.
+    Raises `Unreachable`. However it ends, nothing is left open that nobody takes: the connection may have
+    been made at just the moment at which the time was up, or whoever wanted it left.
     """
     loop = asyncio.get_running_loop()
     made: list[Connection] = []
+    connection: Connection | None = None
 
     def make() -> Connection:
         made.append(Connection(key, pool, loop))
@@ -46,10 +48,10 @@ async def open_connection(
         raise (OutOfHandles if phrase is NO_FILES else Unreachable)(phrase) from error
     except UnicodeError as error:
         raise Unreachable("the upstream's name is not a host name") from error
-    except asyncio.CancelledError:
-        for connection in made:  # it may have been made at just this moment, and nobody takes it
-            connection.give_up()
-        raise
+    finally:
+        for one in made:
+            if one is not connection:
+                one.give_up()
     if pool.is_closed:  # meanwhile
         connection.drop()
         raise Unreachable(SHUTTING_DOWN)

@@ -8,15 +8,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from ..assembly.store import open_store
 from ..core.policy import Limits
 from .caller import Answer, Caller
-from .clients import PATHS, look_of
-from .journal import Delivery, Endpoint, Fed, Journal, Kept, Look, Record, Submit, Told
+from .clients import PATHS, look_of, told_of
+from .journal import Delivery, Endpoint, Fed, Journal, Kept, Look, Record, Scanned, Submit
+from .knowing import READ_OFTEN
 from .plan import TENANTS, Plan
+from .planted import scanned
 from .upstream import place_of
 
 AT_ONCE = 16
@@ -162,7 +165,7 @@ class Audit:
     async def look_again(self, known: list[Submit]) -> None:
         """Of what clients know: errors that may still be read are, by several at once; what has expired is
         asked for."""
-        ids = {one.id: one.tenant for one in known if one.id is not None and one.kind != "tickets"}
+        ids = {one.id: one.tenant for one in known if one.id is not None and one.kind not in READ_OFTEN}
         told = [record for record in self.records if record.id in ids]
         unread = [one for one in told if one.status == "failed" and time.time() < one.expires - 1]
         await asyncio.gather(*[self._race(one) for one in unread])
@@ -196,6 +199,12 @@ class Audit:
                     self._journal.note(Kept(at=ended, until=ended, id=record.id, bytes=there))
         finally:
             await store.close()
+
+    def look_for_the_planted(self, places: list[Path]) -> None:
+        """In logs, and in what is sealed."""
+        for file, planted in scanned(places):
+            now = time.time()
+            self._journal.note(Scanned(at=now, until=now, path=str(file), planted=planted))
 
     # -- asking
 
@@ -245,18 +254,7 @@ def _record(answer: Answer, tenant: str) -> Record:
         created=_moment(one["created_at"]),
         expires=_moment(one["expires_at"]),
         sequence=one["sequence"],
-        events=tuple(_told(event) for event in one["events"]),
-    )
-
-
-def _told(event: dict[str, Any]) -> Told:
-    data = event["data"]
-    return Told(
-        sequence=event["sequence"],
-        event=event["event"],
-        status=event["status"],
-        attempt=data.get("attempt"),
-        settled="lookup" in data and data.get("found") is True,
+        events=tuple(told_of(event) for event in one["events"]),
     )
 
 

@@ -1,6 +1,7 @@
 """How clients ask: one request to one server, and the whole of its answer, or the word that there is none."""
 
 import time
+from random import Random
 from typing import Any
 
 import msgspec
@@ -14,9 +15,16 @@ CONNECT_SECONDS = 2.0
 TIMEOUT_SECONDS = 6.0
 """Longer than a server that is well holds back an answer here."""
 
+SHUN_SECONDS = 3.0
+"""So long after a call to which no answer came others are asked rather, as a balancer does."""
+
+BALANCED = 0.9
+"""How often that is looked at; else any server is asked."""
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """`code` is None where no whole answer came. Header names are in lower case."""
+    """`code` is None where no whole answer came, or, where a part is of use too, no head. Header names are in
+    lower case."""
 
     at: float
     until: float
@@ -38,12 +46,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller:
-    """Asks `servers`, with the key of a tenant."""
+    """Asks `servers`, with the key of a tenant. One that has just not answered is left out where there are
+    others, most of the time."""
 
     def __init__(self, servers: list[Server]) -> None:
         self.keys: dict[str, str] = {}
         self._servers = servers
         self._sender = HTTPSender()
+        self._silent = [0.0] * len(servers)  # when each was last asked and did not answer
+
+    def choose(self, chance: Random) -> int:
+        """The number of a server to ask."""
+        moment = time.time() - SHUN_SECONDS
+        answering = [node for node, silent in enumerate(self._silent) if silent < moment]
+        everybody = range(len(self._silent))
+        return chance.choice(answering if answering and chance.random() < BALANCED else everybody)
 
     async def ask(
         self,
@@ -54,8 +71,10 @@ class Caller:
         *headers: tuple[str, str],
         body: bytes = b"",
         leaving: bool = False,
+        partly: bool = False,
     ) -> Answer:
-        """`leaving`: the connection is closed as soon as the answer has begun."""
+        """`leaving`: the connection is closed as soon as the answer has begun. `partly`: what came of its
+        body before it broke off, or the time was up, is of use."""
         server = Upstream(
             host="127.0.0.1",
             port=self._servers[node].port,
@@ -76,16 +95,23 @@ class Caller:
             if leaving:
                 exchange.close()
                 return Answer(at=at, until=time.time(), node=node)
-            content = b"".join([piece async for piece in exchange.body()])
         except UpstreamError:
+            self._silent[node] = time.time()
             return Answer(at=at, until=time.time(), node=node)
+        content = bytearray()
+        try:
+            async for piece in exchange.body():
+                content += piece
+        except UpstreamError:
+            if not partly:
+                return Answer(at=at, until=time.time(), node=node)
         return Answer(
             at=at,
             until=time.time(),
             node=node,
             code=exchange.status,
             headers={name.decode().lower(): text.decode("latin-1") for name, text in exchange.headers},
-            body=content,
+            body=bytes(content),
         )
 
     async def close(self) -> None:

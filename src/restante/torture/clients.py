@@ -1,24 +1,30 @@
 """The clients: each operation is one of them, from its submit until nobody cares any more.
 
 What an operation does is drawn from the seed and its number: with which tenant and route, whether it has an
-idempotency key and sends it again or several times at once, whether it is cancelled, how many readers race
-for its error and who of them leaves, whether it is done again, and whether somebody else's key is tried on
-it. What comes of it depends on the servers and the faults, so two runs with one seed are alike, not the
-same."""
+idempotency key and sends it again or several times at once, whether it waits for the answer at once, whether
+it is polled or followed live, whether it is cancelled, how many readers race for its error and who of them
+leaves, whether it is done again, and whether somebody else's key is tried on it. What comes of it depends on
+the servers and the faults, so two runs with one seed are alike, not the same."""
 
 import asyncio
 import random
 import time
-from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
 
 from .caller import Answer, Caller
-from .journal import Act, AnyEntry, Journal, Look, Submit, digest
+from .journal import Act, AnyEntry, Journal, Look, Streamed, Submit, Told, digest
+from .knowing import READ_OFTEN
 from .plan import TENANTS, Plan
+from .planted import WORD, planted
+from .reporting import DEADLINE_SECONDS
+from .tasks import Tasks
+from .upstream import LATER
 
-KINDS = {"once": 34, "again": 22, "asked": 14, "put": 12, "tickets": 18}
+KINDS = {"once": 28, "again": 18, "asked": 12, "put": 10, "tickets": 14, LATER: 12, "prefer": 10}
+PREFER = ("respond-async", "respond-async, wait=2")
+PRIORITIES = (-5, 0, 5)
 SIZES = {0: 15, 60: 50, 3_000: 25, 80_000: 8, 250_000: 2}
 TRIES = 6
 TRY_SECONDS = (0.1, 0.8)
@@ -29,15 +35,14 @@ CALL = "x-ledger-call"
 
 
 class Clients:
-    """`run` makes operations until `stop`; `drain` waits for those under way."""
+    """`run` makes operations until `stop`; `tasks` are those under way."""
 
     def __init__(self, plan: Plan, caller: Caller, journal: Journal) -> None:
         self._plan = plan
         self._caller = caller
         self._journal = journal
-        self._nodes = plan.nodes
         self._stopped = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks()
         self.made = 0
         self.accepted = 0
         self.late = 0
@@ -48,32 +53,17 @@ class Clients:
         while not self._stopped.is_set():
             if self.under_way < self._plan.at_once:
                 self.made += 1
-                self._begin(self._live(self.made))
+                self.tasks.begin(self._live(self.made))
             await asyncio.sleep(chance.expovariate(self._plan.rate))
 
     def stop(self) -> None:
         """Nothing new is begun; whoever waits for something waits no longer than that takes."""
         self._stopped.set()
 
-    async def drain(self) -> None:
-        """Until the last operation is over. Raises what one of them raised: a mistake of ours."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
-
     @property
     def under_way(self) -> int:
         """Without those that only wait for their results to expire."""
-        return len(self._tasks) - self.late
-
-    def _begin(self, operation: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(operation)
-        self._tasks.add(task)
-        task.add_done_callback(self._over)
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        """One that raised stays, for `drain` to find."""
-        if task.cancelled() or task.exception() is None:
-            self._tasks.discard(task)
+        return len(self.tasks) - self.late
 
     # -- one operation
 
@@ -101,16 +91,24 @@ class _Operation:
         (self._kind,) = chance.choices(list(KINDS), list(KINDS.values()))
         self._key = f"key-{op}" if chance.random() < 0.5 else None
         (size,) = chance.choices(list(SIZES), list(SIZES.values()))
-        self._body = chance.randbytes(size)
+        self._body = planted(chance, size)
+        self._headers = [("X-Order", str(op)), ("X-Secret", WORD.decode())]
+        if self._kind == LATER:
+            self._headers.append(("Restante-Deadline", f"{DEADLINE_SECONDS:g}s"))
+        if chance.random() < 0.3:
+            self._headers.append(("Restante-Priority", str(chance.choice(PRIORITIES))))
+        if self._kind == "prefer":
+            self._headers.append(("Prefer", chance.choice(PREFER)))
         self._target = f"/{self._kind}/{op}?n={chance.randrange(1000)}"
         self._expires = 0.0  # about when, by our clock
 
     @property
-    def _ticket(self) -> bool:
-        return self._kind == "tickets"
+    def _plain(self) -> bool:
+        """Whether it is submitted at the path itself, and looked at by the native API alone."""
+        return self._kind in READ_OFTEN
 
     def _node(self) -> int:
-        return self._chance.randrange(self._plan.nodes)
+        return self._caller.choose(self._chance)
 
     async def _rest(self, least: float, most: float) -> None:
         await asyncio.sleep(self._chance.uniform(least, most))
@@ -135,14 +133,15 @@ class _Operation:
         return ids
 
     async def _submit(self) -> list[str]:
-        headers = [("X-Order", str(self._op)), ("Content-Type", "application/octet-stream")]
+        headers = [*self._headers, ("Content-Type", "application/octet-stream")]
         if self._key is not None:
             headers.append(("Idempotency-Key", self._key))
         method = "PUT" if self._kind == "put" else "POST"
-        path = self._target if self._ticket else f"/async{self._target}"
+        path = self._target if self._plain else f"/async{self._target}"
         answer = await self._caller.ask(self._node(), self._tenant, method, path, *headers, body=self._body)
-        document = answer.document() if answer.code in ACCEPTED else {}
-        id = document.get("transaction_id" if self._ticket else "request_id")
+        number = answer.headers.get(CALL)
+        document = answer.document() if answer.code in ACCEPTED and number is None else {}
+        id = document.get(ID_OF.get(self._kind, "request_id"))
         self._clients.note(
             Submit(
                 at=answer.at,
@@ -158,12 +157,13 @@ class _Operation:
                 code=answer.code,
                 id=id,
                 replayed=answer.headers.get("idempotent-replayed") == "true",
+                call=int(number) if number else None,
+                answer=digest(answer.body) if number else None,
             )
         )
-        if id is None:
-            return []
-        self._clients.accepted += 1
-        return [id]
+        if id is not None or number is not None:
+            self._clients.accepted += 1
+        return [] if id is None else [id]
 
     async def act(self, id: str, what: str, *, tenant: str | None = None) -> str | None:
         """Cancels it, or has it done again; the id of the new one."""
@@ -189,16 +189,17 @@ class _Operation:
     async def follow(self, id: str, *, again: bool = True) -> None:
         """Polls in one way or another until it has ended; reads; may replay, do it again, and look too
         late."""
-        status = await self._until_ended(id)
+        live = self._chance.random() < 0.2
+        status = await (self._listen(id) if live else self._until_ended(id))
         if self._chance.random() < 0.25:
             await self._try_as_somebody_else(id)
-        if status == "failed" and not self._ticket:
+        if status == "failed" and not self._plain:
             await self._race(id)
             if self._key is not None and self._chance.random() < 0.4 and time.time() < self._expires - 5:
                 await self._submit()  # makes the error readable once more
                 await self._race(id)
         elif status == "completed":
-            await self.look(id, "kept" if self._ticket else "result")
+            await self.look(id, "kept" if self._plain else "result")
         if status in ENDED and again and self._chance.random() < 0.1 and time.time() < self._expires - 5:
             made = await self.act(id, "retry")
             if made is not None:
@@ -208,7 +209,7 @@ class _Operation:
 
     async def _until_ended(self, id: str) -> str | None:
         while time.time() < self._expires + 2:
-            ways = ("native",) if self._ticket else ("status", "status", "native", "result")
+            ways = ("native",) if self._plain else ("status", "status", "native", "result")
             found = await self.look(id, self._chance.choice(ways), wait=self._chance.random() < 0.5)
             if found.word in ENDED or found.status in ENDED:
                 return found.word or found.status
@@ -220,6 +221,34 @@ class _Operation:
                     return native.status
             await self._rest(0.1, 1.0)
         return None
+
+    async def _listen(self, id: str) -> str | None:
+        """Follows its events live, from server to server and through their restarts, to the last one."""
+        after, status = 0, None
+        headers = [("Accept", "text/event-stream")]
+        while time.time() < self._expires + 2:
+            more = [("Last-Event-ID", str(after))] if after else []
+            node, path = self._node(), PATHS["events"].format(id)
+            answer = await self._caller.ask(node, self._tenant, "GET", path, *headers, *more, partly=True)
+            events = events_of(answer.body) if answer.code == 200 else ()
+            self._clients.note(
+                Streamed(
+                    at=answer.at,
+                    until=answer.until,
+                    node=node,
+                    tenant=self._tenant,
+                    id=id,
+                    after=after,
+                    code=answer.code,
+                    events=events,
+                )
+            )
+            if events:
+                after, status = events[-1].sequence, events[-1].status
+            if status in ENDED or answer.code in (204, 404):
+                return status
+            await self._rest(0.1, 1.0)
+        return status
 
     async def look(self, id: str, what: str, *, wait: bool = False, leaving: bool = False) -> Look:
         """Asks once, and notes it."""
@@ -256,7 +285,7 @@ class _Operation:
         try:
             await asyncio.wait_for(self._clients._stopped.wait(), max(seconds, 0))
         except TimeoutError:
-            for what in ("status", "result", "native") if not self._ticket else ("native", "kept"):
+            for what in ("status", "result", "native") if not self._plain else ("native", "kept"):
                 await self.look(id, what)
         finally:
             self._clients.late -= 1
@@ -267,7 +296,35 @@ PATHS = {
     "result": "/async/result/{}",
     "native": "/-/transactions/{}",
     "kept": "/-/transactions/{}/result",
+    "events": "/-/transactions/{}/events",
 }
+
+ID_OF = {"tickets": "transaction_id", "prefer": "id"}
+"""In which field of the accept answer the id is, where it is not `request_id`."""
+
+
+def events_of(stream: bytes) -> tuple[Told, ...]:
+    """The events of a stream that came whole; what follows the last blank line did not."""
+    *blocks, _ = stream.split(b"\n\n")
+    told = []
+    for block in blocks:
+        fields = dict(line.split(b": ", 1) for line in block.split(b"\n") if b": " in line)
+        if b"data" in fields:
+            told.append(told_of(msgspec.json.decode(fields[b"data"])))
+    return tuple(told)
+
+
+def told_of(event: dict[str, Any]) -> Told:
+    """An event as it is spelled in a log, and in a stream."""
+    data = event["data"]
+    return Told(
+        sequence=event["sequence"],
+        event=event["event"],
+        status=event["status"],
+        attempt=data.get("attempt"),
+        settled="lookup" in data and data.get("found") is True,
+        defers=data.get("deferred") is True,
+    )
 
 
 def look_of(answer: Answer, *, tenant: str, id: str, what: str) -> Look:

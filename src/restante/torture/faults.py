@@ -15,15 +15,19 @@ from .journal import CLOCK, Hit, Journal
 from .places import Place
 from .plan import Plan
 from .receivers import Receivers
-from .servers import Server
+from .servers import Died, Server
 from .upstream import Ledger
 
 KILL, STOP, FREEZE, RESTART = "kill -9", "stopped", "stopped beyond the lease", "restarted"
-UPSTREAM_AWAY, UPSTREAM_HANGS, RECEIVERS_FAIL = "upstream away", "upstream hangs", "receivers fail"
+UPSTREAM_AWAY, UPSTREAM_HANGS, LOOKUPS_FAIL = "upstream away", "upstream hangs", "look-ups fail"
+RECEIVERS_FAIL, RECEIVERS_HANG = "receivers fail", "receivers hang"
 
 AWAY_SECONDS = (0.0, 1.5)
 STOP_SECONDS = (0.3, 2.0)
 AROUND_SECONDS = (0.5, 2.5)
+LOOKUPS_TIMES = 2.0
+"""Look-ups are few, so this takes so many times as long."""
+
 JUMP_SECONDS = (-4.0, 4.0)
 
 
@@ -60,7 +64,8 @@ class Faults:
     def kinds(self) -> dict[str, list[str]]:
         """What each loop deals. A server alone has nobody who would take it for dead."""
         others = self._plan.nodes > 1 and self._plan.seconds > 2 * self._plan.frozen
-        around = [UPSTREAM_AWAY, UPSTREAM_HANGS, RECEIVERS_FAIL, *self._place.kinds]
+        around = [UPSTREAM_AWAY, UPSTREAM_HANGS, LOOKUPS_FAIL, RECEIVERS_FAIL, RECEIVERS_HANG]
+        around += self._place.kinds
         decks = {
             "servers": [KILL, STOP, RESTART],
             "asleep": [FREEZE] if others else [],
@@ -124,7 +129,8 @@ class Faults:
                     await server.start()
             case "restarted":
                 async with self._store:
-                    await server.terminate()
+                    if code := await server.terminate():
+                        raise Died(f"server {server.number} ended with {code} when it was asked to end")
                     await server.start()
             case _:
                 least, most = STOP_SECONDS
@@ -149,10 +155,18 @@ class Faults:
                 self._ledger.hanging.clear()
                 await asyncio.sleep(seconds)
                 self._ledger.hanging.set()
+            case "look-ups fail":
+                self._ledger.denying = True
+                await asyncio.sleep(LOOKUPS_TIMES * seconds)
+                self._ledger.denying = False
             case "receivers fail":
                 self._receivers.failing = True
                 await asyncio.sleep(seconds)
                 self._receivers.failing = False
+            case "receivers hang":
+                self._receivers.hanging = True
+                await asyncio.sleep(seconds)
+                self._receivers.hanging = False
             case "clock jumps":
                 amount = chance.uniform(*JUMP_SECONDS)
                 self._jump(amount)

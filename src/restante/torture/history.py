@@ -18,6 +18,9 @@ from .journal import (
     Question,
     Receipt,
     Record,
+    Reported,
+    Scanned,
+    Streamed,
     Submit,
 )
 
@@ -48,8 +51,15 @@ class History:
         self.submits = of(Submit)
         self.acts = of(Act)
         self.calls = of(Call)
-        self.questions = of(Question)
         self.receipts = of(Receipt)
+        self.scanned = of(Scanned)
+        self.streams = of(Streamed)
+        self.reports_of: dict[str, list[Reported]] = defaultdict(list)
+        for report in of(Reported):
+            self.reports_of[report.transaction].append(report)
+        self.questions_of: dict[str, list[Question]] = defaultdict(list)
+        for question in of(Question):
+            self.questions_of[question.transaction].append(question)
         self.hits = of(Hit)
         self.endpoints = of(Endpoint)
         self.deliveries = of(Delivery)

@@ -39,6 +39,8 @@ class Submit(Entry, frozen=True, kw_only=True):
     code: int | None = None
     id: str | None = None
     replayed: bool = False
+    call: int | None = None  # where the upstream's own answer came at once (`Prefer: wait`): of which call
+    answer: str | None = None  # and the digest of its body
 
 
 class Look(Entry, frozen=True, kw_only=True):
@@ -83,6 +85,7 @@ class Call(Entry, frozen=True, kw_only=True):
     code: int | None = None  # what it answered; None where it hung up or was left
     answer: str | None = None  # digest of the body that it meant to send
     whole: bool = False  # every byte of the answer was handed over
+    defers: bool = False  # it said that it will report the end
 
 
 class Question(Entry, frozen=True, kw_only=True):
@@ -92,6 +95,43 @@ class Question(Entry, frozen=True, kw_only=True):
     transaction: str
     found: bool
     answer: str | None = None  # digest of what it said of it
+    code: int = 200
+
+
+class Reported(Entry, frozen=True, kw_only=True):
+    """The upstream told a server of work it had deferred."""
+
+    number: int  # of the call that was deferred
+    op: int
+    transaction: str
+    attempt: int  # whose token it had
+    says: str  # completed, failed, or info: it goes on
+    stale: bool = False  # with the token of an attempt that another one had followed
+    status: int | None = None  # the code of the result that it told
+    answer: str | None = None  # digest of that result's body
+    code: int | None = None  # what the server answered
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of a transaction's log, as the server tells it."""
+
+    sequence: int
+    event: str
+    status: str
+    attempt: int | None = None
+    settled: bool = False  # by look-up
+    defers: bool = False  # it says that the upstream will report the end
+
+
+class Streamed(Entry, frozen=True, kw_only=True):
+    """A client followed a transaction's events live, behind number `after`, until it or the server left."""
+
+    node: int
+    tenant: str
+    id: str
+    after: int
+    code: int | None = None
+    events: tuple[Told, ...] = ()
 
 
 class Receipt(Entry, frozen=True, kw_only=True):
@@ -112,16 +152,6 @@ class Hit(Entry, frozen=True, kw_only=True):
     kind: str
     node: int | None = None
     amount: float = 0.0  # seconds of a clock jump; connections that were cut
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of a transaction's log, as the server tells it."""
-
-    sequence: int
-    event: str
-    status: str
-    attempt: int | None = None
-    settled: bool = False  # by look-up
 
 
 class Record(Entry, frozen=True, kw_only=True):
@@ -178,7 +208,31 @@ class Kept(Entry, frozen=True, kw_only=True):
     bytes: bool
 
 
-AnyEntry = Submit | Look | Act | Call | Question | Receipt | Hit | Record | Endpoint | Delivery | Fed | Kept
+class Scanned(Entry, frozen=True, kw_only=True):
+    """A file that was read when all was over: `planted`, whether anything in it is of a request or a result
+    and must not be."""
+
+    path: str
+    planted: bool
+
+
+AnyEntry = (
+    Submit
+    | Look
+    | Act
+    | Call
+    | Question
+    | Reported
+    | Streamed
+    | Receipt
+    | Hit
+    | Record
+    | Endpoint
+    | Delivery
+    | Fed
+    | Kept
+    | Scanned
+)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(AnyEntry).decode

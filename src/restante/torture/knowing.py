@@ -18,7 +18,11 @@ from .history import (
     is_unknown,
     may_have_read,
 )
-from .journal import Look, Record, Submit
+from .journal import Look, Record, Reported, Submit
+from .working import TAKEN
+
+READ_OFTEN = ("tickets", "prefer")
+"""Kinds of work whose errors may be read any number of times."""
 
 RANKS = {Status.PENDING: 0, Status.PROCESSING: 1, **dict.fromkeys(TERMINAL, 2)}
 
@@ -38,6 +42,11 @@ def known(history: History) -> Iterator[str | None]:
         yield (
             None if there else f"call {call.number} was for {call.transaction}, which is not there at the end"
         )
+    for id, reports in history.reports_of.items():
+        for report in reports:
+            if report.code is not None:
+                wrong = report.code == NOT_FOUND
+                yield f"{id} was unknown to who reported about it at {report.at:.3f}" if wrong else None
 
 
 def forward(history: History) -> Iterator[str | None]:
@@ -45,6 +54,18 @@ def forward(history: History) -> Iterator[str | None]:
     for id, record in history.records.items():
         yield _log(record)
         yield from _in_time(id, history.looks_of[id], record)
+        yield from _reported(record, history.reports_of[id])
+
+
+def _reported(record: Record, reports: list[Reported]) -> Iterator[str | None]:
+    """Of all reports of its end one is taken at most, and that is what it became."""
+    ends = [one for one in reports if one.says in TERMINAL]
+    taken = [one for one in ends if one.code == TAKEN]
+    if ends:
+        yield f"{record.id} took {len(taken)} reports of its end" if len(taken) > 1 else None
+    for one in taken[:1]:
+        wrong = one.says != record.status
+        yield f"{record.id} was reported {one.says}, and is {record.status}" if wrong else None
 
 
 def _log(record: Record) -> str | None:
@@ -109,7 +130,7 @@ def read_once(history: History) -> Iterator[str | None]:
         elif submit.id is None and submit.key is not None:
             unheard[submit.op].append(submit)
     for id, record in history.records.items():
-        if record.status != Status.FAILED or record.kind == "tickets":
+        if record.status != Status.FAILED or record.kind in READ_OFTEN:
             continue
         looks = history.looks_of[id]
         renewals = [(one.at, one.until) for one in replays[id]]
@@ -163,13 +184,16 @@ def _is_after(history: History, look: Look, record: Record) -> bool:
 
 
 def apart(history: History) -> Iterator[str | None]:
-    """I10: whoever asks for what is another's is told what everybody is told of what never was."""
+    """I10: whoever asks for what is another's is told what everybody is told of what never was; and whoever
+    reads logs, or the files of a sealed store, finds nothing that was sent or answered."""
     for one in history.foreign:
         if one.code is not None and one.code != NOT_NOW:
             wrong = one.code != NOT_FOUND
             yield (
                 f"{one.tenant} was answered {one.code} about {one.id}, which is another's" if wrong else None
             )
+    for file in history.scanned:
+        yield f"{file.path} holds what was sent or answered" if file.planted else None
     for record in history.records.values():
         owner = history.tenant_of_op.get(record.op)
         wrong = owner != record.tenant

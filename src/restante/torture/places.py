@@ -14,16 +14,21 @@ from typing import Protocol
 
 MIB = 1024 * 1024
 SPARE_BYTES = 64 * 1024
+FULL = "disk full"
 
 
 class Place(Protocol):
-    """`url` is the store's. `how` says, for the report, by what means its disk is full."""
+    """`url` is the store's. `how` says, for the report, by what means its disk is full. `folder` is where all
+    of it lies; None: elsewhere."""
 
     @property
     def url(self) -> str: ...
 
     @property
     def how(self) -> str: ...
+
+    @property
+    def folder(self) -> Path | None: ...
 
     @property
     def shared(self) -> bool:
@@ -44,34 +49,18 @@ class File:
     """An SQLite file, on a small disk of its own where one can be mounted."""
 
     shared = False
-    kinds = ("disk full",)
+    kinds = (FULL,)
 
     def __init__(self, folder: Path, *, how: str) -> None:
+        self.folder: Path | None = folder
         self._folder = folder
         self.url = f"sqlite:///{folder}/torture.db"
         self.how = how
 
     @asynccontextmanager
     async def hit(self, kind: str, pids: Sequence[int]) -> AsyncIterator[float]:
-        with self._filled() if self._folder.is_mount() else self._bounded(pids):
+        with filled(self._folder) if self._folder.is_mount() else self._bounded(pids):
             yield 0.0
-
-    @contextlib.contextmanager
-    def _filled(self) -> Iterator[None]:
-        """Not a byte is left on the disk."""
-        filler = self._folder / "filler"
-        with filler.open("wb") as file:
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(bytes(MIB))
-                    file.flush()
-            with contextlib.suppress(OSError):
-                while True:
-                    os.write(file.fileno(), bytes(4096))
-        try:
-            yield
-        finally:
-            filler.unlink()
 
     @contextlib.contextmanager
     def _bounded(self, pids: Sequence[int]) -> Iterator[None]:
@@ -92,16 +81,40 @@ class File:
 @contextlib.contextmanager
 def file_in(folder: Path, *, minutes: float) -> Iterator[File]:
     """A place for a file in `folder`."""
-    disk = folder / "disk"
-    disk.mkdir()
     size = int(min(128 + 24 * minutes, 2048)) * MIB
-    mounted = _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk))
-    how = f"a disk of {size // MIB} MiB, filled" if mounted else "a limit on the size of files, reached"
+    with small_disk(folder / "disk", size=size) as how:
+        yield File(folder / "disk", how=how or "a limit on the size of files, reached")
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, *, size: int, options: str = "") -> Iterator[str | None]:
+    """Makes `folder` a disk of its own in memory, of `size` bytes; yields it in words, or None, and a folder
+    like any other, where that cannot be: who is not root may not mount."""
+    folder.mkdir()
+    mounted = _run("mount", "-t", "tmpfs", "-o", f"size={size}{options}", "tmpfs", str(folder))
     try:
-        yield File(disk, how=how)
+        yield f"a disk of {size // MIB} MiB, filled" if mounted else None
     finally:
-        if mounted and not _run("umount", str(disk)):
-            _run("umount", "-l", str(disk))
+        if mounted and not _run("umount", str(folder)):
+            _run("umount", "-l", str(folder))
+
+
+@contextlib.contextmanager
+def filled(disk: Path) -> Iterator[None]:
+    """Not a byte is left on that disk."""
+    filler = disk / "filler"
+    with filler.open("wb") as file:
+        with contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(MIB))
+                file.flush()
+        with contextlib.suppress(OSError):
+            while True:
+                os.write(file.fileno(), bytes(4096))
+    try:
+        yield
+    finally:
+        filler.unlink()
 
 
 def _run(*command: str) -> bool:

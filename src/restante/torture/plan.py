@@ -4,12 +4,18 @@ Results expire while it runs, and the shortest lease is 15 s, so these numbers a
 servers have is what they have by themselves.
 """
 
+from pathlib import Path
+
 import msgspec
 
+from .reporting import DEADLINE_SECONDS
 from .upstream import BUSY
 
 LEASE_SECONDS = 15.0
 """The servers' own; a server that does not move for longer is taken for dead by the others."""
+
+MASTER = "master"
+"""The file with the master key."""
 
 TENANTS = ("acme", "borg", "crux")
 
@@ -27,6 +33,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 3.0  # the upstream's
     latency: tuple[float, float] = (0.0, 0.15)  # how long each of its answers takes, unless it is slow
     only: tuple[str, ...] = ()  # of all kinds of faults these, if any are named
+    sealed: bool = False
     webhook_timeout: float = 2.0
     pause: tuple[float, float] = (1.0, 4.0)  # between two faults of a sort
     oversleep: float = 4.0  # by how much who is stopped beyond the lease sleeps longer
@@ -40,13 +47,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def patience(self) -> float:
         """How long the end may take to come about, after the last fault."""
-        return self.retention + self.lease + 60.0
+        return self.retention + self.lease + DEADLINE_SECONDS + 60.0
 
 
-def settings_of(plan: Plan, *, store: str, upstream: str) -> str:
-    """The servers' configuration."""
+def settings_of(plan: Plan, *, store: str, upstream: str, events: str, folder: Path) -> str:
+    """The servers' configuration. `events` is the origin at which upstreams report; in `folder` is the master
+    key, and a place for others, where it is sealed."""
     return f"""\
 store = "{store}"
+events_url = "{events}"
 retention = "{plan.retention:g}s"
 history = "30d"
 reserve = "4MiB"
@@ -83,8 +92,20 @@ dialect = "transaction"
 transactions = "/records"
 operation = "create"
 
+[[routes]]
+match = "POST /later/*"
+deferred = true
+
 [webhooks]
 allow = ["127.0.0.0/8"]
 timeout = "{plan.webhook_timeout * 1000:.0f}ms"
 schedule = ["0s", "1s", "2s", "3s", "5s", "8s"]
+""" + (
+        f"""
+[sealing]
+keys = ["file:{folder}/{MASTER}"]
+folder = "{folder}/keys"
 """
+        if plan.sealed
+        else ""
+    )

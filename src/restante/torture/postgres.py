@@ -23,6 +23,7 @@ from pathlib import Path
 import asyncpg
 
 from ..core.errors import SettingError
+from .places import FULL, MIB, filled, small_disk
 from .servers import end_with_us
 
 USER = "restante"
@@ -39,6 +40,11 @@ SETTINGS = {
     "shared_buffers": "64MB",
     "log_min_messages": "fatal",
 }
+
+SMALL = {"max_wal_size": "128MB", "min_wal_size": "32MB"}
+"""On a small disk."""
+
+ELSEWHERE = "nothing: there is no disk of its own here"
 
 CUT_SOME = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -83,6 +89,18 @@ class Cluster:
 
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@/{database}?host={self.folder}"
+
+    @contextlib.contextmanager
+    def on_small_disk(self, *, size: int) -> Iterator[str | None]:
+        """Before `make`: what it keeps is on a disk of that size, where one can be mounted; how, in words."""
+        options = "" if self._user is None else f",mode=0700,uid={self._user}"
+        with small_disk(self.data, size=size, options=options) as how:
+            if how is None:
+                self.data.rmdir()
+            try:
+                yield how
+            finally:
+                self.stop(how=signal.SIGQUIT)
 
     def make(self) -> None:
         """An empty one."""
@@ -129,6 +147,18 @@ class Cluster:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             return len(lines) >= 8 and lines[7].strip() in READY and int(lines[0]) == self._child.pid
         return False
+
+    async def recover(self) -> None:
+        """Until it lets somebody in again. One that has ended meanwhile, as it may where it cannot write, is
+        started again. Raises `TimeoutError`."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                with contextlib.suppress(SettingError):
+                    if self.is_ready():
+                        return
+                    await asyncio.sleep(PAUSE_SECONDS)
+                    continue
+                self.launch()
 
     def _lame(self) -> SettingError:
         last = (self.folder / "log").read_text(errors="replace").splitlines()[-3:]
@@ -180,14 +210,20 @@ class Cluster:
 
 
 class Database:
-    """The place at `url`; with a `cluster` of ours that can be killed as well."""
+    """The place at `url`; with a `cluster` of ours that can be killed as well. `how` its disk is filled, if
+    it has one of its own."""
 
     shared = True
 
-    def __init__(self, url: str, cluster: Cluster | None = None) -> None:
+    def __init__(self, url: str, cluster: Cluster | None = None, *, how: str | None = None) -> None:
         self.url = url
-        self.how = "nothing: not here"
-        self.kinds: Sequence[str] = (CUT,) if cluster is None else (CUT, CRASHED)
+        self.how = how or ELSEWHERE
+        self.folder = None if cluster is None else cluster.data
+        self.kinds: Sequence[str] = (
+            CUT,
+            *((CRASHED,) if cluster is not None else ()),
+            *((FULL,) if how is not None else ()),
+        )
         self._cluster = cluster
 
     @asynccontextmanager
@@ -201,25 +237,29 @@ class Database:
             return
         cluster = self._cluster
         assert cluster is not None
-        await asyncio.to_thread(cluster.kill)
-        try:
-            yield 0.0
-        finally:
-            cluster.launch()
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while not cluster.is_ready():  # noqa: ASYNC110, it tells nobody
-                    await asyncio.sleep(PAUSE_SECONDS)
+        if kind == FULL:
+            with filled(cluster.data):
+                yield 0.0
+        else:
+            await asyncio.to_thread(cluster.kill)
+            try:
+                yield 0.0
+            finally:
+                cluster.launch()
+        await cluster.recover()
 
 
 @contextlib.contextmanager
-def own_database() -> Iterator[Database]:
+def own_database(*, minutes: float) -> Iterator[Database]:
     """In a server that is started for it."""
-    cluster = Cluster(SETTINGS)
+    cluster = Cluster({**SETTINGS, **SMALL})
+    size = int(min(512 + 96 * minutes, 4096)) * MIB
     try:
-        cluster.make()
-        cluster.start()
-        asyncio.run(cluster.run(f"CREATE DATABASE {DATABASE}"))
-        yield Database(cluster.url(DATABASE), cluster)
+        with cluster.on_small_disk(size=size) as how:
+            cluster.make()
+            cluster.start()
+            asyncio.run(cluster.run(f"CREATE DATABASE {DATABASE}"))
+            yield Database(cluster.url(DATABASE), cluster, how=how)
     finally:
         cluster.close()
 

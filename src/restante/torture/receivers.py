@@ -15,13 +15,14 @@ GONE = 410
 
 
 class Receivers:
-    """`failing` is a fault: all of them answer 500. `calm` ones take everything at once. Of those that are to
-    be `gone`, each answers 410 at some time."""
+    """Faults: while they are `failing` all of them answer 500, while they are `hanging` none answers. `calm`
+    ones take everything at once. Of those that are to be `gone`, each answers 410 at some time."""
 
     def __init__(self, journal: Journal, *, chance: random.Random, timeout_seconds: float) -> None:
         self.site = Site(self._serve)
         self.calm = False
         self.failing = False
+        self.hanging = False
         self.gone: set[str] = set()
         self._journal = journal
         self._chance = chance
@@ -55,6 +56,9 @@ class Receivers:
             return 204
         if self.failing:
             return 500
+        if self.hanging:
+            await asyncio.sleep(2 * self._timeout_seconds)
+            return None
         if receiver in self.gone and self._chance.random() < FAILS:
             self.gone.discard(receiver)
             return GONE

@@ -15,7 +15,8 @@ def report(outcome: Outcome) -> str:
     """A page: what was done, what struck, the laws, the verdict."""
     plan = outcome.plan
     lines = [
-        f"{outcome.store}, servers: {plan.nodes}; seed {plan.seed}; {plan.seconds:g} s of faults, "
+        f"{outcome.store}{', sealed' if plan.sealed else ''}, servers: {plan.nodes}; seed {plan.seed}; "
+        f"{plan.seconds:g} s of faults, "
         f"{outcome.seconds:.0f} s in all",
         "",
         *_columns("done", outcome.counts),
@@ -50,6 +51,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
     return {
         "verdict": outcome.verdict,
         "store": outcome.store,
+        "sealed": outcome.plan.sealed,
         "servers": outcome.plan.nodes,
         "seed": outcome.plan.seed,
         "fault_seconds": outcome.plan.seconds,

@@ -21,7 +21,7 @@ from .history import History
 from .journal import Endpoint, Hit, Journal, Record, Submit
 from .laws import Finding, check
 from .places import Place
-from .plan import TENANTS, Plan, settings_of
+from .plan import MASTER, TENANTS, Plan, settings_of
 from .receivers import Receivers
 from .servers import SERVE, Died, Server
 from .upstream import Ledger
@@ -104,10 +104,13 @@ async def torture(
             "submits": len(history.submits),
             "submits without an answer": sum(submit.code is None for submit in history.submits),
             "accepted": accepted,
+            "answered at once": sum(submit.call is not None for submit in history.submits),
             "transactions": len(history.records),
             "looks": len(history.looks) + len(history.foreign),
             "calls at the upstream": len(history.calls),
-            "look-ups at the upstream": len(history.questions),
+            "look-ups at the upstream": sum(map(len, history.questions_of.values())),
+            "reports of the upstream": sum(map(len, history.reports_of.values())),
+            "live streams": len(history.streams),
             "webhooks received": len(history.receipts),
             "deliveries": len(history.deliveries),
         },
@@ -199,8 +202,18 @@ class _Run:
     async def _set_up(self) -> None:
         await self._ledger.site.open()
         await self._receivers.site.open()
+        folder = self._config.parent
+        master = folder / MASTER
+        master.touch(mode=0o600)
+        master.write_text(random.Random(self._plan.seed).randbytes(32).hex())
         self._config.write_text(
-            settings_of(self._plan, store=self._place.url, upstream=self._ledger.site.url)
+            settings_of(
+                self._plan,
+                store=self._place.url,
+                upstream=self._ledger.site.url,
+                events=f"http://127.0.0.1:{self._servers[0].port}",
+                folder=folder,
+            )
         )
         for tenant in TENANTS:
             self._caller.keys[tenant] = await asyncio.to_thread(self._make_key, tenant)
@@ -252,7 +265,8 @@ class _Run:
         await asyncio.gather(*working)
         await self._faults.end()
         self._say("no more faults: what is under way ends")
-        await self._clients.drain()
+        await self._clients.tasks.drain()
+        await self._ledger.reports.tasks.drain()
 
     async def _end(self) -> str | None:
         """Reads everything; what has not ended when it should have, if anything."""
@@ -274,6 +288,10 @@ class _Run:
                 raise Died(f"server {server.number} ended with {code} when it was asked to end")
         if not self._place.shared:  # there they go with their hour
             await self._audit.look_for_bytes(self._place.url, ended=time.time())
+        files = [server.log for server in self._servers]
+        if self._plan.sealed and self._place.folder is not None:
+            files.append(self._place.folder)
+        await asyncio.to_thread(self._audit.look_for_the_planted, files)
         self.all_read = True
         gone = [one.receiver for one in endpoints if one not in standing]
         return f"the endpoints of {', '.join(gone)} are gone" if gone else overdue
@@ -281,6 +299,7 @@ class _Run:
     async def _tear_down(self) -> None:
         for server in self._servers:
             server.drop()
+        await self._ledger.reports.close()
         await self._caller.close()
         await self._ledger.site.close()
         await self._receivers.site.close()

@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 START_SECONDS = 30.0
-END_SECONDS = 20.0
+END_SECONDS = 25.0
+"""Longer than a server takes that ends by itself because something in it hangs: `grace` and 15 s."""
+
 ABORT_SECONDS = 2.0
 LOOK_SECONDS = 0.02
 
@@ -25,6 +27,8 @@ AGAIN_SECONDS = 1.0
 """A database that has just been killed may not let it in yet: then it ends, and says so."""
 
 SERVE = (sys.executable, "-m", "restante", "serve")
+CLOCKED = (sys.executable, "-m", "restante.torture.clocked")
+"""The same, behind the name of a file that says by how much its clock is off, and `serve`."""
 
 
 class Died(Exception):

@@ -8,6 +8,7 @@ from .history import History
 from .journal import Delivery, Endpoint, Record
 
 OVER = ("delivered", "dead")
+NOTHING_MORE = 204
 
 
 def told(history: History) -> Iterator[str | None]:
@@ -32,6 +33,7 @@ def told(history: History) -> Iterator[str | None]:
         for endpoint in wanted[record.tenant]:
             yield _complete(record, endpoint, deliveries[endpoint.id, record.id])
     yield from _in_sequence(history, deliveries)
+    yield from _streamed(history)
     yield from _fed(history)
 
 
@@ -65,6 +67,25 @@ def _in_sequence(
             if wrong
             else None
         )
+
+
+def _streamed(history: History) -> Iterator[str | None]:
+    """A stream tells the log from where it was asked to, in order and without a gap, and is over at its
+    end."""
+    for stream in history.streams:
+        record = history.records.get(stream.id)
+        if record is None or stream.code is None:
+            continue
+        end = stream.after + len(stream.events)
+        if [one.sequence for one in stream.events] != list(range(stream.after + 1, end + 1)):
+            numbers = [one.sequence for one in stream.events]
+            yield f"a stream of {stream.id} behind {stream.after} told {numbers}"
+        elif stream.events != record.events[stream.after : end]:
+            yield f"a stream of {stream.id} behind {stream.after} told what is not in the log"
+        elif stream.code == NOTHING_MORE and stream.after < record.sequence:
+            yield f"a stream of {stream.id} was over after {stream.after} of {record.sequence} events"
+        else:
+            yield None
 
 
 def _fed(history: History) -> Iterator[str | None]:

@@ -2,8 +2,9 @@
 
 What it does with a call is drawn from the seed, the operation and how often that was called before: an
 answer, an error, an answer that comes late, never, broken off or longer announced than it is, or a hang-up,
-each with the work done or not. It honours `Idempotency-Key` (what has a key that it knows is answered as the
-first time, without doing anything), and tells whoever asks at `/ledger/OP` what it did."""
+each with the work done or not; or it defers the work, and reports its end (`reporting`). It honours
+`Idempotency-Key` (what has a key that it knows is answered as the first time, without doing anything), and
+tells whoever asks at `/ledger/OP` what it did, unless it cannot say just then."""
 
 import asyncio
 import random
@@ -13,9 +14,15 @@ from collections import Counter
 import msgspec
 
 from .journal import Call, Journal, Question, digest
+from .planted import WORD
+from .reporting import FATES, URL, Plan, Reports
 from .site import Asked, HungUp, Site, answer
 
 NUMBER = "X-Ledger-Call"
+DEFERS = ("Restante-Completion", "deferred")
+LATER = "later"
+"""The kind of work that is deferred."""
+
 TRANSACTION = "restante-transaction"
 BUSY = 503
 """The code by which it says that it did nothing (`retry.on`)."""
@@ -30,7 +37,13 @@ WAYS = {
     "truncate": 3,  # less than it announced
     "empty": 3,  # 204
 }
+ASKED = {**WAYS, "hang up": 20, "truncate": 20}
+"""Of work that is asked for afterwards: more of what nobody knows."""
+
 CALM = {"answer": 80, "refuse": 20}
+UNSURE = 0.3
+"""Of look-ups so many are answered 500."""
+
 REFUSALS = (400, 404, 409, 422, 425, 500)
 SIZES = {40: 50, 900: 30, 9_000: 12, 90_000: 6, 400_000: 2}
 """Bytes of an answer, and how often: in the store's row, and in pieces."""
@@ -39,13 +52,16 @@ SLOW_SECONDS = (0.05, 1.0)
 
 
 class Ledger:
-    """`calm` answers well and at once; `hanging` answers nothing until it is over."""
+    """`calm` answers well and at once; `hanging` answers nothing until it is over; while it is `denying` no
+    look-up is answered."""
 
     def __init__(
         self, journal: Journal, *, seed: int, timeout_seconds: float, latency_seconds: tuple[float, float]
     ) -> None:
         self.site = Site(self._serve)
         self.calm = False
+        self.denying = False
+        self.reports = Reports(journal)
         self.hanging = asyncio.Event()
         self.hanging.set()
         self._journal = journal
@@ -53,6 +69,7 @@ class Ledger:
         self._timeout_seconds = timeout_seconds
         self._latency_seconds = latency_seconds
         self._seen: Counter[int] = Counter()
+        self._asked: Counter[int] = Counter()
         self._number = 0
         self._done: dict[int, bytes] = {}  # op: what the ledger says of it
         self._known: dict[str, tuple[int, bytes]] = {}  # key: what was answered
@@ -81,25 +98,45 @@ class Ledger:
             does="repeat",
             executed=False,
         )
+        self.reports.know(asked, call)
         known = self._known.get(key) if key is not None else None
+        deferring: Plan | None = None
         if known is not None:
             code, body = known
         else:
             call, code, body = self._decide(call, chance)
+            if (
+                kind == LATER
+                and URL in asked.headers
+                and call.does in ("answer", "slow", "hang up", "truncate")
+            ):
+                call, deferring = self._defer(call, body, chance)
             if call.executed and key is not None:
                 self._known[key] = (code, body)
         call = msgspec.structs.replace(call, answer=digest(body))
+        url = asked.headers.get(URL, "")
         try:
+            if deferring is not None:
+                await self.reports.before(deferring, call, url)
             call = await self._answer(call, code, body, writer, chance)
         finally:  # also where it is cut off: what was executed must be known
             self._journal.note(msgspec.structs.replace(call, until=time.time()))
+        if deferring is not None:
+            self.reports.after(deferring, call, url, chance)
         if not call.whole:
             raise HungUp
+
+    def _defer(self, call: Call, body: bytes, chance: random.Random) -> tuple[Call, Plan]:
+        """The work is taken over: `body` is what will be told of it, whatever becomes of this answer."""
+        (fate,) = ("once",) if self.calm else chance.choices(list(FATES), list(FATES.values()))
+        plan = Plan(fate=fate, status=200 if chance.random() < 0.8 else 422, body=body)
+        return msgspec.structs.replace(call, defers=True, executed=plan.executed), plan
 
     def _decide(self, call: Call, chance: random.Random) -> tuple[Call, int, bytes]:
         """What it does with a call that it has not seen; whether it works comes first, as with all who
         crash."""
-        ways = CALM if self.calm else WAYS
+        kind, _ = place_of(call.target)
+        ways = CALM if self.calm else ASKED if kind == "asked" else WAYS
         (does,) = chance.choices(list(ways), list(ways.values()))
         code = {"refuse": chance.choice(REFUSALS), "busy": BUSY, "empty": 204}.get(does, 200)
         executed = does not in ("refuse", "busy") and (does != "hang up" or chance.random() < 0.5)
@@ -109,7 +146,7 @@ class Ledger:
             body = b""
         elif does not in ("refuse", "busy"):
             (size,) = chance.choices(list(SIZES), list(SIZES.values()))
-            body = b'{"entry":%b,"pad":"%b"}' % (entry, chance.randbytes(size // 2).hex().encode())
+            body = b'{"entry":%b,"pad":"%b%b"}' % (entry, WORD, chance.randbytes(size // 2).hex().encode())
         if executed:
             self._done.setdefault(call.op, entry)
         return msgspec.structs.replace(call, does=does, executed=executed), code, body
@@ -127,7 +164,10 @@ class Ledger:
                 await asyncio.sleep(2 * self._timeout_seconds)
             case _:
                 await asyncio.sleep(chance.uniform(*self._latency_seconds))
-        headers = (("Content-Type", "application/json"), (NUMBER, str(call.number)))
+        headers = [("Content-Type", "application/json"), (NUMBER, str(call.number))]
+        if call.defers:  # what is told at the end is not in this answer
+            code, body = 202, b"{}"
+            headers.append(DEFERS)
         if call.does == "truncate":
             writer.write(answer(code, body[: len(body) // 2], *headers, size=len(body)))
             await writer.drain()
@@ -140,7 +180,10 @@ class Ledger:
         """What it did for an operation, as a list of one or none."""
         entry = self._done.get(op)
         body = b'{"entries":[%b]}' % (entry or b"")
-        writer.write(answer(200, body, ("Content-Type", "application/json")))
+        self._asked[op] += 1
+        drawn = random.Random(f"{self._seed} asked {op} {self._asked[op]}").random()
+        code = 500 if self.denying or (not self.calm and drawn < UNSURE) else 200
+        writer.write(answer(code, body if code == 200 else b"", ("Content-Type", "application/json")))
         self._journal.note(
             Question(
                 at=at,
@@ -149,6 +192,7 @@ class Ledger:
                 transaction=asked.headers.get(TRANSACTION, ""),
                 found=entry is not None,
                 answer=None if entry is None else digest(entry),
+                code=code,
             )
         )
 

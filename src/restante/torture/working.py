@@ -9,8 +9,11 @@ from .history import History
 from .journal import Call, Record, Submit
 from .upstream import BUSY
 
-AT_MOST_ONCE = ("once", "asked", "tickets")
+AT_MOST_ONCE = ("once", "asked", "tickets", "later", "prefer")
 """Routes on which a call that may have worked is not followed by another."""
+
+TAKEN = 200
+"""The code of a report that changed something."""
 
 ONCE_WITH_KEY = "again"
 """The route on which it may be, because the upstream honours the key."""
@@ -22,6 +25,7 @@ def called(history: History) -> Iterator[str | None]:
     done = {call.op for call in history.calls if call.executed}
     for record in history.records.values():
         yield _called(record, history.calls_of[record.id], done=record.op in done)
+        yield from _asked(history, record)
 
 
 def _called(record: Record, calls: list[Call], *, done: bool) -> str | None:
@@ -41,9 +45,20 @@ def _called(record: Record, calls: list[Call], *, done: bool) -> str | None:
     if record.status == Status.COMPLETED and not (done and (calls or settled)):
         return f"{record.id} is completed, and was not executed"
     nothing = record.status == Status.CANCELLED or record.outcome == Outcome.UNREACHABLE
-    if nothing and executed and record.kind in AT_MOST_ONCE:
+    undeferred = [call for call in calls if call.executed and not (call.defers and call.whole)]
+    if nothing and undeferred and record.kind in AT_MOST_ONCE:  # what was taken over may be cancelled
         return f"{record.id} is {record.outcome or record.status}, and was executed"
     return None
+
+
+def _asked(history: History, record: Record) -> Iterator[str | None]:
+    """What the last look-up found is what it became, unless that answer may have met nobody."""
+    questions = sorted(history.questions_of[record.id], key=lambda one: one.until)
+    for last in questions[-1:]:
+        if last.code == 200 and last.found and not history.struck(last.at, last.until):
+            ended = any(event.settled for event in record.events) or record.status == Status.CANCELLED
+            right = ended or record.outcome == Outcome.EXPIRED
+            yield None if right else f"the last look-up for {record.id} found it, and it is {record.status}"
 
 
 def verbatim(history: History) -> Iterator[str | None]:
@@ -51,9 +66,9 @@ def verbatim(history: History) -> Iterator[str | None]:
     submits = {submit.op: submit for submit in history.submits}
     for call in history.calls:
         yield _as_submitted(call, submits.get(call.op))
-    told: dict[str, set[str | None]] = defaultdict(set)
-    for question in history.questions:
-        told[question.transaction].add(question.answer)
+    for submit in history.submits:
+        if submit.call is not None:
+            yield _at_once(history, submit)
     for look in history.looks:
         record = history.records.get(look.id)
         if look.digest is None or look.code is None or record is None:
@@ -62,13 +77,30 @@ def verbatim(history: History) -> Iterator[str | None]:
             made = history.call_of_number.get(look.call)
             if made is None or (made.transaction, made.answer) != (look.id, look.digest):
                 yield f"a result of {look.id} at {look.at:.3f} is not what the upstream answered"
-            elif look.code != made.code:
+            elif look.code not in _codes(history, made):
                 yield f"a result of {look.id} has code {look.code}, the upstream's was {made.code}"
             else:
                 yield None
         elif look.code == 200:
-            right = any(event.settled for event in record.events) and look.digest in told[look.id]
+            told = {question.answer for question in history.questions_of[look.id]}
+            right = any(event.settled for event in record.events) and look.digest in told
             yield None if right else f"a result of {look.id} at {look.at:.3f} is nobody's answer"
+
+
+def _codes(history: History, call: Call) -> set[int | None]:
+    """With which the result of a call may come: the answer's, or that of a report that was not refused."""
+    if not call.defers:
+        return {call.code}
+    reports = [one for one in history.reports_of[call.transaction] if one.number == call.number]
+    return {one.status for one in reports if one.code in (200, None) and not one.stale}
+
+
+def _at_once(history: History, submit: Submit) -> str | None:
+    """Who waited for the answer got that of a call for his own operation."""
+    call = history.call_of_number.get(submit.call or 0)
+    if call is None or call.op != submit.op or (call.code, call.answer) != (submit.code, submit.answer):
+        return f"op {submit.op} was answered at once, and not with what the upstream had answered"
+    return None
 
 
 def _as_submitted(call: Call, submit: Submit | None) -> str | None:
@@ -113,6 +145,11 @@ def fenced(history: History) -> Iterator[str | None]:
         if call is not None and ended is not None:
             stale = call.attempt != ended.attempt
             yield f"{look.id} has the result of attempt {call.attempt} of {ended.attempt}" if stale else None
+    for reports in history.reports_of.values():
+        for report in reports:
+            if report.stale and report.code is not None:
+                taken = report.code == TAKEN
+                yield f"{report.transaction} took the word of attempt {report.attempt}" if taken else None
 
 
 def _in_turn(record: Record) -> str | None:
@@ -120,7 +157,7 @@ def _in_turn(record: Record) -> str | None:
     for event in record.events:
         if event.attempt is None:
             continue
-        begins = event.event in ("info", "transition")
+        begins = event.event in ("info", "transition") and not event.defers
         expected = current + 1 if begins else current
         if event.attempt != expected:
             return f"event {event.sequence} of {record.id} is about attempt {event.attempt}, not {expected}"
