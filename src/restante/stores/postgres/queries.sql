@@ -6,23 +6,37 @@
 -- the other. `:transactions` is, for the same purpose, the one partition that all of them lie in, if there is one.
 
 -- name: accept
--- Submissions, all or (on an error) none: transaction, first event, request, turn, idempotency key.
+-- Submissions, all or (on an error) none: transaction, first event, request, turn, idempotency key. $15: what
+-- many of them have in common, moments as from `created_at`; $14: which of these is whose.
 -- Returns the keys that became transactions. The others' idempotency key is somebody's already, or their
 -- large body is being dropped.
 WITH fresh AS MATERIALIZED (
-    SELECT * FROM unnest(
-        $1::bigint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[],
-        $8::smallint[], $9::integer[], $10::integer[], $11::integer[], $12::smallint[], $13::text[],
-        $14::text[], $15::text[], $16::text[], $17::text[], $18::integer[], $19::text[], $20::bigint[],
-        $21::bigint[], $22::bigint[], $23::bigint[], $24::smallint[], $25::smallint[], $26::uuid[],
-        $27::text[], $28::integer[], $29::smallint[], $30::text[], $31::text[], $32::smallint[],
-        $33::bigint[], $34::bytea[], $35::bigint[], $36::bytea[], $37::bytea[], $38::bytea[], $39::bigint[]
-    ) AS f (
-        key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
-        method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at,
-        sweep_at, result_status, reading, retry_of, callback, event_sequence, event_kind, event_message, event_data,
-        event_status, event_created_at, headers, size, body, scope, fingerprint, hold
-    )
+    SELECT
+        own.key, own.id, common.tenant, own.created_at, own.created_at + common.updated_at AS updated_at,
+        common.status, common.outcome, common.phase, common.sequence, common.attempt, common.doubtful,
+        common.dialect, common.method, own.path, own.query, common.operation, common.upstream, common.priority,
+        own.tracking_id, own.created_at + common.due_at AS due_at, own.created_at + common.deadline AS deadline,
+        own.created_at + common.expires_at AS expires_at, own.created_at + common.sweep_at AS sweep_at,
+        common.result_status, common.reading, common.retry_of, own.callback, common.event_sequence,
+        common.event_kind, common.event_message, common.event_data, common.event_status,
+        own.created_at + common.event_created_at AS event_created_at, own.headers, own.size, own.body, own.scope,
+        own.fingerprint, own.hold
+    FROM unnest(
+        $1::bigint[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[],
+        $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[], $13::bigint[], $14::integer[]
+    ) AS own (
+        key, id, created_at, path, query, tracking_id, callback, headers, size, body, scope, fingerprint, hold, place
+    ) JOIN ROWS FROM (json_to_recordset($15::json) AS (
+        tenant text, updated_at bigint, status smallint, outcome smallint, phase smallint, sequence integer,
+        attempt integer, doubtful integer, dialect smallint, method text, operation text, upstream text,
+        priority integer, due_at bigint, deadline bigint, expires_at bigint, sweep_at bigint,
+        result_status smallint, reading smallint, retry_of uuid, event_sequence integer, event_kind smallint,
+        event_message text, event_data text, event_status smallint, event_created_at bigint
+    )) WITH ORDINALITY AS common (
+        tenant, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect, method, operation,
+        upstream, priority, due_at, deadline, expires_at, sweep_at, result_status, reading, retry_of,
+        event_sequence, event_kind, event_message, event_data, event_status, event_created_at, place
+    ) ON common.place = own.place
 ), scoped AS (
     -- Waits for a racing first submit to be over. What is past its retention is given away.
     INSERT INTO restante.idempotency AS known (scope, key, fingerprint, created_at, expires_at)
@@ -65,7 +79,7 @@ WITH fresh AS MATERIALIZED (
 ), ended AS (
     INSERT INTO restante.endings (tenant, status, created_at, key)
     SELECT tenant, status, created_at, key FROM kept WHERE status >= 2
-):deliveries(kept, 40)
+):deliveries(kept, 16)
 SELECT key FROM kept
 
 -- name: ids
