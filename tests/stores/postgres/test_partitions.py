@@ -55,6 +55,19 @@ async def of(database: str, *names: str) -> set[str]:
     return {name for name in await tables(database) if name.rpartition("_")[0] in names}
 
 
+async def test_a_change_of_a_group_is_written_beside_what_it_replaces(
+    store: PostgresStore, database: str
+) -> None:
+    pages = "SELECT key, (ctid::text::point)[0] FROM restante.transactions ORDER BY key"
+    submissions = [await a_submission(store) for _ in range(64)]
+    pending = [
+        answer.transaction for answer in await store.accept(submissions) if isinstance(answer, Accepted)
+    ]
+    before = await asked(database, pages)
+    await applied(store, *map(begin, pending))
+    assert await asked(database, pages) == before
+
+
 async def large(store: PostgresStore, **fields: Any) -> Transaction:
     """One whose request and answer are in pieces."""
     submission = await a_submission(store, body=Body(6, None), **fields)
