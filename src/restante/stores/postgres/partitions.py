@@ -40,6 +40,11 @@ LATE = HOUR
 SCOPES = 1000
 """Requests whose idempotency keys are removed in one commit."""
 
+RESTS = 19
+"""After that it rests for so many times as long as that took: accepts go on beside it."""
+
+LONGEST_REST_SECONDS = 1.0
+
 MADE_AT_ONCE = 8
 """Partitions made in one transaction."""
 
@@ -201,10 +206,14 @@ class Partitions:
     async def _forget_scopes(self, partition: Partition) -> None:
         first, last = partition.keys
         at: int | None = first - 1
+        loop = asyncio.get_running_loop()
         while at is not None:
+            began = loop.time()
             at = await self._database.value(
                 "forget_scopes", at, last, SCOPES, keys=partition.keys, again=True
             )
+            if at is not None:
+                await asyncio.sleep(min((loop.time() - began) * RESTS, LONGEST_REST_SECONDS))
 
 
 def making(partitions: Iterable[Partition]) -> str:
