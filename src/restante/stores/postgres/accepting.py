@@ -67,7 +67,7 @@ class Accepting:
             written = await self._insert(first)
             for entry in first:
                 if entry.key in written:
-                    answers[entry.key] = Accepted(entry.submission.transaction)
+                    answers[entry.key] = Accepted(entry.submission.transaction, begun=entry.begun)
                     self._remember(entry)
             left = [entry for entry in left if entry.key not in answers]
             if any(entry.scope is None for entry in left):

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from ...core.model import IdempotencyKey, Submission
+from ...core.feed import span_of
+from ...core.model import Event, IdempotencyKey, Submission
 from ..codes import DIALECT, KIND, OUTCOME, PHASE, READING, STATUS
 from ..spelling import Row, headers_bytes
 from .rows import columns, spelling, text
@@ -19,16 +20,28 @@ from .rows import columns, spelling, text
 KEPT = 1024
 """Of so many kinds of submissions what they have in common is kept as text, half a kilobyte each."""
 
-_WIDTH = 13
+_WIDTH = 14
 
 _json = msgspec.json.Encoder()
 
 
+class Told(msgspec.Struct, frozen=True):
+    """An event. `begun`: its moment is told from `updated_at`, as is what else a first attempt brings."""
+
+    sequence: int
+    kind: int
+    message: str
+    data: str | None
+    status: int
+    begun: bool
+    created_at: int
+
+
 class Common(msgspec.Struct, frozen=True):
-    """The columns that many have in common, by their names. Moments are told from `created_at`."""
+    """The columns that many have in common, by their names. Moments are told from `created_at`, that of the
+    next step from `updated_at`."""
 
     tenant: str
-    updated_at: int
     status: int
     outcome: int | None
     phase: int
@@ -47,12 +60,9 @@ class Common(msgspec.Struct, frozen=True):
     result_status: int | None
     reading: int
     retry_of: str | None
-    event_sequence: int
-    event_kind: int
-    event_message: str
-    event_data: str | None
-    event_status: int
-    event_created_at: int
+    turn_at: int | None  # in `ready`: when it was due before an attempt began
+    behind: int | None  # of its entry in the feed; None: it makes none
+    events: tuple[Told, ...]
 
 
 class Entry(msgspec.Struct):
@@ -74,6 +84,11 @@ class Entry(msgspec.Struct):
         return hold
 
     @property
+    def begun(self) -> bool:
+        """Whether the mark of its first attempt is written with it."""
+        return self.submission.begun is not None
+
+    @property
     def scope(self) -> bytes | None:
         claim = self.submission.idempotency
         return claim.scope if claim else None
@@ -92,18 +107,24 @@ class Entry(msgspec.Struct):
 
 
 def entry_of(submission: Submission, hold: int | None) -> Entry:
-    t, event, request, claim = (
-        submission.transaction,
-        submission.event,
-        submission.request,
-        submission.idempotency,
-    )
-    at = t.created_at
+    first, request, claim = submission.transaction, submission.request, submission.idempotency
+    begun, deliveries = submission.begun, submission.deliveries
+    at = first.created_at
+    told: tuple[Told, ...] = (_told(submission.event, at, begun=False),)
+    behind = None
+    t = first
+    if begun is not None:
+        t = begun.after
+        deliveries += begun.deliveries
+        told += tuple(_told(event, t.updated_at, begun=True) for event in begun.events)
+        span = span_of(begun)
+        behind = span[0] if span else None
     headers, body = headers_bytes(request.headers), request.body
     row = (
         t.key,
         t.id,
         at,
+        t.updated_at,
         text(t.path),
         text(t.query),
         None if t.tracking_id is None else text(t.tracking_id),
@@ -117,7 +138,6 @@ def entry_of(submission: Submission, hold: int | None) -> Entry:
     )
     common = Common(
         t.tenant,
-        t.updated_at - at,
         STATUS[t.status],
         OUTCOME[t.outcome],
         PHASE[t.phase],
@@ -129,22 +149,19 @@ def entry_of(submission: Submission, hold: int | None) -> Entry:
         t.operation,
         t.upstream,
         t.priority,
-        None if t.due_at is None else t.due_at - at,
+        None if t.due_at is None else t.due_at - t.updated_at,
         t.deadline - at,
         t.expires_at - at,
         t.sweep_at - at,
         t.result_status,
         READING[t.reading],
         t.retry_of,
-        event.sequence,
-        KIND[event.kind],
-        event.message,
-        None if event.data is None else _json.encode(event.data).decode(),
-        STATUS[event.status],
-        event.created_at - at,
+        None if first.due_at is None else first.due_at - at,
+        behind,
+        told,
     )
-    told = [spelling.delivery(delivery) for delivery in submission.deliveries]
-    return Entry(submission, row, _spelled(common), told, len(headers) + len(body.inline or b""))
+    posted = [spelling.delivery(delivery) for delivery in deliveries]
+    return Entry(submission, row, _spelled(common), posted, len(headers) + len(body.inline or b""))
 
 
 def arguments_of(entries: Sequence[Entry]) -> list[Any]:
@@ -152,6 +169,19 @@ def arguments_of(entries: Sequence[Entry]) -> list[Any]:
     places: dict[str, int] = {}
     which = [places.setdefault(entry.common, len(places) + 1) for entry in entries]
     return [*columns([entry.row for entry in entries], _WIDTH), which, f"[{','.join(places)}]"]
+
+
+def _told(event: Event, moment: int, *, begun: bool) -> Told:
+    data = None if event.data is None else _json.encode(event.data).decode()
+    return Told(
+        event.sequence,
+        KIND[event.kind],
+        event.message,
+        data,
+        STATUS[event.status],
+        begun,
+        event.created_at - moment,
+    )
 
 
 @lru_cache(KEPT)
@@ -162,6 +192,6 @@ def _spelled(common: Common) -> str:
         method=text(common.method),
         operation=text(common.operation),
         upstream=text(common.upstream),
-        event_message=text(common.event_message),
+        events=tuple(msgspec.structs.replace(told, message=text(told.message)) for told in common.events),
     )
     return _json.encode(stored).decode()

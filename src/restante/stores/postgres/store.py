@@ -333,6 +333,8 @@ class PostgresStore(Posting, Upstreams, Meta, KeptKeys, Figured):
         """After its commit."""
         transaction = entry.submission.transaction
         self._posted(entry.submission.deliveries)
+        if entry.submission.begun is not None:
+            self._posted(entry.submission.begun.deliveries)
         if transaction.status not in TERMINAL:
             self._nodes.queued.add(transaction.tenant)
             if not entry.submission.claim and transaction.due_at is not None:
