@@ -165,10 +165,12 @@ def entry_of(submission: Submission, hold: int | None) -> Entry:
 
 
 def arguments_of(entries: Sequence[Entry]) -> list[Any]:
-    """Of `accept`, without deliveries."""
+    """Of `accept`, without deliveries. A column in which nobody has anything is none; `unnest` fills it."""
     places: dict[str, int] = {}
     which = [places.setdefault(entry.common, len(places) + 1) for entry in entries]
-    return [*columns([entry.row for entry in entries], _WIDTH), which, f"[{','.join(places)}]"]
+    own = columns([entry.row for entry in entries], _WIDTH)
+    filled = [None if column.count(None) == len(column) else column for column in own]
+    return [*filled, which, f"[{','.join(places)}]"]
 
 
 def _told(event: Event, moment: int, *, begun: bool) -> Told:

@@ -21,6 +21,10 @@ WITH common AS MATERIALIZED (
         tenant, status, outcome, phase, sequence, attempt, doubtful, dialect, method, operation, upstream, priority,
         due_at, deadline, expires_at, sweep_at, result_status, reading, retry_of, turn_at, behind, events, place
     )
+), told AS MATERIALIZED (
+    SELECT common.place, event.* FROM common CROSS JOIN LATERAL json_to_recordset(common.events) AS event (
+        sequence integer, kind smallint, message text, data text, status smallint, begun boolean, created_at bigint
+    )
 ), fresh AS MATERIALIZED (
     SELECT
         own.key, own.id, common.tenant, own.created_at, own.updated_at, common.status, common.outcome, common.phase,
@@ -71,9 +75,7 @@ WITH common AS MATERIALIZED (
     INSERT INTO restante.events (key, sequence, kind, message, data, status, created_at)
     SELECT kept.key, told.sequence, told.kind, told.message, told.data, told.status,
         told.created_at + CASE WHEN told.begun THEN kept.updated_at ELSE kept.created_at END
-    FROM common CROSS JOIN LATERAL json_to_recordset(common.events) AS told (
-        sequence integer, kind smallint, message text, data text, status smallint, begun boolean, created_at bigint
-    ) JOIN kept ON kept.place = common.place
+    FROM told JOIN kept ON kept.place = told.place
 ), asked AS (
     INSERT INTO restante.requests (key, headers, size, body, scope)
     SELECT key, headers, size, body, scope FROM kept
