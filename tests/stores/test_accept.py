@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from restante.core.clock import DAY
 from restante.core.errors import RestanteError, StoreUnavailable
-from restante.core.model import Body, Request
+from restante.core.model import Accepted, Body, Request
 from restante.core.status import Dialect, Outcome, Phase, Reading, Status
 from restante.ports import Store
 
@@ -27,6 +27,33 @@ async def test_an_accepted_transaction_is_found_as_it_was_submitted(store: Store
     assert await store.requests([transaction.key]) == [submission.request]
     assert await store.events([transaction.key]) == [[submission.event]]
     assert await store.results([transaction.key]) == [None]
+
+
+async def test_unlike_submissions_of_one_call_keep_their_own_fields(store: Store) -> None:
+    submissions = [
+        await a_submission(
+            store,
+            tenant=tenant,
+            path=path,
+            priority=priority,
+            created_at=NOW + priority,
+            due_at=NOW + due_in,
+            callbacks=(f"https://shop.example{path}",) * priority,
+        )
+        for priority, (tenant, path, due_in) in enumerate(
+            [
+                ("a", "/one", 0),
+                ("b\0", "/one", 0),
+                ("a", "/two", 0),
+                ("a", "/one", DAY // 2),
+                ("a", "/one", 3),
+            ]
+        )
+    ]
+    assert await store.accept(submissions) == [Accepted(one.transaction) for one in submissions]
+    for one in submissions:
+        assert await now_is(store, one.transaction) == one.transaction
+        assert await store.events([one.transaction.key]) == [[one.event]]
 
 
 TEXT = st.text(st.characters(max_codepoint=255), max_size=40)

@@ -1,6 +1,7 @@
 """What expires together goes together, as a whole, and nothing goes that is needed."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import asyncpg
@@ -10,10 +11,10 @@ import pytest
 from restante.core import change
 from restante.core.clock import DAY, HOUR, MINUTE
 from restante.core.model import Accepted, Body, Transaction
-from restante.stores.postgres import PostgresStore
+from restante.stores.postgres import PostgresStore, partitions
 from restante.stores.postgres.health import health_of
 from restante.stores.postgres.keys import FIRST_HOUR, LAST_HOUR, LAST_KEY, LAST_PLAIN, key_for, within
-from restante.stores.postgres.partitions import AHEAD_HOURS, GRACE, LATE, LOCK
+from restante.stores.postgres.partitions import AHEAD_HOURS, GRACE, LATE, LOCK, LONGEST_REST_SECONDS, RESTS
 from restante.stores.postgres.places import HOURS, Partition
 
 from ...postgres import Server
@@ -53,6 +54,18 @@ async def tables(database: str) -> set[str]:
 async def of(database: str, *names: str) -> set[str]:
     """The partitions of these tables."""
     return {name for name in await tables(database) if name.rpartition("_")[0] in names}
+
+
+async def test_a_change_of_a_group_is_written_beside_what_it_replaces(opening: Opener, database: str) -> None:
+    store = await opening()
+    pages = "SELECT key, (ctid::text::point)[0] FROM restante.transactions ORDER BY key"
+    submissions = [await a_submission(store) for _ in range(64)]
+    pending = [
+        answer.transaction for answer in await store.accept(submissions) if isinstance(answer, Accepted)
+    ]
+    before = await asked(database, pages)
+    await applied(store, *map(begin, pending))
+    assert await asked(database, pages) == before
 
 
 async def large(store: PostgresStore, **fields: Any) -> Transaction:
@@ -187,6 +200,32 @@ async def test_making_one_waits_for_nobody_who_reads_or_writes(opening: Opener, 
 
 
 # -- dropped
+
+
+async def test_it_rests_between_the_idempotency_keys_that_it_forgets(
+    opening: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that accepts go on beside it."""
+    store = await opening()
+    for n in range(4):
+        await completed(store, key=b"%d" % n)
+    loop = asyncio.get_running_loop()
+    spans: list[tuple[float, float]] = []
+    value = store._database.value
+
+    async def timed(name: str, *arguments: Any, **options: Any) -> Any:
+        began = loop.time()
+        found = await value(name, *arguments, **options)
+        if name == "forget_scopes":
+            spans.append((began, loop.time()))
+        return found
+
+    monkeypatch.setattr(store._database, "value", timed)
+    monkeypatch.setattr(partitions, "SCOPES", 1)
+    await store.tidy(EXPIRED)
+    assert len(spans) == 5
+    for (began, ended), (next_began, _) in itertools.pairwise(spans):
+        assert next_began - ended >= min((ended - began) * RESTS, LONGEST_REST_SECONDS) * 0.99
 
 
 async def test_a_result_goes_with_its_hour_and_its_history_with_its_day(

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from ...core.errors import KeyReused, RestanteError, StoreUnavailable
 from ...core.model import Accepted
 from .database import Database
+from .entries import Entry, arguments_of
 from .lane import Job
 from .queries import TELLING
-from .rows import DELIVERY_WIDTH, ENTRY_WIDTH, Entry, columns, read_transaction
+from .rows import DELIVERY_WIDTH, columns, read_transaction
 from .trouble import Lost, unavailable
 
 ROUNDS = 5
@@ -66,7 +67,7 @@ class Accepting:
             written = await self._insert(first)
             for entry in first:
                 if entry.key in written:
-                    answers[entry.key] = Accepted(entry.submission.transaction)
+                    answers[entry.key] = Accepted(entry.submission.transaction, begun=entry.begun)
                     self._remember(entry)
             left = [entry for entry in left if entry.key not in answers]
             if any(entry.scope is None for entry in left):
@@ -84,7 +85,7 @@ class Accepting:
         async def write(some: Sequence[Entry]) -> set[int]:
             self.commits += 1
             self.committed(len(some))
-            values = columns([entry.row for entry in some], ENTRY_WIDTH)
+            values = arguments_of(some)
             keys = [entry.key for entry in some]
             told = [delivery for entry in some for delivery in entry.deliveries]
             name = "accept" + TELLING if told else "accept"

@@ -17,6 +17,7 @@ from ...core.endpoint import Endpoint
 from ...core.errors import SettingError
 from ...core.feed import Kept
 from ...core.model import Body, Change, Event, Record, Request, Submission, Transaction
+from .entries import arguments_of, entry_of
 from .keyring import WIDTH as KEY_WIDTH
 from .keyring import row_of
 from .migrate import migrate, reached
@@ -25,13 +26,11 @@ from .queries import QUERIES, query
 from .rows import (
     ATTEMPT_WIDTH,
     DELIVERY_WIDTH,
-    ENTRY_WIDTH,
     EVENT_WIDTH,
     FEED_WIDTH,
     RESULT_WIDTH,
     STEP_WIDTH,
     columns,
-    entry_of,
     spelling,
     step_of,
     text,
@@ -104,7 +103,7 @@ class PostgresArrival:
             )
             for record in records
         ]
-        written = await self._rows("accept", *columns([entry.row for entry in entries], ENTRY_WIDTH))
+        written = await self._rows("accept", *arguments_of(entries))
         if len(written) != len(entries):
             raise self._refused("a body or an idempotency key is not as it should be; nothing was moved")
         await self._change(

@@ -40,6 +40,11 @@ LATE = HOUR
 SCOPES = 1000
 """Requests whose idempotency keys are removed in one commit."""
 
+RESTS = 19
+"""After that it rests for so many times as long as that took: accepts go on beside it."""
+
+LONGEST_REST_SECONDS = 1.0
+
 MADE_AT_ONCE = 8
 """Partitions made in one transaction."""
 
@@ -52,15 +57,19 @@ LOCK = 0x52657374506172
 _VACUUM = "autovacuum_vacuum_scale_factor = 0.05"
 _WITH_BODIES = f"{_VACUUM}, toast.{_VACUUM}"
 
+HALF = "fillfactor = 50"
+"""Rows that came together change together; half of a page is room for that, and no index learns of it. With a
+fifth, every other change went elsewhere, into each index anew, and left more behind than that room."""
+
 OPTIONS = {
     "requests": _WITH_BODIES,
     "results": _WITH_BODIES,
     "chunks": _WITH_BODIES,
     "events": _WITH_BODIES,
     "endings": _VACUUM,
-    "transactions": f"fillfactor = 80, {_VACUUM}",
+    "transactions": f"{HALF}, {_VACUUM}",
 }
-"""As the plain tables have them."""
+"""As the plain tables have them, but that theirs are filled more."""
 
 log = logging.getLogger("restante.stores")
 
@@ -197,10 +206,14 @@ class Partitions:
     async def _forget_scopes(self, partition: Partition) -> None:
         first, last = partition.keys
         at: int | None = first - 1
+        loop = asyncio.get_running_loop()
         while at is not None:
+            began = loop.time()
             at = await self._database.value(
                 "forget_scopes", at, last, SCOPES, keys=partition.keys, again=True
             )
+            if at is not None:
+                await asyncio.sleep(min((loop.time() - began) * RESTS, LONGEST_REST_SECONDS))
 
 
 def making(partitions: Iterable[Partition]) -> str:

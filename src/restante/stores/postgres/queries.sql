@@ -6,23 +6,42 @@
 -- the other. `:transactions` is, for the same purpose, the one partition that all of them lie in, if there is one.
 
 -- name: accept
--- Submissions, all or (on an error) none: transaction, first event, request, turn, idempotency key.
+-- Submissions, all or (on an error) none: transaction, events, request, turn, idempotency key, and an entry in the
+-- feed where its first attempt begins with it. $16: what many of them have in common, moments as from `created_at`
+-- (`due_at`: from `updated_at`); $15: which of these is whose.
 -- Returns the keys that became transactions. The others' idempotency key is somebody's already, or their
 -- large body is being dropped.
-WITH fresh AS MATERIALIZED (
-    SELECT * FROM unnest(
-        $1::bigint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[],
-        $8::smallint[], $9::integer[], $10::integer[], $11::integer[], $12::smallint[], $13::text[],
-        $14::text[], $15::text[], $16::text[], $17::text[], $18::integer[], $19::text[], $20::bigint[],
-        $21::bigint[], $22::bigint[], $23::bigint[], $24::smallint[], $25::smallint[], $26::uuid[],
-        $27::text[], $28::integer[], $29::smallint[], $30::text[], $31::text[], $32::smallint[],
-        $33::bigint[], $34::bytea[], $35::bigint[], $36::bytea[], $37::bytea[], $38::bytea[], $39::bigint[]
-    ) AS f (
-        key, id, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
-        method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at,
-        sweep_at, result_status, reading, retry_of, callback, event_sequence, event_kind, event_message, event_data,
-        event_status, event_created_at, headers, size, body, scope, fingerprint, hold
+WITH common AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (json_to_recordset($16::json) AS (
+        tenant text, status smallint, outcome smallint, phase smallint, sequence integer, attempt integer,
+        doubtful integer, dialect smallint, method text, operation text, upstream text, priority integer,
+        due_at bigint, deadline bigint, expires_at bigint, sweep_at bigint, result_status smallint,
+        reading smallint, retry_of uuid, turn_at bigint, behind integer, events json
+    )) WITH ORDINALITY AS c (
+        tenant, status, outcome, phase, sequence, attempt, doubtful, dialect, method, operation, upstream, priority,
+        due_at, deadline, expires_at, sweep_at, result_status, reading, retry_of, turn_at, behind, events, place
     )
+), told AS MATERIALIZED (
+    SELECT common.place, event.* FROM common CROSS JOIN LATERAL json_to_recordset(common.events) AS event (
+        sequence integer, kind smallint, message text, data text, status smallint, begun boolean, created_at bigint
+    )
+), fresh AS MATERIALIZED (
+    SELECT
+        own.key, own.id, common.tenant, own.created_at, own.updated_at, common.status, common.outcome, common.phase,
+        common.sequence, common.attempt, common.doubtful, common.dialect, common.method, own.path, own.query,
+        common.operation, common.upstream, common.priority, own.tracking_id,
+        own.updated_at + common.due_at AS due_at, own.created_at + common.deadline AS deadline,
+        own.created_at + common.expires_at AS expires_at, own.created_at + common.sweep_at AS sweep_at,
+        common.result_status, common.reading, common.retry_of, own.callback,
+        own.created_at + common.turn_at AS turn_at, common.behind, own.headers, own.size, own.body, own.scope,
+        own.fingerprint, own.hold, own.place
+    FROM unnest(
+        $1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::bytea[], $10::bigint[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bigint[], $15::integer[]
+    ) AS own (
+        key, id, created_at, updated_at, path, query, tracking_id, callback, headers, size, body, scope,
+        fingerprint, hold, place
+    ) JOIN common ON common.place = own.place
 ), scoped AS (
     -- Waits for a racing first submit to be over. What is past its retention is given away.
     INSERT INTO restante.idempotency AS known (scope, key, fingerprint, created_at, expires_at)
@@ -54,18 +73,22 @@ WITH fresh AS MATERIALIZED (
     FROM kept
 ), logged AS (
     INSERT INTO restante.events (key, sequence, kind, message, data, status, created_at)
-    SELECT key, event_sequence, event_kind, event_message, event_data, event_status, event_created_at
-    FROM kept
+    SELECT kept.key, told.sequence, told.kind, told.message, told.data, told.status,
+        told.created_at + CASE WHEN told.begun THEN kept.updated_at ELSE kept.created_at END
+    FROM told JOIN kept ON kept.place = told.place
 ), asked AS (
     INSERT INTO restante.requests (key, headers, size, body, scope)
     SELECT key, headers, size, body, scope FROM kept
 ), queued AS (
     INSERT INTO restante.ready (key, upstream, tenant, priority, due_at, created_at, hold, sweep_at, begun)
-    SELECT key, upstream, tenant, priority, due_at, created_at, hold, sweep_at, status = 1 FROM kept WHERE status < 2
+    SELECT key, upstream, tenant, priority, turn_at, created_at, hold, sweep_at, status = 1 FROM kept WHERE status < 2
 ), ended AS (
     INSERT INTO restante.endings (tenant, status, created_at, key)
     SELECT tenant, status, created_at, key FROM kept WHERE status >= 2
-):deliveries(kept, 40)
+), fed AS (
+    INSERT INTO restante.feed (tenant, key, id, behind, last, at)
+    SELECT tenant, key, id, behind, sequence, updated_at FROM kept WHERE behind IS NOT NULL
+):deliveries(kept, 17)
 SELECT key FROM kept
 
 -- name: ids

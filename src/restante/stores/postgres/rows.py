@@ -15,7 +15,7 @@ import msgspec
 
 from ...core.delivery import Progress
 from ...core.feed import span_of
-from ...core.model import Change, IdempotencyKey, Submission
+from ...core.model import Change
 from ...core.status import Phase
 from ..codes import FINISHED, STATE, STATUS
 from ..spelling import Row as Row
@@ -23,7 +23,6 @@ from ..spelling import Spelling, end_of, headers_bytes, result_row
 from ..spelling import read_request as read_request
 from ..spelling import read_result as read_result
 
-ENTRY_WIDTH = 39
 STEP_WIDTH = 16
 EVENT_WIDTH = 7
 RESULT_WIDTH = 6
@@ -35,41 +34,6 @@ FEED_WIDTH = 7
 ATTEMPT_WIDTH = 8
 
 _ESCAPE = "\x1a"
-
-
-class Entry(msgspec.Struct):
-    """A submission as a row of `accept`, whose last column is its hold."""
-
-    submission: Submission
-    row: Row
-    deliveries: list[Row]
-    size: int  # bytes of headers and body
-
-    @property
-    def key(self) -> int:
-        return self.submission.transaction.key
-
-    @property
-    def hold(self) -> int | None:
-        hold: int | None = self.row[-1]
-        return hold
-
-    @property
-    def scope(self) -> bytes | None:
-        claim = self.submission.idempotency
-        return claim.scope if claim else None
-
-    @property
-    def claims(self) -> tuple[IdempotencyKey, ...]:
-        """Its idempotency key, if it has one."""
-        claim = self.submission.idempotency
-        return (claim,) if claim else ()
-
-    @property
-    def former(self) -> tuple[IdempotencyKey, ...]:
-        """As which that may be kept already."""
-        claim = self.submission.idempotency
-        return claim.former if claim else ()
 
 
 class Step(msgspec.Struct):
@@ -100,24 +64,6 @@ class Step(msgspec.Struct):
 def columns(rows: Sequence[Row], width: int) -> list[list[Any]]:
     """Rows as columns."""
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
-
-
-def entry_of(submission: Submission, hold: int | None) -> Entry:
-    t, event, request = submission.transaction, submission.event, submission.request
-    claim = submission.idempotency
-    headers, body = headers_bytes(request.headers), request.body
-    row = (
-        *spelling.transaction(t),
-        *spelling.event(t.key, event)[1:],
-        headers,
-        body.size,
-        body.inline,
-        claim.scope if claim else None,
-        claim.fingerprint if claim else None,
-        hold,
-    )
-    told = [spelling.delivery(delivery) for delivery in submission.deliveries]
-    return Entry(submission, row, told, len(headers) + len(body.inline or b""))
 
 
 def step_of(change: Change, hold: int | None) -> Step:

@@ -28,6 +28,7 @@ from .accepting import Accepting
 from .bodies import Bodies
 from .changing import Changing
 from .database import Database
+from .entries import Entry, entry_of
 from .figures import Figured
 from .health import health_of
 from .keyring import KeptKeys
@@ -41,7 +42,7 @@ from .partitions import Partitions
 from .pool import Pool
 from .posting import SETTLING_PATIENCE, Posting
 from .reading import Reading, lapsed
-from .rows import DUE_AT, LANE, Entry, Step, entry_of, read_text, step_of
+from .rows import DUE_AT, LANE, Step, read_text, step_of
 from .search import find
 from .settling import Settling
 from .sharing import Sharing
@@ -332,6 +333,8 @@ class PostgresStore(Posting, Upstreams, Meta, KeptKeys, Figured):
         """After its commit."""
         transaction = entry.submission.transaction
         self._posted(entry.submission.deliveries)
+        if entry.submission.begun is not None:
+            self._posted(entry.submission.begun.deliveries)
         if transaction.status not in TERMINAL:
             self._nodes.queued.add(transaction.tenant)
             if not entry.submission.claim and transaction.due_at is not None:
