@@ -24,6 +24,7 @@ from ..core.headers import first
 from ..core.policy import Connections
 from .call import CUT, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Ends, Fields
 from .cycle import UNHEARD, DirectCycle, answer_whole
+from .flow import Flow, Queue, Signal
 from .form import origin_form
 from .problems import UNKNOWN, Problem, as_message, problem_of
 
@@ -70,11 +71,35 @@ PREPARE = Callable[[str, bytes, Fields, Ends], DirectCycle | None]
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection. Most of them wait for something, so what each of them weighs counts."""
+
+    # More fields than 30 in an instance's dictionary, and no two instances share its keys any more.
+    __slots__ = (
+        "body_bytes",
+        "body_came",
+        "coming",
+        "direct",
+        "ends",
+        "extensions",
+        "fault",
+        "head_is_new",
+        "head_size",
+        "idle_since",
+        "last",
+        "limits",
+        "lost",
+        "max_target",
+        "not_body",
+        "passed_over",
+        "patience",
+        "since",
+        "told",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = log
+        self.pipeline = Queue()  # type: ignore[assignment]
         state = self.server_state
         limits = state.limits if isinstance(state, State) else Connections()
         self.limits = limits
@@ -106,6 +131,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        self.flow = Flow(self.transport)
         self.ends = {"client": self.client, "scheme": self.scheme}
         self._wait_for_head()
         most = self.limits.most
@@ -193,6 +219,7 @@ class Protocol(HttpToolsProtocol):
             self._stop(problem_of(error))
         self._make_scope()
         super().on_headers_complete()
+        self.cycle.message_event = Signal()  # type: ignore[assignment]
         self.head_size = None
         self.headers = UNHEARD  # what is still to come are trailers
         if self.last or self.parser.should_upgrade():  # what is behind an offer to upgrade is not HTTP
