@@ -17,6 +17,7 @@ from restante.core.policy import Upstream as Target
 from restante.core.status import Outcome, Reading
 from restante.dashboard import Dashboard
 from restante.gateway import Gateway, OpenAuth, make_server
+from restante.gateway.crowd import Crowd
 from restante.gateway.server import Server
 from restante.outbound import HTTPSender
 from restante.ports import Store
@@ -82,6 +83,7 @@ class House:
         )
         store.count(self.metrics.committed)
         self.auth: Auth = OpenAuth()
+        self.crowd = Crowd()
         self.servers: list[Server] = []
         self.wires: list[Wire] = []
         self._serving: list[asyncio.Task[None]] = []
@@ -131,9 +133,10 @@ class House:
             dashboard=Dashboard(
                 service=self.service, policy=self.policy, open=isinstance(self.auth, OpenAuth)
             ),
+            crowd=self.crowd,
             **where,
         )
-        server = make_server(gateway, grace_seconds=1)
+        server = make_server(gateway, grace_seconds=1, crowd=self.crowd)
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)
         port: int = listener.getsockname()[1]

@@ -10,6 +10,7 @@ import pytest
 from restante.core.clock import MILLISECOND
 from restante.core.policy import Connections
 from restante.gateway import make_server
+from restante.gateway.crowd import Crowd
 from restante.gateway.protocol import BODY_BYTES, MAX_PIPELINED
 
 from .house import House
@@ -22,9 +23,12 @@ HEAD = b"POST /async/x HTTP/1.1\r\nHost: h\r\n"
 
 
 @asynccontextmanager
-async def serving(house: House, **limits: int) -> AsyncIterator[Callable[[], "asyncio.Future[Wire]"]]:
+async def serving(
+    house: House, crowd: Crowd | None = None, **limits: int
+) -> AsyncIterator[Callable[[], "asyncio.Future[Wire]"]]:
     """The same gateway behind a server with limits of its own; what it gives opens connections."""
-    server = make_server(house.servers[0].config.app, grace_seconds=1, limits=Connections(**limits))
+    app = house.servers[0].config.app
+    server = make_server(app, grace_seconds=1, limits=Connections(**limits), crowd=crowd)
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     running = asyncio.create_task(server.serve([listener]))

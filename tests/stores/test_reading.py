@@ -3,10 +3,12 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from restante.core.status import Reading
 from restante.ports import Store
 
+from .conftest import Opener
 from .samples import a_submission, accepted, failed, now_is, read
 
 
@@ -79,3 +81,14 @@ async def test_a_look_for_a_tenant_finds_the_tenants_alone(store: Store) -> None
     assert await store.look(ids, tenant="two") == [None, theirs, None, None]
     assert await store.look(ids, tenant="*") == await store.look(ids) == [mine, theirs, None, mine]
     assert await store.look([mine.id], tenant="n\0body") == [None]
+
+
+@pytest.mark.parametrize("count", [200])
+async def test_whoever_asks_is_answered_in_turn_however_many_ask_at_once(opened: Opener, count: int) -> None:
+    store = await opened(max_waiting=10)
+    done = await failed(store)
+    looked = asyncio.gather(*(store.look([done.id]) for _ in range(count)))
+    results = asyncio.gather(*(store.results([done.key]) for _ in range(count)))
+    logs = asyncio.gather(*(store.events([done.key]) for _ in range(count)))
+    assert {one.id for (one,) in await looked if one is not None} == {done.id}
+    assert len(await results) == len([log for (log,) in await logs if log]) == count

@@ -1,6 +1,7 @@
-"""File handles: as many as this process may have, and how many of them callers get.
+"""File handles: as many as this process may have, and how many of them callers and what they ask for get.
 
-Idle callers must not take the handles that attempts need: what was accepted could then not be sent.
+Idle callers must not take the handles that attempts need: what was accepted could then not be sent. What
+callers leave to their own calls on plain paths is said in gateway/crowd.py.
 """
 
 import resource
@@ -25,10 +26,7 @@ def raise_limit() -> int:
     return MOST if soft == resource.RLIM_INFINITY else soft
 
 
-def max_connections(handles: int, upstreams: Iterable[Upstream], webhooks: int) -> int:
-    """How many callers may be connected: what attempts, webhooks and the process itself leave of `handles`.
-
-    Each caller may be on a plain path, and so need a connection to an upstream as well.
-    """
+def for_callers(handles: int, upstreams: Iterable[Upstream], webhooks: int) -> int:
+    """What attempts, webhooks and the process itself leave of `handles`; half of them in any case."""
     attempts = sum(upstream.concurrency for upstream in upstreams) + webhooks
-    return max((handles - OWN - attempts) // 2, handles // 4)
+    return max(handles - OWN - attempts, handles // 2)

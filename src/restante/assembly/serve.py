@@ -14,13 +14,12 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ..config import Role, Settings
 from ..core.clock import SECOND
 from ..core.errors import SettingError
 from ..dashboard import Dashboard
 from ..gateway import Gateway, KeyAuth, OpenAuth, PassthroughAuth
+from ..gateway.crowd import Crowd
 from ..gateway.desk import Check
 from ..gateway.problems import REASONS
 from ..gateway.server import Server, make_server
@@ -36,7 +35,7 @@ from ..telemetry import Lines, Metrics, Several
 from ..webhooks.keys import new_private_key, public_key_of
 from ..webhooks.webhooks import Webhooks
 from .ending import LAST_SECONDS, STEP_SECONDS, TELLING_SECONDS, end_within, ended
-from .handles import max_connections, raise_limit
+from .handles import for_callers, raise_limit
 from .listening import address_of, listen_on
 from .sealing import seal_store
 from .store import open_served, open_store
@@ -198,6 +197,8 @@ async def start(
     auth = auth_of(settings.auth_mode, service.keys)
     dashboard = Dashboard(service=service, policy=policy, open=settings.auth_mode == "open")
 
+    crowd = Crowd() if hosted else _crowd(settings, sends=sends)
+
     def gateway(*, native: bool, public: bool) -> Gateway:
         return Gateway(
             service=service,
@@ -209,6 +210,7 @@ async def start(
             exposition=metrics,
             dashboard=dashboard,
             check=check,
+            crowd=crowd,
             native=native,
             public=public,
         )
@@ -217,7 +219,7 @@ async def start(
     apps = [gateway(native=not apart, public=True)] if answers else []
     if apart:
         apps.append(gateway(native=True, public=False))
-    servers = [] if hosted else _servers(settings, apps, listeners or (), sends=sends)
+    servers = [] if hosted else _servers(settings, apps, listeners or (), crowd)
     if runs:  # a runner without lanes gives no places, so that everything waits in the store
         runner.start(service)
         sweeper.start()
@@ -257,17 +259,21 @@ async def start(
     )
 
 
+def _crowd(settings: Settings, *, sends: bool) -> Crowd:
+    """As many as this process has handles for, on all of its addresses together."""
+    policy = settings.policy
+    webhooks = policy.webhooks.concurrency if sends else 0
+    return Crowd(for_callers(raise_limit(), policy.upstreams.values(), webhooks))
+
+
 def _servers(
-    settings: Settings, apps: list[Gateway], listeners: Sequence[socket.socket], *, sends: bool
+    settings: Settings, apps: list[Gateway], listeners: Sequence[socket.socket], crowd: Crowd
 ) -> list[tuple[Server, socket.socket]]:
     """One for each address."""
     policy = settings.policy
-    most = max_connections(
-        raise_limit(), policy.upstreams.values(), policy.webhooks.concurrency if sends else 0
-    )
-    limits = msgspec.structs.replace(policy.connections, most=min(policy.connections.most or most, most))
+    grace_seconds = policy.limits.grace / SECOND
     return [
-        (make_server(app, grace_seconds=policy.limits.grace / SECOND, limits=limits), listener)
+        (make_server(app, grace_seconds=grace_seconds, limits=policy.connections, crowd=crowd), listener)
         for app, listener in zip(apps, listeners, strict=True)
     ]
 

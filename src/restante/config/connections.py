@@ -10,8 +10,8 @@ LEAST_HEAD = 4096
 MAX_CONNECTIONS = Setting(
     "max_connections",
     whole(1, 1_000_000),
-    "how many callers may be connected to a process; then 503. Without it, and at most, as many as the file "
-    "handles allow that attempts, webhooks and the process itself leave",
+    "how many callers may be connected to a process; then 503. Without it, and at most, as many as file "
+    "handles allow that attempts, webhooks and the process itself leave, an eighth for plain paths",
 )
 MAX_HEAD = Setting(
     "max_head",

@@ -140,7 +140,7 @@ MAX_EVENTS = Setting(
     1000,
 )
 MAX_STREAMS = Setting(
-    "max_streams", whole(0, 1_000_000), "how many live event streams may be open; then 503", 5000
+    "max_streams", whole(0, 1_000_000), "how many live event streams may be open; then 503", 10_000
 )
 RESERVE = Setting(
     "reserve",

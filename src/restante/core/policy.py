@@ -121,7 +121,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     page: int = 100  # largest page of a list
     ready: int = 1000  # transactions per upstream held in memory ahead of their turn
     sweep: int = 100  # rows per sweeping commit
-    streams: int = 5000  # live event streams at once
+    streams: int = 10_000  # live event streams at once
 
 
 class Connections(msgspec.Struct, frozen=True, kw_only=True):

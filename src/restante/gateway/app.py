@@ -12,6 +12,7 @@ from ..ports.telemetry import Exposition
 from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
+from .crowd import Crowd
 from .desk import Check, Desk
 from .direct import Together
 from .failing import failure
@@ -64,6 +65,7 @@ class Gateway:
         exposition: Exposition | None = None,
         dashboard: Dashboard | None = None,
         check: Check | None = None,
+        crowd: Crowd | None = None,
         native: bool = True,
         public: bool = True,
     ) -> None:
@@ -77,6 +79,7 @@ class Gateway:
             exposition=exposition,
             dashboard=dashboard,
             check=check,
+            crowd=crowd or Crowd(),
         )
         self._guards_plain = auth.guards_plain
         self._rooms = Rooms(policy, native=native, public=public)

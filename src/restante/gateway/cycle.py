@@ -1,14 +1,19 @@
 """What stands for uvicorn's cycle: requests served without a task, and answers that go out in one write."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from .call import CLOSE, Send
+from .call import CLOSE, Ends, Fields, Send
 from .reply import Reply
 
 if TYPE_CHECKING:
     from .protocol import Protocol
+
+
+PREPARE = Callable[[str, bytes, Fields, Ends], "DirectCycle | None"]
+"""Takes a request's method, target and header fields, and what is known of the connection."""
 
 
 class Unheard:

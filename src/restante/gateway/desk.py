@@ -13,6 +13,7 @@ from ..ports.dashboard import Dashboard
 from ..ports.telemetry import Exposition
 from ..service import Service
 from .call import Call
+from .crowd import Crowd
 from .manual import Manual
 from .origin import Origins
 from .pages import Pages
@@ -37,6 +38,7 @@ class Desk:
         exposition: Exposition | None = None,
         dashboard: Dashboard | None = None,
         check: Check | None = None,
+        crowd: Crowd,
     ) -> None:
         self.service = service
         self.policy = policy
@@ -51,7 +53,9 @@ class Desk:
         self.origins = Origins(policy)
         self.pages = Pages(policy)
         self.manual = Manual(policy)
-        self.passing = {upstream.name: Passing(upstream, clock) for upstream in policy.upstreams.values()}
+        self.passing = {
+            upstream.name: Passing(upstream, clock, crowd) for upstream in policy.upstreams.values()
+        }
         self.streams = 0  # live event streams that are open
         self._second = -1
         self._date = (b"date", b"")

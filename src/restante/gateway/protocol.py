@@ -16,17 +16,18 @@ from typing import Any, NoReturn
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 from ..core.clock import SECOND
 from ..core.errors import BadRequest
 from ..core.headers import first
 from ..core.policy import Connections
-from .call import CUT, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Ends, Fields
-from .cycle import UNHEARD, DirectCycle, answer_whole
+from .call import CUT, LEAVING, UNBUFFERED, WHOLE, BrokenOff, Ends
+from .crowd import Crowd
+from .cycle import PREPARE, UNHEARD, DirectCycle, answer_whole
 from .flow import Flow, Queue, Signal
 from .form import origin_form
 from .problems import UNKNOWN, Problem, as_message, problem_of
+from .state import State
 
 MAX_PIPELINED = 100
 """Requests that wait for the ones before them on the same connection."""
@@ -55,19 +56,7 @@ CROWDED = Problem(
 )
 
 
-class State(ServerState):
-    """What connections and server share. `deserted` is set whenever the last connection has gone."""
-
-    def __init__(self, limits: Connections) -> None:
-        super().__init__()
-        self.deserted = asyncio.Event()
-        self.limits = limits
-
-
 WHOLE_MESSAGE = -1
-
-PREPARE = Callable[[str, bytes, Fields, Ends], DirectCycle | None]
-"""Takes a request's method, target and header fields, and what is known of the connection."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -78,6 +67,7 @@ class Protocol(HttpToolsProtocol):
         "body_bytes",
         "body_came",
         "coming",
+        "crowd",
         "direct",
         "ends",
         "extensions",
@@ -88,7 +78,6 @@ class Protocol(HttpToolsProtocol):
         "last",
         "limits",
         "lost",
-        "max_target",
         "not_body",
         "passed_over",
         "patience",
@@ -101,9 +90,9 @@ class Protocol(HttpToolsProtocol):
         self.logger = log
         self.pipeline = Queue()  # type: ignore[assignment]
         state = self.server_state
-        limits = state.limits if isinstance(state, State) else Connections()
-        self.limits = limits
-        self.max_target = limits.target
+        if not isinstance(state, State):
+            state = State(Connections(), Crowd())
+        self.limits, self.crowd = state.limits, state.crowd
         self.head_size: int | None = 0  # None: the head is complete, and WHOLE_MESSAGE: so is the body
         self.head_is_new = False
         self.coming = 0  # bytes that are being parsed
@@ -135,7 +124,7 @@ class Protocol(HttpToolsProtocol):
         self.ends = {"client": self.client, "scheme": self.scheme}
         self._wait_for_head()
         most = self.limits.most
-        if most is not None and len(self.connections) > most:
+        if not self.crowd.enter() or (most is not None and len(self.connections) > most):
             self.refuse(CROWDED)
 
     def data_received(self, data: bytes) -> None:
@@ -177,6 +166,7 @@ class Protocol(HttpToolsProtocol):
             self.patience.cancel()
             self.patience = None
         self.lost = True
+        self.crowd.leave()
         if self.told is not None:
             self.told()
         # Nor does a connection lead to itself once it is lost: it and its requests are gone at once.
@@ -194,7 +184,7 @@ class Protocol(HttpToolsProtocol):
         self.head_is_new = True
 
     def on_headers_complete(self) -> None:
-        if self.coming + self.head_size > self.max_target:  # type: ignore[operator]
+        if self.coming + self.head_size > self.limits.target:  # type: ignore[operator]
             self._check_size()
         self.since = None
         if self.direct is not None and (self.cycle is None or self.cycle.response_complete):

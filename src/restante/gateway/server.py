@@ -10,7 +10,9 @@ import uvicorn
 
 from ..core.clock import SECOND
 from ..core.policy import Connections
-from .protocol import Protocol, State
+from .crowd import Crowd
+from .protocol import Protocol
+from .state import State
 
 BACKLOG = 2048
 DEFAULTS = Connections()
@@ -82,11 +84,13 @@ def make_server(
     *,
     grace_seconds: float | None = None,
     limits: Connections = DEFAULTS,
+    crowd: Crowd | None = None,
 ) -> Server:
     """A server for `app`; run it with `await server.serve(sockets=[...])` on the running event loop.
 
     After `stop`, answers under way have `grace_seconds` to end (None: all the time they need).
-    With more connections than there may be, new ones get 503 and are closed. A head that does not come in
+    With more connections than there may be, here (`limits`) or in the process (`crowd`), new ones get 503 and
+    are closed. A head that does not come in
     time, or of a body less than BODY_BYTES, is answered with 408.
     """
     return Server(
@@ -106,5 +110,5 @@ def make_server(
             timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
             backlog=BACKLOG,
         ),
-        state=State(limits),
+        state=State(limits, crowd or Crowd()),
     )

@@ -19,6 +19,11 @@ BODY_BYTES = 16 * 1024
 """What reading a body counts for, which is not known before: so that not too many come at once."""
 
 
+MAX_LOOKUPS = 100_000
+"""Look-ups that may wait: more than callers ask for at once, who are as many as may be connected. So whoever
+was let in is answered in turn, and nobody is sent away because thousands were woken together."""
+
+
 class Reader(Protocol):
     """Does a job of one kind: `what` is a list, the answer one of the same length."""
 

@@ -24,6 +24,7 @@ from ...core.model import (
 from ...core.policy import Limits
 from ...core.status import Reading as ReadingState
 from ...ports import Measure, StoreHealth, Told
+from ..lookups import MAX_LOOKUPS
 from .accepting import Accepting
 from .bodies import Bodies
 from .changing import Changing
@@ -98,7 +99,7 @@ class PostgresStore(Posting, Upstreams, Meta, KeptKeys, Figured):
         self._bulk = Lane(bodies.run, max_waiting=waiting, away=away, group=BULK_GROUP)
         self._post = Lane(self._outbox.run, max_waiting=waiting, away=away)
         self._turn = Lane(Turning(database, nodes).run, max_waiting=waiting, away=away)
-        self._read = Lane(Reading(database).run, max_waiting=waiting, away=away)
+        self._read = Lane(Reading(database).run, max_waiting=MAX_LOOKUPS, away=away)
         self._pieces = Lane(Reading(database).run, max_waiting=waiting, away=away)
 
     @classmethod

@@ -23,6 +23,7 @@ from ...core.model import (
 from ...core.policy import Limits
 from ...core.status import Reading
 from ...ports import NUMBERS_GOOD, StoreHealth, Told
+from ..lookups import MAX_LOOKUPS
 from .accepting import FRESH, REUSED
 from .apart import Apart, Child
 from .disk import Disk
@@ -61,7 +62,7 @@ class SQLiteStore(Posting, KeptKeys, Figured):
         self.hashing = plain(until=opened.former_until).followed_by(opened.secret)
         waiting = limits.max_waiting
         self._write = Worker(writer, max_waiting=waiting)
-        self._read = Worker(Thread("restante-read", Reader(read).run), max_waiting=waiting)
+        self._read = Worker(Thread("restante-read", Reader(read).run), max_waiting=MAX_LOOKUPS)
         self._turn = Worker(Thread("restante-turns", Turns(turn, memory).run), max_waiting=waiting)
         self._search = Worker(Thread("restante-search", Search(search).run), max_waiting=waiting)
         self._outbox = Worker(Thread("restante-outbox", OutboxReader(outbox).run), max_waiting=waiting)
