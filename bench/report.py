@@ -195,10 +195,11 @@ def growth(one: Record):  # type: ignore[no-untyped-def]
     """Each size's throughput as a part of the first one's, in the same rounds."""
     if one.bench != "growth":
         return None
-    sizes = list(dict.fromkeys(row.name for row in one.rows))
-    cells = {(row.name, row.store, row.what): row for row in one.rows}
+    rows = [row for row in one.rows if row.unit == "1/s"]
+    sizes = list(dict.fromkeys(row.name for row in rows))
+    cells = {(row.name, row.store, row.what): row for row in rows}
     drawn, axes = chart()
-    for store, what in dict.fromkeys((row.store, row.what) for row in one.rows):
+    for store, what in dict.fromkeys((row.store, row.what) for row in rows):
         first = cells.get((sizes[0], store, what))
         parts = [record.ratio(cells.get((size, store, what)), first) for size in sizes]
         axes.plot(
