@@ -88,4 +88,5 @@ def test_a_process_that_hangs_is_gone_by_then_and_says_where_it_stood() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert gone.returncode == 1
+    assert "it did not end within 0.1 s, and stood here:" in gone.stderr
     assert "most recent call first" in gone.stderr

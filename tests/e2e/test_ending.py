@@ -228,7 +228,7 @@ async def test_it_ends_when_it_is_told_to_as_it_opens_its_port(tmp_path: Path) -
 
 
 @pytest.mark.slow
-async def test_it_is_gone_in_time_and_says_where_it_stood_though_its_writing_process_hangs(
+async def test_it_is_gone_in_time_and_says_what_hung_though_its_writing_process_hangs(
     tmp_path: Path,
 ) -> None:
     async with set_up(tmp_path) as scene:
@@ -242,5 +242,4 @@ async def test_it_is_gone_in_time_and_says_where_it_stood_though_its_writing_pro
             assert await scene.server.ended(seconds=GONE_SECONDS) == 1
         finally:
             os.kill(children[0], signal.SIGCONT)
-        assert "Timeout" in scene.server.errors()
-        assert "most recent call first" in scene.server.errors()
+        assert "did not end within" in scene.server.errors()

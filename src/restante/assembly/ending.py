@@ -8,6 +8,9 @@ and the process with them.
 import asyncio
 import faulthandler
 import logging
+import os
+import threading
+import time
 from collections.abc import Awaitable
 
 log = logging.getLogger("restante")
@@ -26,6 +29,7 @@ HALVES = 2
 """A process that stood still (it was stopped, or had no processor) finds all its times up at once. So none
 is waited for in one piece: what has its own time within that, and is late as well, gets to its end."""
 
+TICK_SECONDS = 0.1
 STANDARD_ERROR = 2
 
 
@@ -48,6 +52,15 @@ async def ended(seconds: float, **things: Awaitable[object]) -> bool:
 
 
 def end_within(seconds: float) -> None:
-    """By then the process is gone: if need be it says on standard error where it stood, and ends with 1. A
-    thread that needs neither the loop nor the interpreter sees to it. Who is told again waits that long."""
-    faulthandler.dump_traceback_later(seconds, exit=True, file=STANDARD_ERROR)
+    """By then the process is gone: if need be it says on standard error where it stood, and ends with 1. Told
+    again, it is gone by whichever comes first. A thread of its own sees to it, whatever the loop is at."""
+    threading.Thread(target=_end_after, args=(seconds,), name="restante-end", daemon=True).start()
+
+
+def _end_after(seconds: float) -> None:
+    """Counted is what this process was there for: one that was stopped has not hung."""
+    for _ in range(max(int(seconds / TICK_SECONDS), 1)):
+        time.sleep(TICK_SECONDS)
+    os.write(STANDARD_ERROR, b"restante: it did not end within %g s, and stood here:\n" % seconds)
+    faulthandler.dump_traceback(STANDARD_ERROR)
+    os._exit(1)
