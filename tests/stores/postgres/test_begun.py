@@ -5,11 +5,14 @@ import asyncio
 import msgspec
 
 from restante.core.clock import SECOND
+from restante.core.endpoint import Filters
 from restante.core.model import Accepted, Claim, Submission
-from restante.core.status import Phase
+from restante.core.outbox import of_event
+from restante.core.status import Phase, Status
 from restante.stores.postgres import PostgresStore
 
 from ..samples import NOW, a_submission, accepted, applied, begin, claimed, complete, now_is
+from ..test_outbox import an_endpoint, mint
 from .conftest import Opener, asked, killed
 
 PATIENCE_SECONDS = 20.0
@@ -72,6 +75,25 @@ async def test_a_process_that_dies_after_such_an_accept_leaves_an_attempt_that_o
     assert submission.begun is not None
     assert claim.transaction == submission.begun.after
     assert claim.transaction.phase is Phase.SENDING
+
+
+async def test_deliveries_of_a_mark_are_written_with_the_accept(opening: Opener, database: str) -> None:
+    store = await opening()
+    submission = await begun_with(store)
+    assert submission.begun is not None
+    endpoint = an_endpoint(filters=Filters(status=tuple(Status)))
+    told = [
+        tuple(of_event(event, after, [endpoint], mint=mint, now=NOW))
+        for event, after in (
+            (submission.event, submission.transaction),
+            (submission.begun.events[-1], submission.begun.after),
+        )
+    ]
+    begun = msgspec.structs.replace(submission.begun, deliveries=told[1])
+    answers = await store.accept([msgspec.structs.replace(submission, deliveries=told[0], begun=begun)])
+    assert answers == [Accepted(submission.transaction, begun=True)]
+    rows = await asked(database, "SELECT sequence FROM restante.deliveries ORDER BY sequence")
+    assert [row[0] for row in rows] == [1, 2]
 
 
 async def test_a_replay_begins_nothing(opening: Opener, database: str) -> None:
