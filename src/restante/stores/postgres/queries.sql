@@ -21,7 +21,7 @@ WITH common AS MATERIALIZED (
         tenant, status, outcome, phase, sequence, attempt, doubtful, dialect, method, operation, upstream, priority,
         due_at, deadline, expires_at, sweep_at, result_status, reading, retry_of, turn_at, behind, events, place
     )
-), told AS MATERIALIZED (
+), happened AS MATERIALIZED (
     SELECT common.place, event.* FROM common CROSS JOIN LATERAL json_to_recordset(common.events) AS event (
         sequence integer, kind smallint, message text, data text, status smallint, begun boolean, created_at bigint
     )
@@ -73,9 +73,9 @@ WITH common AS MATERIALIZED (
     FROM kept
 ), logged AS (
     INSERT INTO restante.events (key, sequence, kind, message, data, status, created_at)
-    SELECT kept.key, told.sequence, told.kind, told.message, told.data, told.status,
-        told.created_at + CASE WHEN told.begun THEN kept.updated_at ELSE kept.created_at END
-    FROM told JOIN kept ON kept.place = told.place
+    SELECT kept.key, happened.sequence, happened.kind, happened.message, happened.data, happened.status,
+        happened.created_at + CASE WHEN happened.begun THEN kept.updated_at ELSE kept.created_at END
+    FROM happened JOIN kept ON kept.place = happened.place
 ), asked AS (
     INSERT INTO restante.requests (key, headers, size, body, scope)
     SELECT key, headers, size, body, scope FROM kept
