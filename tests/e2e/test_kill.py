@@ -56,16 +56,12 @@ def later(point: str) -> str:
     return f"{name}@{2 + int(time)}" if time else f"{name}@2"
 
 
-# The second transaction of a process finds a key and a connection at hand: its connection is kept for it
-# before it is written.
-SECOND: dict[str, Found] = {later(point): found for point, found in ONCE.items()} | {
-    "attempt.connected@2": None
-}
-
-# Into a file its mark is written with it, so that it may have been sent as soon as it is there at all.
-MARKED: dict[str, Found] = {
-    point: found for point, found in SECOND.items() if not point.startswith(("mark.", "change."))
+# The second transaction of a process finds a key and a connection at hand. That is kept for it before it is
+# written, and its mark is written with it: it may have been sent as soon as it is there at all.
+SECOND: dict[str, Found] = {
+    later(point): found for point, found in ONCE.items() if not point.startswith(("mark.", "change."))
 } | {
+    "attempt.connected@2": None,
     "accept.committed@2": ("failed", "interrupted", {0}),
     "accept.told@2": ("failed", "interrupted", {0}),
     "accept.answering@2": ("failed", "interrupted", {0, 1}),
@@ -141,18 +137,11 @@ async def test_a_post_is_not_lost_and_not_repeated(
     await killed(story, upstream, point, expected=ONCE[point])
 
 
-@kills(SECOND, stores=["postgres"])
-async def test_nor_is_the_second_one_of_a_process(
-    story: Story, upstream: RecordingUpstream, point: str
-) -> None:
-    await killed(story, upstream, point, expected=SECOND[point], before=1)
-
-
-@kills(MARKED, stores=["sqlite"], quick=["accept.committed@2"])
+@kills(SECOND, quick=["accept.committed@2"])
 async def test_nor_is_one_whose_mark_was_written_with_it(
     story: Story, upstream: RecordingUpstream, point: str
 ) -> None:
-    await killed(story, upstream, point, expected=MARKED[point], before=1)
+    await killed(story, upstream, point, expected=SECOND[point], before=1)
 
 
 @kills(AGAIN, quick=["attempt.sent"])
