@@ -13,7 +13,7 @@ SHARED := -n 4 --dist worksteal
 INPUTS := 10000
 
 # Tests that write what they came to where they are asked to (tests/proof.py).
-PROOFS := tests/stores/test_model.py tests/torture
+PROOFS := tests/stores/test_model.py tests/torture $(wildcard tests/e2e/test_kill*.py)
 
 # Records are put into docs/ when all are made, so that each names a commit without changes.
 KEEP = cp build/proof/*.json docs/proof/ && $(BIN)/python docs/generate.py
@@ -46,8 +46,8 @@ torture: $(INSTALLED)
 # What shows the promises, with the last figures into docs/concepts/guarantees.md. Half an hour.
 proof: export PROOF := build/proof
 proof: $(INSTALLED)
+	@mkdir -p build && rm -rf build/proof
 	$(BIN)/pytest $(SHARED) -m 'slow or all' $(PROOFS)
-	@mkdir -p build
 	for store in sqlite postgresql; do \
 	    $(BIN)/restante torture --minutes $(MINUTES) --store $$store --json > build/torture.json && \
 	    $(BIN)/python -m tests.proof build/torture.json || exit 1; \

@@ -7,6 +7,7 @@ is typed by hand.
     python -m tests.proof FILE    the record of a run of `restante torture --json`, out of FILE
 """
 
+import fcntl
 import json
 import os
 import re
@@ -52,6 +53,23 @@ def record(
     path = ROOT / folder / f"{slug(name)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(one, indent=1) + "\n")
+
+
+def add(name: str, *, by: str, operations: Counts, faults: Counts) -> None:
+    """The same of a proof that is many tests, in whichever process: each adds what it did."""
+    folder = os.environ.get(FOLDER)
+    if folder is None:
+        return
+    path = ROOT / folder / f"{slug(name)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = json.loads(path.read_text()) if path.exists() else {"operations": {}, "faults": {}}
+        summed = [
+            {what: old.get(what, 0) + new.get(what, 0) for what in sorted({*old, *new})}
+            for old, new in ((before["operations"], operations), (before["faults"], faults))
+        ]
+        record(name, operations=summed[0], faults=summed[1], by=by)
 
 
 def record_torture(document: Mapping[str, Any], name: str, *, by: str | None = None, note: str = "") -> None:

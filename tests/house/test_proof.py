@@ -30,6 +30,15 @@ def test_a_record_says_what_was_done_what_struck_and_which_test_it_is(
     assert one["by"].startswith("tests/house/test_proof.py::test_a_record")
 
 
+def test_what_many_tests_did_is_added_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(proof.FOLDER, str(tmp_path))
+    for point in ("accept", "accept", "mark"):
+        proof.add("kills", by="pytest", operations={"kills": 1}, faults={point: 1})
+    one = json.loads((tmp_path / "kills.json").read_text())
+    assert one["operations"] == {"kills": 3}
+    assert one["faults"] == {"accept": 2, "mark": 1}
+
+
 @pytest.mark.parametrize("file", RECORDS, ids=lambda file: file.stem)
 def test_who_wrote_a_record_is_still_there(file: Path) -> None:
     one = json.loads(file.read_text())
