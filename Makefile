@@ -12,13 +12,22 @@ SHARED := -n 4 --dist worksteal
 # Bad inputs that `make fuzz` sends.
 INPUTS := 10000
 
+# Tests that write what they came to where they are asked to (tests/proof.py).
+PROOFS := tests/stores/test_model.py tests/torture $(wildcard tests/e2e/test_kill*.py)
+
+# Records are put into docs/ when all are made, so that each names a commit without changes.
+KEEP = cp build/proof/*.json docs/proof/ && $(BIN)/python docs/generate.py
+
 # How long `make torture` has faults strike, on each store.
 MINUTES := 3
+
+# How long `make soak` goes on, on each store.
+HOURS := 1
 
 # Modules are compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check check-slow check-all test fuzz torture format lint types floors install run bench bench-check docs site
+.PHONY: check check-slow check-all test fuzz torture proof soak format lint types floors install run bench bench-check docs site
 
 check: format lint types test
 
@@ -33,6 +42,17 @@ torture: $(INSTALLED)
 	$(BIN)/restante torture --minutes $(MINUTES) --store sqlite
 	$(BIN)/restante torture --minutes $(MINUTES) --store postgresql
 	$(BIN)/restante torture --minutes $(MINUTES) --store sqlite --sealed
+
+# What shows the promises, with the last figures into docs/concepts/guarantees.md. Half an hour.
+proof: export PROOF := build/proof
+proof: $(INSTALLED)
+	@mkdir -p build && rm -rf build/proof
+	$(BIN)/pytest $(SHARED) -m 'slow or all' $(PROOFS)
+	for store in sqlite postgresql; do \
+	    $(BIN)/restante torture --minutes $(MINUTES) --store $$store --json > build/torture.json && \
+	    $(BIN)/python -m tests.proof build/torture.json || exit 1; \
+	done
+	$(KEEP)
 
 format: $(INSTALLED)
 	$(BIN)/ruff format --check $(CHECKED)
@@ -58,6 +78,12 @@ run: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(BIN)/python -c 'import matplotlib' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python bench/run.py $(ARGS)
+
+# An hour for each store, at 60 % of what is possible, and whether anything grows.
+soak: $(INSTALLED)
+	@$(BIN)/python -c 'import matplotlib' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	PROOF=build/proof $(BIN)/python bench/soak.py --hours $(HOURS) $(ARGS)
+	$(KEEP)
 
 bench-check: $(INSTALLED)
 	$(BIN)/python bench/check.py $(ARGS)

@@ -1,7 +1,8 @@
 """Tables and plots of what was measured: `python bench/report.py [--results DIR] [--page FILE]`.
 
 Reads results/*.json and writes docs/performance.md and the plots beside it; nothing on that page is written
-by hand. Medians and ratios are made here. Plots need matplotlib (`pip install restante[bench]`).
+by hand. Medians and ratios are made here, of soaks in flat.py. Plots need matplotlib (`pip install
+restante[bench]`).
 """
 
 import argparse
@@ -9,12 +10,23 @@ import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
+import flat
 import record
 from record import Record, Row
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
-ORDER = ("throughput", "peers", "growth", "waiters", "sweep", "deliveries", "bodies")
+ORDER = (
+    "throughput",
+    "peers",
+    "growth",
+    "waiters",
+    "sweep",
+    "deliveries",
+    "bodies",
+    "soak-sqlite",
+    "soak-postgresql",
+)
 """Of the page; what is not named comes last."""
 
 HEAD = """\
@@ -27,7 +39,8 @@ bench-check` holds against a change. [Measure your own](reference/cli.md) with `
 """
 
 LATENCY = "latency p"
-KINDS = ("throughput", "latency", "growth")
+KINDS = ("throughput", "latency", "growth", "soak")
+SOAK = "soak-"
 SENSES = {">=": "≥", "<=": "≤"}
 
 
@@ -60,6 +73,8 @@ def anchor(title: str) -> str:
 
 def table(one: Record) -> str:
     """Who, on which store, by what was measured; latencies in a table of their own."""
+    if one.bench.startswith(SOAK):
+        return flat.table(one)
     late = [row for row in one.rows if row.what.startswith(LATENCY)]
     rest = [row for row in one.rows if not row.what.startswith(LATENCY)]
     notes = dict.fromkeys(f"- {row.name}: {row.note}\n" for row in one.rows if row.note)
@@ -129,7 +144,7 @@ def draw_all(records: Iterable[Record], folder: Path) -> None:
     for old in folder.glob("*.svg"):
         old.unlink()
     for one in records:
-        for kind, draw in zip(KINDS, (bars, curves, growth), strict=True):
+        for kind, draw in zip(KINDS, (bars, curves, growth, soak), strict=True):
             chart = draw(one)
             if chart is not None:
                 path = folder / f"{one.bench}-{kind}.svg"
@@ -150,7 +165,7 @@ def chart(width: float = 7, height: float = 3):  # type: ignore[no-untyped-def]
 def bars(one: Record):  # type: ignore[no-untyped-def]
     """Throughputs, of each what a group of its own."""
     rows = [row for row in one.rows if row.unit in ("1/s", "MB/s")]
-    if not rows or one.bench == "growth":
+    if not rows or one.bench == "growth" or one.bench.startswith(SOAK):
         return None
     whats = list(dict.fromkeys(row.what for row in rows))
     drawn, axes = chart(height=0.6 + 0.2 * len(rows) + 0.2 * len(whats))
@@ -213,6 +228,10 @@ def growth(one: Record):  # type: ignore[no-untyped-def]
     axes.set_ylabel("of empty")
     axes.legend(fontsize=7, bbox_to_anchor=(1, 1))
     return drawn
+
+
+def soak(one: Record):  # type: ignore[no-untyped-def]
+    return flat.draw(one) if one.bench.startswith(SOAK) else None
 
 
 def ordered(records: list[Record]) -> list[Record]:

@@ -4,9 +4,11 @@ A page is generated between a line `<!-- generated: NAME -->` and the next `<!--
 around is written by hand. A test compares.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -234,6 +236,41 @@ def _kib(size: int) -> str:
     return f"{size // 1024} KiB"
 
 
+def proofs() -> str:
+    """The last figures of what shows the promises, as it wrote them (tests/proof.py): first what held, then
+    what was weak on purpose and had to be caught."""
+    found = [json.loads(path.read_text()) for path in sorted((DOCS / "proof").glob("*.json"))]
+    held = [
+        f"| {_proof(one)} | {_counts(one['operations'])} | {_counts(one['faults'])} | {_when(one)} |"
+        for one in found
+        if not one["caught"]
+    ]
+    weak = [
+        f"| {_proof(one)} | {', '.join(one['caught'])} | {_counts(one['operations'])} | {_when(one)} |"
+        for one in found
+        if one["caught"]
+    ]
+    return "\n".join(
+        [
+            *("| held | done | struck | |", "|---|---|---|---|", *held, ""),
+            *("| weak on purpose | caught by | done until then | |", "|---|---|---|---|", *weak, ""),
+        ]
+    )
+
+
+def _proof(one: dict[str, Any]) -> str:
+    note = f"; {one['note']}" if one["note"] else ""
+    return f"{one['name']}{note} (`{one['by'].partition('::')[0]}`)"
+
+
+def _counts(counts: dict[str, float]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def _when(one: dict[str, Any]) -> str:
+    return f"{one['date']}, {one['commit']}"
+
+
 MADE: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
@@ -244,6 +281,7 @@ MADE: dict[str, Callable[[], str]] = {
     "problems": problems,
     "limits": limits,
     "failpoints": failpoints,
+    "proofs": proofs,
 }
 
 

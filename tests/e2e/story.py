@@ -13,6 +13,7 @@ import pytest
 
 from restante.failpoints.points import BY_NAME
 
+from ..proof import add
 from .harness import PAUSE_SECONDS, Process, caller, free_port, settled
 
 VICTIM = Path(__file__).parent / "victim.py"
@@ -54,6 +55,13 @@ async def dead(process: Process, point: str) -> None:
     """It was this point, and nothing else, that ended it."""
     assert await process.ended() == KILLED, process.errors()
     assert f"failpoint {named(point)}: kill" in process.errors()
+    group = named(point).partition(".")[0]
+    add(
+        "kills at failpoints",
+        by="pytest -m slow tests/e2e",
+        operations={"kills": 1},
+        faults={f"at {group}": 1},
+    )
 
 
 class Story:

@@ -79,3 +79,32 @@ async def test_a_filled_store_is_as_one_that_was_lived_in(tmp_path: Path) -> Non
     assert await fill.progress(url) == (QUEUED + 1, FINISHED + 1)
     await fill.cut(url, filled.last_key)
     assert await fill.progress(url) == (QUEUED + 1, FINISHED + 1)
+
+
+def sampled(what: str, values: list[float]) -> Any:
+    import record
+
+    return record.Row(name="sqlite", store="sqlite", what=what, unit="MiB", values=values)
+
+
+def test_what_grows_is_seen_and_what_trembles_is_not() -> None:
+    import flat
+
+    begin = [10.0 * number for number in range(15)]  # not judged
+    trembles = [100.0 + 9 * (-1) ** number for number in range(45)]
+    jumps = [100.0 if number % 9 else 900.0 for number in range(45)]
+    grows = [100.0 + number / 2 + 9 * (-1) ** number for number in range(45)]
+    falls = [*reversed(grows)]
+    rows = [sampled("memory, PSS", begin + judged) for judged in (trembles, jumps, grows, falls)]
+    assert flat.grew(rows) == [rows[2]]
+    assert 20 < flat.growth(flat.judged(rows[2])) < 24
+
+
+def test_a_soak_that_was_broken_off_early_is_not_judged() -> None:
+    import flat
+
+    rows = [sampled(what, [1.0] * flat.LEAST) for what in ("lives", "memory, PSS")]
+    assert flat.targets(rows, rate=1.0) == []
+    rows = [sampled(what, [1.0] * 2 * flat.LEAST) for what in ("lives", "memory, PSS")]
+    assert all(target.met for target in flat.targets(rows, rate=1.0))
+    assert not all(target.met for target in flat.targets(rows, rate=2.0))

@@ -12,7 +12,7 @@ from restante.core.clock import DAY, HOUR, MINUTE, SECOND
 from restante.core.model import Transaction
 from restante.core.policy import Limits
 from restante.core.status import Outcome, Status
-from restante.runner.sweeper import HURRIED_RESTS, KEYS_EVERY, PAUSE, RESTS
+from restante.runner.sweeper import KEYS_EVERY, PAUSE, RESTS
 
 from ..e2e.harness import RecordingUpstream
 from ..fakes import FakeClock
@@ -174,13 +174,26 @@ async def test_what_is_removed_has_time_and_deadlines_do_not_wait_for_it(tmp_pat
             *(one.id for one in ended),
         }
         rests = []
-        for later in (0, 0, 2 * HOUR):
+        for later in (0, 0, HOUR // 10, HOUR // 10):
             await world.clock.advance(later)
             await world.sweeper.sweep()
             rests.append(world.sweeper._rests)
-        assert rests == [0, RESTS, HURRIED_RESTS]
+        assert rests == [0, *RESTS]
         assert (await world.now(due)).status is Status.FAILED
         upstream.gate.set()
+
+
+async def test_what_tells_of_them_goes_while_more_has_ended_than_one_batch(tmp_path: Path) -> None:
+    """Else it would be kept for as long as more ends than is removed."""
+    limits = Limits(sweep=1, retention=HOUR, history=HOUR)
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, limits=limits) as world:
+        for _ in range(3):
+            await world.ended(await world.submit())
+        told = len(await world.store.feed("default", None, 100))
+        await world.clock.advance(HOUR + SECOND)
+        assert await world.sweeper._sweep_some() == 1
+        assert await world.store.lapsed(world.clock.now(), 10)
+        assert len(await world.store.feed("default", None, 100)) < told
 
 
 async def test_between_batches_it_rests_for_as_long_as_they_take_of_the_store(tmp_path: Path) -> None:
@@ -207,5 +220,5 @@ async def test_between_batches_it_rests_for_as_long_as_they_take_of_the_store(tm
             while len(moments) < 3:
                 await clock.advance(SECOND // 1000)
                 await asyncio.sleep(0)
-        assert all(b - a >= (1 + RESTS) * SECOND // 100 for a, b in itertools.pairwise(moments))
+        assert all(b - a >= (1 + RESTS[0]) * SECOND // 100 for a, b in itertools.pairwise(moments))
         await world.sweeper.stop()

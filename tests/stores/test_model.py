@@ -6,7 +6,8 @@ being read is unread.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from restante.stores.sqlite import SQLiteStore
 from restante.stores.sqlite.queries import _REPEATED, QUERIES
 
 from ..postgres import Server
+from ..proof import record
 from .samples import NOW, a_submission, begin, complete, fail
 
 LIMITS = Limits(retention=DAY, history=2 * DAY)
@@ -46,14 +48,18 @@ PRINTS = (b"f" * 32, b"g" * 32)
 
 
 class Model(RuleBasedStateMachine):
-    """`open` gives the store as it was left; `crashes` where opening it again is one."""
+    """`open` gives the store as it was left; `crashes` where opening it again is one. `done` counts what was
+    asked of the store, `struck` what went wrong."""
 
-    open: Callable[[], Awaitable[Store]]
-    clear: Callable[[], Awaitable[None]]
+    open: Callable[[], Coroutine[Any, Any, Store]]
+    clear: Callable[[], Coroutine[Any, Any, None]]
     crashes: bool
+    done: Counter[str]
+    struck: Counter[str]
 
     def __init__(self) -> None:
         super().__init__()
+        self.done["programs"] += 1
         self.loop = asyncio.new_event_loop()
         self.do(type(self).clear())
         self.store: Store = self.do(type(self).open())
@@ -65,7 +71,9 @@ class Model(RuleBasedStateMachine):
         self.kept: set[int] = set()  # those whose result was not removed
         self.tokens: dict[int, list[int]] = {}
 
-    def do(self, work: Awaitable[Any]) -> Any:
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        if hasattr(Store, work.__name__):
+            self.done[f"`{work.__name__}`"] += 1
         return self.loop.run_until_complete(work)
 
     def teardown(self) -> None:
@@ -75,6 +83,11 @@ class Model(RuleBasedStateMachine):
     def one(self, number: int, fits: Callable[[Transaction], bool] = lambda row: True) -> Transaction | None:
         rows = [row for row in self.rows.values() if fits(row)]
         return rows[number % len(rows)] if rows else None
+
+    @property
+    def readable(self) -> list[int]:
+        """Errors that are handed out once, read or not."""
+        return [key for key, row in self.rows.items() if read_once(row) and key in self.kept]
 
     # -- what callers do
 
@@ -119,9 +132,9 @@ class Model(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 99))
     def begin_to_read(self, number: int) -> None:
-        row = self.one(number, lambda row: read_once(row) and row.key in self.kept)
-        if row is None:
+        if not self.readable:
             return
+        row = self.rows[self.readable[number % len(self.readable)]]
         token = self.do(self.store.reserve_reading(row.key))
         assert (token is not None) == (row.reading is Reading.UNREAD)
         if token is not None:
@@ -140,6 +153,15 @@ class Model(RuleBasedStateMachine):
         assert settled == (row.reading is Reading.RESERVED and token == tokens[-1])
         if settled:
             self.rows[row.key] = msgspec.structs.replace(row, reading=after)
+
+    @rule(number=st.integers(0, 99))
+    def replay_while_it_is_read(self, number: int) -> None:
+        first = {key: (scope, print) for scope, (key, print, ends) in self.scopes.items() if self.now < ends}
+        row = self.one(number, lambda row: row.key in first and row.reading is Reading.RESERVED)
+        if row is not None:
+            scope, print = first[row.key]
+            self.submit(scope=scope, print=print, claim=False)
+            self.begin_to_read(self.readable.index(row.key))
 
     @rule(scope=st.sampled_from(SCOPES), print=st.sampled_from(PRINTS))
     def submit_what_fails(self, scope: bytes | None, print: bytes) -> None:
@@ -188,6 +210,7 @@ class Model(RuleBasedStateMachine):
         after = msgspec.structs.replace(step.after, reading=row.reading)
         assert self.do(self.store.apply([step])) == [current]
         if not current:
+            self.struck["late workers"] += 1
             return
         self.rows[row.key] = after
         self.versions.append(after)
@@ -231,6 +254,7 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.crashes)
     @rule()
     def crash(self) -> None:
+        self.struck["crashes"] += 1
         self.do(self.store.close())
         self.store = self.do(type(self).open())
         self.held.clear()
@@ -267,16 +291,19 @@ class Model(RuleBasedStateMachine):
 
 
 def run(
-    open: Callable[[], Awaitable[Store]],
-    clear: Callable[[], Awaitable[None]],
+    open: Callable[[], Coroutine[Any, Any, Store]],
+    clear: Callable[[], Coroutine[Any, Any, None]],
     *,
     crashes: bool,
     examples: int,
+    done: Counter[str] | None = None,
     phases: Sequence[Search] = tuple(Search),
-) -> None:
-    model = type(
-        "Model", (Model,), {"open": staticmethod(open), "clear": staticmethod(clear), "crashes": crashes}
-    )
+) -> Counter[str]:
+    """What struck; what was done is added to `done`."""
+    struck: Counter[str] = Counter()
+    own = {"open": staticmethod(open), "clear": staticmethod(clear), "crashes": crashes}
+    own |= {"done": Counter() if done is None else done, "struck": struck}
+    model = type("Model", (Model,), own)
     how = settings(
         max_examples=examples,
         stateful_step_count=40,
@@ -287,14 +314,17 @@ def run(
         phases=phases,
     )
     run_state_machine_as_test(model, settings=how)
+    return struck
 
 
-def run_on_a_file(folder: Path, **how: Any) -> None:
+def run_on_a_file(folder: Path, **how: Any) -> Counter[str]:
     async def clear() -> None:
         for file in folder.iterdir():
             file.unlink()
 
-    run(lambda: SQLiteStore.open(str(folder / "restante.db"), limits=LIMITS), clear, crashes=True, **how)
+    return run(
+        lambda: SQLiteStore.open(str(folder / "restante.db"), limits=LIMITS), clear, crashes=True, **how
+    )
 
 
 def test_a_file_is_as_the_model_says(tmp_path: Path) -> None:
@@ -303,7 +333,9 @@ def test_a_file_is_as_the_model_says(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_file_is_as_the_model_says_for_long(tmp_path: Path) -> None:
-    run_on_a_file(tmp_path, examples=150)
+    done: Counter[str] = Counter()
+    struck = run_on_a_file(tmp_path, examples=150, done=done)
+    record("the model, SQLite", operations=done, faults=struck)
 
 
 @pytest.mark.slow
@@ -315,7 +347,11 @@ def test_a_database_is_as_the_model_says(postgres: Server) -> None:
             await postgres.give_back(urls.pop())
         urls.append(await postgres.lend())
 
-    run(lambda: PostgresStore.open(urls[0], limits=LIMITS), clear, crashes=False, examples=15)
+    done: Counter[str] = Counter()
+    struck = run(
+        lambda: PostgresStore.open(urls[0], limits=LIMITS), clear, crashes=False, examples=15, done=done
+    )
+    record("the model, PostgreSQL", operations=done, faults=struck)
 
 
 FENCE = " AND transactions.sequence = c.column2 AND transactions.attempt = c.column3"
@@ -328,7 +364,7 @@ WEAK = {
     ),
     "an error is handed out to two": ("reserve_reading", " AND reading = 0", ""),
     "a replay leaves the error read": ("make_readable", "reading > 0", "reading > 9"),
-    "a crash leaves readers in their places": ("unreserve_all", "reading = 1", "reading = 9"),
+    "a crash leaves readers in their places": ("unreserve_all", "reading = 1", "reading = 1 AND key < 0"),
     "what was being sent is lent for ever": (
         "lapse_all",
         "status < 2 AND phase = 1",
@@ -347,5 +383,8 @@ def test_the_model_notices_that(what: str, tmp_path: Path, monkeypatch: pytest.M
     if name in _REPEATED:
         texts = tuple(one.replace(text, other) for one in _REPEATED[name])
         monkeypatch.setitem(_REPEATED, name, texts)
+    done: Counter[str] = Counter()
     with pytest.raises((AssertionError, RestanteError)):
-        run_on_a_file(tmp_path, examples=300, phases=[Search.generate])
+        run_on_a_file(tmp_path, examples=300, phases=[Search.generate], done=done)
+    assert done["`accept`"]  # or the statement is no statement any more
+    record(what, operations={"programs": done["programs"]}, caught=["the model"])

@@ -15,9 +15,10 @@ from restante.torture.journal import CLOCK
 from restante.torture.places import Place, file_in
 from restante.torture.plan import Plan
 from restante.torture.postgres import own_database
-from restante.torture.report import report
+from restante.torture.report import document, report
 from restante.torture.run import Outcome, torture
 
+from ..proof import record_torture
 from .power import cut
 
 VICTIM = str(Path(__file__).with_name("victim.py"))
@@ -34,6 +35,15 @@ SHORT = Plan(
     oversleep=2.3,
     least=50,
 )
+
+WEAK = {
+    "nothing": "power cuts and clocks that jump",
+    "flush": "fsync off under a power cut",
+    "outbox": "the outbox in a second commit",
+    "fence": "no fence for overtaken workers",
+    "claim": "the claim without its lock",
+}
+"""What a victim is weak in (victim.py), as a record names it."""
 
 
 @contextmanager
@@ -58,12 +68,14 @@ def run(plan: Plan, store: str, *, weak: str, power: bool = False, jumps: bool =
                     msgspec.structs.replace(plan, nodes=SERVERS if place.shared else 1),
                     place,
                     folder / "run",
-                    command=command,
+                    commands=(command,),
                     after_kill=(lambda: cut(folder / "run" / "disk")) if power else (lambda: None),
                     clock=clock if jumps else None,
                 )
             )
     print(report(outcome))
+    if outcome.verdict == ("held" if weak == "nothing" else "violated"):
+        record_torture(document(outcome), f"{WEAK[weak]}, {store}")
     return outcome
 
 

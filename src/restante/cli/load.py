@@ -99,12 +99,12 @@ class Target(msgspec.Struct, frozen=True):
     headers: tuple[str, ...]
 
     def submit(self) -> bytes:
-        return self._request(self.method, self.path, self.body, *self.headers)
+        return self.request(self.method, self.path, self.body, *self.headers)
 
     def result(self, id: str) -> bytes:
-        return self._request("GET", f"/async/result/{id}", b"", WAIT, *self.headers)
+        return self.request("GET", f"/async/result/{id}", b"", WAIT, *self.headers)
 
-    def _request(self, method: str, path: str, body: bytes, *headers: str) -> bytes:
+    def request(self, method: str, path: str, body: bytes = b"", *headers: str) -> bytes:
         lines = [f"{method} {self.at.base}{path} HTTP/1.1", f"Host: {self.at.authority}", *headers]
         if method != "GET":
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]

@@ -98,7 +98,7 @@ def torture(
                     plan,
                     place,
                     where,
-                    command=(*CLOCKED, str(clock), "serve"),
+                    commands=((*CLOCKED, str(clock), "serve"),),
                     clock=clock,
                     say=lambda line: say(line, err=True),
                 )

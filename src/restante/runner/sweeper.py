@@ -29,14 +29,19 @@ PAUSE = SECOND // 20
 STORE_PAUSE = SECOND
 """How long it sleeps when the store failed."""
 
-RESTS, HURRIED_RESTS = 9, 4
-"""After a batch of what has ended it rests for so many times as long as that took; less where it is late."""
+RESTS = 9, 4, 1
+"""After a batch it rests for so many times as long as that took: on time, late, and twice as late. So it
+takes a tenth of the store's time, and does not fall behind for good where half of it is enough."""
 
 MOST_REST = SECOND
 """But no longer, for a deadline may pass meanwhile."""
 
-LATE = HOUR
-"""What it removes ought to have gone so long ago."""
+LATE, LATE_PART = HOUR, 10
+"""It is late where something ought to have gone so long ago, or so large a part of `retention`; two rests of
+its own are never late."""
+
+FULL = 50
+"""Of webhooks and the feed nobody knows how late they are: they are after so many full batches on end."""
 
 KEYS_EVERY = HOUR
 """How often it is looked for access keys that are of no use any more."""
@@ -52,6 +57,7 @@ class Sweeper:
         self._again = False  # woken while it was at work
         self._keys_at = 0  # when keys are looked for next
         self._rests = 0  # after the last batch
+        self._full = 0  # batches of webhooks and the feed, on end
 
     def start(self) -> None:
         self._reminder.wake = self._wake
@@ -73,8 +79,9 @@ class Sweeper:
         results: list[Transaction] = []
         forget: list[Transaction] = []
         overdue = [transaction for transaction in lapsed if transaction.status not in TERMINAL]
-        late = any(transaction.sweep_at <= now - LATE for transaction in lapsed)
-        self._rests = 0 if overdue else HURRIED_RESTS if late else RESTS
+        late = max(2 * REST, min(LATE, limits.retention // LATE_PART))
+        behind = max((now - transaction.sweep_at for transaction in lapsed), default=0)
+        self._rests = 0 if overdue else RESTS[min(behind // late, len(RESTS) - 1)]
         ended = await asyncio.gather(*map(service.expire, overdue))  # in one commit, as the store groups
         for transaction in [*ended, *lapsed]:
             if transaction.status not in TERMINAL or now < transaction.expires_at:
@@ -110,6 +117,14 @@ class Sweeper:
             pass
         self._keys_at = now + KEYS_EVERY
 
+    async def _sweep_some(self) -> int:
+        """A batch of everything, so that nothing waits until another has caught up; how much the most was."""
+        swept, told = await self.sweep(), await self.sweep_outbox()
+        self._full = self._full + 1 if told >= self._service.policy.limits.sweep else 0
+        self._rests = min(self._rests, RESTS[min(self._full // FULL, len(RESTS) - 1)])
+        await self.sweep_keys()
+        return max(swept, told)
+
     async def _rest(self, span: int) -> None:
         rested = asyncio.Event()
         clock = self._service.clock
@@ -130,14 +145,11 @@ class Sweeper:
         rest = STORE_PAUSE
         try:
             began = service.clock.now()
-            while await self.sweep() >= service.policy.limits.sweep:
+            while await self._sweep_some() >= service.policy.limits.sweep:
                 took = service.clock.now() - began
                 if self._rests and took > 0:
                     await self._rest(took * self._rests)
                 began = service.clock.now()
-            while await self.sweep_outbox() >= service.policy.limits.sweep:
-                pass
-            await self.sweep_keys()
             now = service.clock.now()
             due = await service.store.next_lapse(now + REST)
             rest = REST if due is None else max(due - now, PAUSE)

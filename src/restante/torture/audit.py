@@ -178,7 +178,7 @@ class Audit:
             await asyncio.gather(*[self._look(record.tenant, record.id, "result") for _ in range(RACERS)])
 
     async def _look(self, tenant: str, id: str, what: str) -> Look:
-        node = len(self._journal.entries) % self._plan.nodes
+        node = len(self._journal.entries) % self._plan.gateways
         answer = await self._caller.ask(node, tenant, "GET", PATHS[what].format(id))
         seen = look_of(answer, tenant=tenant, id=id, what=what)
         self._journal.note(seen)

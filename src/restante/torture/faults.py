@@ -1,7 +1,8 @@
 """What is done to them, at moments drawn from the seed: to the servers, and to all that is around them.
 
-Two loops: one has a server killed, stopped, or restarted; the other hits the store, the upstream, the
-receivers or the clock. Each deals its kinds from a deck, so that every kind comes before any comes again.
+Several loops: some have a server killed, stopped, restarted, or replaced by another version of itself; one
+hits the store, the upstream, the receivers or the clock. Each deals its kinds from a deck, so that every kind
+comes before any comes again.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from .servers import Died, Server
 from .upstream import Ledger
 
 KILL, STOP, FREEZE, RESTART = "kill -9", "stopped", "stopped beyond the lease", "restarted"
+CHANGE = "replaced by another version"
 UPSTREAM_AWAY, UPSTREAM_HANGS, LOOKUPS_FAIL = "upstream away", "upstream hangs", "look-ups fail"
 RECEIVERS_FAIL, RECEIVERS_HANG = "receivers fail", "receivers hang"
 
@@ -64,10 +66,12 @@ class Faults:
     def kinds(self) -> dict[str, list[str]]:
         """What each loop deals. A server alone has nobody who would take it for dead."""
         others = self._plan.nodes > 1 and self._plan.seconds > 2 * self._plan.frozen
+        versions = any(server.versions > 1 for server in self._servers)
         around = [UPSTREAM_AWAY, UPSTREAM_HANGS, LOOKUPS_FAIL, RECEIVERS_FAIL, RECEIVERS_HANG]
         around += self._place.kinds
         decks = {
             "servers": [KILL, STOP, RESTART],
+            "versions": [CHANGE] if versions else [],
             "asleep": [FREEZE] if others else [],
             "around": around if self._clock is None else [*around, CLOCK],
         }
@@ -76,8 +80,12 @@ class Faults:
 
     async def run(self) -> None:
         """All loops, until `stop`, and then to the end of what they are at. Raises `Died`."""
-        hits = {"servers": self._hit_server, "asleep": self._hit_server, "around": self._hit_around}
-        await asyncio.gather(*[self._deal(name, kinds, hits[name]) for name, kinds in self.kinds.items()])
+        await asyncio.gather(
+            *[
+                self._deal(name, kinds, self._hit_around if name == "around" else self._hit_server)
+                for name, kinds in self.kinds.items()
+            ]
+        )
 
     def stop(self) -> None:
         self._stopped.set()
@@ -127,10 +135,12 @@ class Faults:
                     self._after_kill()
                     await asyncio.sleep(chance.uniform(*AWAY_SECONDS))
                     await server.start()
-            case "restarted":
+            case "restarted" | "replaced by another version":
                 async with self._store:
                     if code := await server.terminate():
                         raise Died(f"server {server.number} ended with {code} when it was asked to end")
+                    if kind == CHANGE:
+                        server.change_version(back=self._place.shared)  # a file refuses what is older
                     await server.start()
             case _:
                 least, most = STOP_SECONDS

@@ -17,6 +17,7 @@ LEASE_SECONDS = 15.0
 MASTER = "master"
 """The file with the master key."""
 
+WITH_GATEWAY = ("all", "gateway")
 TENANTS = ("acme", "borg", "crux")
 
 
@@ -26,6 +27,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float  # of faults; what follows until everything has ended comes on top
     seed: int
     nodes: int = 1
+    roles: tuple[str, ...] = ()  # of the servers, those with a gateway first; without any, each has all
     rate: float = 25.0  # operations per second
     at_once: int = 300  # operations under way
     retention: float = 45.0
@@ -38,6 +40,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     pause: tuple[float, float] = (1.0, 4.0)  # between two faults of a sort
     oversleep: float = 4.0  # by how much who is stopped beyond the lease sleeps longer
     least: int = 100  # operations that must have been accepted for this to mean anything
+
+    @property
+    def gateways(self) -> int:
+        """How many servers let callers in: the first ones."""
+        return sum(role in WITH_GATEWAY for role in self.roles) if self.roles else self.nodes
 
     @property
     def frozen(self) -> float:

@@ -4,7 +4,6 @@ checked."""
 import asyncio
 import random
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from .laws import Finding, check
 from .places import Place
 from .plan import MASTER, TENANTS, Plan, settings_of
 from .receivers import Receivers
-from .servers import SERVE, Died, Server
+from .servers import PROGRAM, SERVE, Died, Server
 from .upstream import Ledger
 
 JOURNALS = ("clients", "upstream", "receivers", "faults", "servers")
@@ -77,17 +76,19 @@ async def torture(
     place: Place,
     folder: Path,
     *,
-    command: Sequence[str] = SERVE,
+    commands: Sequence[Sequence[str]] = (SERVE,),
+    program: Sequence[str] = PROGRAM,
     after_kill: Callable[[], object] = lambda: None,
     clock: Path | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Outcome:
-    """Tortures the servers that `command` starts (see `Server`) on a store at `place`; journals are kept in
-    `folder`, which is there and empty. `say` is told how it goes. Raises `NotBegun`."""
+    """Tortures the servers that `commands` start (see `Server`) on a store at `place`; journals are kept in
+    `folder`, which is there and empty. `program` is what keys are made with, before there is a server, so it
+    is no newer than the first. `say` is told how it goes. Raises `NotBegun`."""
     began = time.time()
     with ExitStack() as stack:
         journals = {name: stack.enter_context(Journal(folder / f"{name}.jsonl")) for name in JOURNALS}
-        run = _Run(plan, place, folder, command, after_kill, clock, journals, say)
+        run = _Run(plan, place, folder, commands, program, after_kill, clock, journals, say)
         trouble = await run.whole()
     history = History(entry for journal in journals.values() for entry in journal.entries)
     findings = tuple(check(history)) if run.all_read else ()
@@ -142,7 +143,8 @@ class _Run:
         plan: Plan,
         place: Place,
         folder: Path,
-        command: Sequence[str],
+        commands: Sequence[Sequence[str]],
+        program: Sequence[str],
         after_kill: Callable[[], object],
         clock: Path | None,
         journals: dict[str, Journal],
@@ -166,8 +168,12 @@ class _Run:
         )
         self.all_read = False
         """Whether the servers have told all there is to tell; else no law can be held against anything."""
-        self._servers = [Server(number, config=config, command=command) for number in range(plan.nodes)]
-        self._caller = Caller(self._servers)
+        self._program = program
+        self._servers = [
+            Server(number, config=config, commands=commands, role=role)
+            for number, role in enumerate(plan.roles or [None] * plan.nodes)
+        ]
+        self._caller = Caller(self._servers[: plan.gateways])
         self._clients = Clients(plan, self._caller, journals["clients"])
         self._audit = Audit(plan, self._caller, journals["servers"])
         self._faults = Faults(
@@ -225,7 +231,7 @@ class _Run:
 
     def _make_key(self, tenant: str) -> str:
         """As an operator does, before there is a server."""
-        command = [sys.executable, "-m", "restante", "keys", "create", "--json", "--tenant", tenant]
+        command = [*self._program, "keys", "create", "--json", "--tenant", tenant]
         command += ["--scopes", "submit,read,operate", "--config", str(self._config)]
         said = ""
         for _ in range(TRIES):

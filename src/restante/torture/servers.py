@@ -15,6 +15,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .plan import WITH_GATEWAY
+
 START_SECONDS = 30.0
 END_SECONDS = 25.0
 """Longer than a server takes that ends by itself because something in it hangs: `grace` and 15 s."""
@@ -26,7 +28,8 @@ STARTS = 3
 AGAIN_SECONDS = 1.0
 """A database that has just been killed may not let it in yet: then it ends, and says so."""
 
-SERVE = (sys.executable, "-m", "restante", "serve")
+PROGRAM = (sys.executable, "-m", "restante")
+SERVE = (*PROGRAM, "serve")
 CLOCKED = (sys.executable, "-m", "restante.torture.clocked")
 """The same, behind the name of a file that says by how much its clock is off, and `serve`."""
 
@@ -42,16 +45,44 @@ def end_with_us(how: signal.Signals = signal.SIGKILL) -> None:
 
 
 class Server:
-    """One of them. `command` is given `--config FILE --listen HOST:PORT` and must understand it."""
+    """One of them. `commands` are its program in one version or several, of which it begins with the first;
+    each is given `--config FILE --listen HOST:PORT` and must understand it; with a `role`, that as well. It
+    opens its port in any role: one without a gateway has there what is below /-/."""
 
-    def __init__(self, number: int, *, config: Path, command: Sequence[str] = SERVE) -> None:
+    def __init__(
+        self,
+        number: int,
+        *,
+        config: Path,
+        commands: Sequence[Sequence[str]] = (SERVE,),
+        role: str | None = None,
+    ) -> None:
         self.number = number
         self.port = _free_port()
         self.up = False
         self.busy = asyncio.Lock()  # of whoever does something to it
         self.log = config.parent / f"server-{number}.log"
-        self._command = [*command, "--config", str(config), "--listen", f"127.0.0.1:{self.port}"]
+        address = f"127.0.0.1:{self.port}"
+        self._commands = commands
+        self._version = 0
+        self._flags = ["--config", str(config)]
+        if role is None or role in WITH_GATEWAY:
+            self._flags += ["--listen", address]
+        else:  # whose own address is nobody's, and must be another one
+            self._flags += ["--listen", "127.0.0.1:0", "--admin-listen", address]
+        if role is not None:
+            self._flags += ["--role", role]
         self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def versions(self) -> int:
+        return len(self._commands)
+
+    def change_version(self, *, back: bool) -> None:
+        """From its next start on it is the next one; after the last one, where there is a way `back`, the
+        first."""
+        following = self._version + 1
+        self._version = following % self.versions if back else min(following, self.versions - 1)
 
     @property
     def pids(self) -> list[int]:
@@ -84,7 +115,7 @@ class Server:
     def _started(self) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                self._command,
+                [*self._commands[self._version], *self._flags],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
