@@ -18,7 +18,10 @@ MINUTES := 3
 # Modules are compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check check-slow check-all test fuzz torture format lint types floors install run bench bench-check docs site
+# How many seeds `make simulate` runs.
+SEEDS := 100
+
+.PHONY: check check-slow check-all test fuzz torture simulate format lint types floors install run bench bench-check docs site
 
 check: format lint types test
 
@@ -33,6 +36,9 @@ torture: $(INSTALLED)
 	$(BIN)/restante torture --minutes $(MINUTES) --store sqlite
 	$(BIN)/restante torture --minutes $(MINUTES) --store postgresql
 	$(BIN)/restante torture --minutes $(MINUTES) --store sqlite --sealed
+
+simulate: $(INSTALLED)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 format: $(INSTALLED)
 	$(BIN)/ruff format --check $(CHECKED)
