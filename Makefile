@@ -27,7 +27,11 @@ HOURS := 1
 # Modules are compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check check-slow check-all test fuzz torture proof soak format lint types floors install run bench bench-check docs site
+# How many seeds `make simulate` runs.
+SEEDS := 100
+
+
+.PHONY: check check-slow check-all test fuzz torture proof soak format lint types floors install run bench bench-check docs site simulate
 
 check: format lint types test
 
@@ -53,6 +57,9 @@ proof: $(INSTALLED)
 	    $(BIN)/python -m tests.proof build/torture.json || exit 1; \
 	done
 	$(KEEP)
+
+simulate: $(INSTALLED)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 format: $(INSTALLED)
 	$(BIN)/ruff format --check $(CHECKED)

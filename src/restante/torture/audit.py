@@ -5,8 +5,7 @@ nobody has read, the deliveries and the feed are read, what has expired is looke
 servers have ended, whether bytes of it are left."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 from ..assembly.store import open_store
 from ..core.policy import Limits
+from ..ports import Store
 from .caller import Answer, Caller
 from .clients import PATHS, look_of, told_of
 from .journal import Delivery, Endpoint, Fed, Journal, Kept, Look, Record, Scanned, Submit
@@ -24,7 +24,6 @@ from .upstream import place_of
 
 AT_ONCE = 16
 PAGE = 100
-LOOK_SECONDS = 0.3
 RACERS = 3
 MOST_EXPIRED = 1000
 """Expired ones that are asked for again at the end."""
@@ -112,12 +111,12 @@ class Audit:
                 await self._until_none(endpoint.tenant, path, "deliveries", f"{state} deliveries")
 
     async def _until_none(self, tenant: str, path: str, name: str, what: str) -> None:
-        end = time.time() + self._plan.patience
+        end = self._journal.now() + self._plan.patience
         while (answer := await self._sure(tenant, path)).document()[name]:
-            if time.time() > end:
+            if self._journal.now() > end:
                 (one, *_) = answer.document()[name]
                 raise Overdue(f"there are {what} {self._plan.patience:g} s after the last fault: {one['id']}")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._plan.look)
 
     async def read(self, endpoints: list[Endpoint]) -> None:
         """Every transaction with its log, every delivery, and the feed."""
@@ -129,7 +128,7 @@ class Audit:
             path = f"/-/endpoints/{endpoint.id}/deliveries"
             async for listed in self._pages(endpoint.tenant, path, "deliveries"):
                 for one in listed:
-                    self._journal.note(_delivery(one, endpoint.id))
+                    self._journal.note(_delivery(one, endpoint.id, now=self._journal.now()))
 
     async def _read_one(self, tenant: str, id: str) -> None:
         async with self._room:
@@ -137,7 +136,7 @@ class Audit:
             record = _record(answer, tenant)
             self._journal.note(record)
             self.records.append(record)
-            if time.time() < record.expires and record.outcome == "answered":
+            if self._journal.now() < record.expires and record.outcome == "answered":
                 await self._look(tenant, id, "kept")
 
     async def _read_feed(self, tenant: str) -> None:
@@ -167,9 +166,9 @@ class Audit:
         asked for."""
         ids = {one.id: one.tenant for one in known if one.id is not None and one.kind not in READ_OFTEN}
         told = [record for record in self.records if record.id in ids]
-        unread = [one for one in told if one.status == "failed" and time.time() < one.expires - 1]
+        unread = [one for one in told if one.status == "failed" and self._journal.now() < one.expires - 1]
         await asyncio.gather(*[self._race(one) for one in unread])
-        expired = [one for one in told if one.expires + 1 < time.time()][-MOST_EXPIRED:]
+        expired = [one for one in told if one.expires + 1 < self._journal.now()][-MOST_EXPIRED:]
         for what in ("status", "result"):
             await asyncio.gather(*[self._look(one.tenant, one.id, what) for one in expired])
 
@@ -184,9 +183,11 @@ class Audit:
         self._journal.note(seen)
         return seen
 
-    async def look_for_bytes(self, url: str, *, ended: float) -> None:
+    async def look_for_bytes(
+        self, url: str, *, ended: float, opened: Callable[..., Awaitable[Store]] = open_store
+    ) -> None:
         """In the store itself, which nobody has any more: what is left of the expired."""
-        store = await open_store(url, limits=Limits())
+        store = await opened(url, limits=Limits())
         try:
             expired = [one for one in self.records if one.expires + SWEPT_SECONDS < ended]
             for place in range(0, len(expired), PAGE):
@@ -203,7 +204,7 @@ class Audit:
     def look_for_the_planted(self, places: list[Path]) -> None:
         """In logs, and in what is sealed."""
         for file, planted in scanned(places):
-            now = time.time()
+            now = self._journal.now()
             self._journal.note(Scanned(at=now, until=now, path=str(file), planted=planted))
 
     # -- asking
@@ -218,12 +219,12 @@ class Audit:
         enough: tuple[int, ...] = (200, 202),
     ) -> Answer:
         """What must be answered so, now that nobody does anything to anyone. Raises `Overdue`."""
-        end = time.time() + self._plan.patience
+        end = self._journal.now() + self._plan.patience
         while (answer := await self._caller.ask(0, tenant, method, path, body=body)).code not in enough:
             refused = answer.code is not None and answer.code < 500
-            if refused or time.time() > end:
+            if refused or self._journal.now() > end:
                 raise Overdue(f"{method} {path.partition('?')[0]} is answered {answer.code}")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._plan.look)
         return answer
 
     async def _pages(self, tenant: str, path: str, name: str) -> AsyncIterator[list[dict[str, Any]]]:
@@ -258,8 +259,7 @@ def _record(answer: Answer, tenant: str) -> Record:
     )
 
 
-def _delivery(one: dict[str, Any], endpoint: str) -> Delivery:
-    now = time.time()
+def _delivery(one: dict[str, Any], endpoint: str, *, now: float) -> Delivery:
     return Delivery(
         at=now,
         until=now,

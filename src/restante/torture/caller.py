@@ -1,15 +1,15 @@
 """How clients ask: one request to one server, and the whole of its answer, or the word that there is none."""
 
 import time
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from ..core.errors import UpstreamError
 from ..core.policy import Upstream
 from ..outbound import HTTPSender
-from .servers import Server
 
 CONNECT_SECONDS = 2.0
 TIMEOUT_SECONDS = 6.0
@@ -45,19 +45,32 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
             return {}
 
 
+class Addressed(Protocol):
+    """A server on a port of this machine."""
+
+    port: int
+
+
 class Caller:
     """Asks `servers`, with the key of a tenant. One that has just not answered is left out where there are
-    others, most of the time."""
+    others, most of the time. `now` is the journals' clock."""
 
-    def __init__(self, servers: list[Server]) -> None:
+    def __init__(
+        self,
+        servers: Sequence[Addressed],
+        *,
+        sender: HTTPSender | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.keys: dict[str, str] = {}
         self._servers = servers
-        self._sender = HTTPSender()
+        self._sender = sender or HTTPSender()
+        self._now = now
         self._silent = [0.0] * len(servers)  # when each was last asked and did not answer
 
     def choose(self, chance: Random) -> int:
         """The number of a server to ask."""
-        moment = time.time() - SHUN_SECONDS
+        moment = self._now() - SHUN_SECONDS
         answering = [node for node, silent in enumerate(self._silent) if silent < moment]
         everybody = range(len(self._silent))
         return chance.choice(answering if answering and chance.random() < BALANCED else everybody)
@@ -81,7 +94,7 @@ class Caller:
             authority=f"127.0.0.1:{self._servers[node].port}",
         )
         sent = [("Host", server.authority), ("Restante-Key", self.keys[tenant]), *headers]
-        at = time.time()
+        at = self._now()
         try:
             line = await self._sender.connect(server, max_idle_seconds=None, timeout_seconds=CONNECT_SECONDS)
             exchange = await line.send(
@@ -94,20 +107,20 @@ class Caller:
             )
             if leaving:
                 exchange.close()
-                return Answer(at=at, until=time.time(), node=node)
+                return Answer(at=at, until=self._now(), node=node)
         except UpstreamError:
-            self._silent[node] = time.time()
-            return Answer(at=at, until=time.time(), node=node)
+            self._silent[node] = self._now()
+            return Answer(at=at, until=self._now(), node=node)
         content = bytearray()
         try:
             async for piece in exchange.body():
                 content += piece
         except UpstreamError:
             if not partly:
-                return Answer(at=at, until=time.time(), node=node)
+                return Answer(at=at, until=self._now(), node=node)
         return Answer(
             at=at,
-            until=time.time(),
+            until=self._now(),
             node=node,
             code=exchange.status,
             headers={name.decode().lower(): text.decode("latin-1") for name, text in exchange.headers},

@@ -8,7 +8,6 @@ the servers and the faults, so two runs with one seed are alike, not the same.""
 
 import asyncio
 import random
-import time
 from typing import Any
 
 import msgspec
@@ -52,9 +51,13 @@ class Clients:
         chance = random.Random(self._plan.seed)
         while not self._stopped.is_set():
             if self.under_way < self._plan.at_once:
-                self.made += 1
-                self.tasks.begin(self._live(self.made))
+                self.begin()
             await asyncio.sleep(chance.expovariate(self._plan.rate))
+
+    def begin(self) -> None:
+        """One more operation."""
+        self.made += 1
+        self.tasks.begin(self._live(self.made))
 
     def stop(self) -> None:
         """Nothing new is begun; whoever waits for something waits no longer than that takes."""
@@ -78,6 +81,9 @@ class Clients:
 
     def note(self, entry: AnyEntry) -> None:
         self._journal.note(entry)
+
+    def now(self) -> float:
+        return self._journal.now()
 
 
 class _Operation:
@@ -107,6 +113,11 @@ class _Operation:
         """Whether it is submitted at the path itself, and looked at by the native API alone."""
         return self._kind in READ_OFTEN
 
+    @property
+    def _lasts(self) -> bool:
+        """Whether there is time for more before it expires."""
+        return self._clients.now() < self._expires - 5
+
     def _node(self) -> int:
         return self._caller.choose(self._chance)
 
@@ -117,7 +128,7 @@ class _Operation:
 
     async def submit(self) -> list[str]:
         """The ids that it was told. With a key it is sent until an answer comes, or several times at once."""
-        self._expires = time.time() + self._plan.retention
+        self._expires = self._clients.now() + self._plan.retention
         if self._key is None:
             return await self._submit()
         if self._chance.random() < 0.3:
@@ -195,12 +206,12 @@ class _Operation:
             await self._try_as_somebody_else(id)
         if status == "failed" and not self._plain:
             await self._race(id)
-            if self._key is not None and self._chance.random() < 0.4 and time.time() < self._expires - 5:
+            if self._key is not None and self._chance.random() < 0.4 and self._lasts:
                 await self._submit()  # makes the error readable once more
                 await self._race(id)
         elif status == "completed":
             await self.look(id, "kept" if self._plain else "result")
-        if status in ENDED and again and self._chance.random() < 0.1 and time.time() < self._expires - 5:
+        if status in ENDED and again and self._chance.random() < 0.1 and self._lasts:
             made = await self.act(id, "retry")
             if made is not None:
                 await self.follow(made, again=False)
@@ -208,7 +219,7 @@ class _Operation:
             await self._look_too_late(id)
 
     async def _until_ended(self, id: str) -> str | None:
-        while time.time() < self._expires + 2:
+        while self._clients.now() < self._expires + 2:
             ways = ("native",) if self._plain else ("status", "status", "native", "result")
             found = await self.look(id, self._chance.choice(ways), wait=self._chance.random() < 0.5)
             if found.word in ENDED or found.status in ENDED:
@@ -219,14 +230,14 @@ class _Operation:
                 native = await self.look(id, "native")
                 if native.status in ENDED:
                     return native.status
-            await self._rest(0.1, 1.0)
+            await self._rest(*self._plan.poll)
         return None
 
     async def _listen(self, id: str) -> str | None:
         """Follows its events live, from server to server and through their restarts, to the last one."""
         after, status = 0, None
         headers = [("Accept", "text/event-stream")]
-        while time.time() < self._expires + 2:
+        while self._clients.now() < self._expires + 2:
             more = [("Last-Event-ID", str(after))] if after else []
             node, path = self._node(), PATHS["events"].format(id)
             answer = await self._caller.ask(node, self._tenant, "GET", path, *headers, *more, partly=True)
@@ -247,7 +258,7 @@ class _Operation:
                 after, status = events[-1].sequence, events[-1].status
             if status in ENDED or answer.code in (204, 404):
                 return status
-            await self._rest(0.1, 1.0)
+            await self._rest(*self._plan.poll)
         return status
 
     async def look(self, id: str, what: str, *, wait: bool = False, leaving: bool = False) -> Look:
@@ -280,7 +291,7 @@ class _Operation:
 
     async def _look_too_late(self, id: str) -> None:
         """After its retention; not, where everything is over before."""
-        seconds = self._expires + self._chance.uniform(0.2, 3.0) - time.time()
+        seconds = self._expires + self._chance.uniform(0.2, 3.0) - self._clients.now()
         self._clients.late += 1
         try:
             await asyncio.wait_for(self._clients._stopped.wait(), max(seconds, 0))

@@ -1,11 +1,12 @@
 """What everybody notes: one entry for each thing that was seen, with when it began and when it was over.
 
-Moments are seconds since 1970 by this machine's clock, which no fault touches. An entry whose `code` is None
+Moments are seconds since 1970 by one clock, which no fault touches. An entry whose `code` is None
 was never answered, or not to its end: nobody knows what became of it. A journal is a file of JSON lines, one
 per entry, written when the thing is over, and what an entry is is its first field, `entry`.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from hashlib import blake2s
 from pathlib import Path
 from types import TracebackType
@@ -239,22 +240,26 @@ _decode = msgspec.json.Decoder(AnyEntry).decode
 
 
 class Journal:
-    """Entries as they come, in memory for the checker and in a file for people."""
+    """Entries as they come, in memory for the checker and, with a `path`, in a file for people. `now` is the
+    clock of all who note in it: seconds since 1970."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None, *, now: Callable[[], float] = time.time) -> None:
         self.entries: list[AnyEntry] = []
-        self._file = path.open("wb", buffering=0)
+        self.now = now
+        self._file = None if path is None else path.open("wb", buffering=0)
 
     def note(self, entry: AnyEntry) -> None:
         """It is with the system when this returns, so a kill of this process loses none."""
         self.entries.append(entry)
-        self._file.write(_encode(entry) + b"\n")
+        if self._file is not None:
+            self._file.write(_encode(entry) + b"\n")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def read(path: Path) -> Iterator[AnyEntry]:

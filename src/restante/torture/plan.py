@@ -37,6 +37,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()  # of all kinds of faults these, if any are named
     sealed: bool = False
     webhook_timeout: float = 2.0
+    poll: tuple[float, float] = (0.1, 1.0)  # between two looks of a client
+    look: float = 0.3  # and of whoever waits for the end
     pause: tuple[float, float] = (1.0, 4.0)  # between two faults of a sort
     oversleep: float = 4.0  # by how much who is stopped beyond the lease sleeps longer
     least: int = 100  # operations that must have been accepted for this to mean anything

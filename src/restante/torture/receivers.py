@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 
 import msgspec
 
@@ -29,7 +28,7 @@ class Receivers:
         self._timeout_seconds = timeout_seconds
 
     async def _serve(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
-        at = time.time()
+        at = self._journal.now()
         receiver = asked.target.strip("/")
         document = msgspec.json.decode(asked.body)
         data = document["data"]
@@ -37,7 +36,7 @@ class Receivers:
         self._journal.note(
             Receipt(
                 at=at,
-                until=time.time(),
+                until=self._journal.now(),
                 receiver=receiver,
                 id=asked.headers.get("webhook-id", ""),
                 type=document["type"],

@@ -3,7 +3,6 @@ or never, and tells a server that is away again. What it sends is JSON, and each
 
 import asyncio
 import random
-import time
 from collections import defaultdict
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,9 +52,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Reports:
     """What is told of calls; `tasks` is what is still to be told."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, sender: HTTPSender | None = None) -> None:
         self._journal = journal
-        self._sender = HTTPSender()
+        self._sender = sender or HTTPSender()
         self._tokens: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self.tasks = Tasks()
 
@@ -104,12 +103,12 @@ class Reports:
             document = {"status": says, "result": {**result, "body": msgspec.Raw(plan.body)}}
         body = msgspec.json.encode(document)
         for _ in range(TRIES):
-            at = time.time()
+            at = self._journal.now()
             code = await self._post(url, token, body)
             self._journal.note(
                 Reported(
                     at=at,
-                    until=time.time(),
+                    until=self._journal.now(),
                     number=call.number,
                     op=call.op,
                     transaction=call.transaction,

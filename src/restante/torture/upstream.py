@@ -8,11 +8,11 @@ tells whoever asks at `/ledger/OP` what it did, unless it cannot say just then."
 
 import asyncio
 import random
-import time
 from collections import Counter
 
 import msgspec
 
+from ..outbound import HTTPSender
 from .journal import Call, Journal, Question, digest
 from .planted import WORD
 from .reporting import FATES, URL, Plan, Reports
@@ -56,12 +56,18 @@ class Ledger:
     look-up is answered."""
 
     def __init__(
-        self, journal: Journal, *, seed: int, timeout_seconds: float, latency_seconds: tuple[float, float]
+        self,
+        journal: Journal,
+        *,
+        seed: int,
+        timeout_seconds: float,
+        latency_seconds: tuple[float, float],
+        sender: HTTPSender | None = None,
     ) -> None:
         self.site = Site(self._serve)
         self.calm = False
         self.denying = False
-        self.reports = Reports(journal)
+        self.reports = Reports(journal, sender=sender)
         self.hanging = asyncio.Event()
         self.hanging.set()
         self._journal = journal
@@ -75,7 +81,7 @@ class Ledger:
         self._known: dict[str, tuple[int, bytes]] = {}  # key: what was answered
 
     async def _serve(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
-        at = time.time()
+        at = self._journal.now()
         kind, op = place_of(asked.target)
         if kind == "ledger":
             self._tell(asked, op, at, writer)
@@ -120,7 +126,7 @@ class Ledger:
                 await self.reports.before(deferring, call, url)
             call = await self._answer(call, code, body, writer, chance)
         finally:  # also where it is cut off: what was executed must be known
-            self._journal.note(msgspec.structs.replace(call, until=time.time()))
+            self._journal.note(msgspec.structs.replace(call, until=self._journal.now()))
         if deferring is not None:
             self.reports.after(deferring, call, url, chance)
         if not call.whole:
@@ -187,7 +193,7 @@ class Ledger:
         self._journal.note(
             Question(
                 at=at,
-                until=time.time(),
+                until=self._journal.now(),
                 op=op,
                 transaction=asked.headers.get(TRANSACTION, ""),
                 found=entry is not None,

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ...core.errors import SettingError
@@ -19,8 +20,8 @@ log = logging.getLogger("restante.stores")
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def migrate(database: Database, path: str) -> None:
-    """Brings the file to the newest schema, one transaction per migration."""
+def migrate(database: Database, path: str, chance: Callable[[int], bytes] = os.urandom) -> None:
+    """Brings the file to the newest schema, one transaction per migration. A new one's secret is drawn."""
     connection = database.connection
     version = connection.pragma("user_version")
     scripts = migrations()
@@ -50,7 +51,7 @@ def migrate(database: Database, path: str) -> None:
         try:
             connection.execute(script)
             if number == 1:
-                database.run("insert_meta", (os.urandom(16),))
+                database.run("insert_meta", (chance(16),))
             connection.pragma("user_version", number)
             database.run("commit")
         finally:

@@ -6,6 +6,7 @@ Whatever is wrong with the path or the file is a `SettingError` of one line, nam
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import apsw
@@ -41,7 +42,7 @@ class OpenFile(msgspec.Struct, kw_only=True):
         _close(self.databases, self.lock)
 
 
-def open_file(path: str, *, vfs: str | None) -> OpenFile:
+def open_file(path: str, *, vfs: str | None, chance: Callable[[int], bytes] = os.urandom) -> OpenFile:
     """Opens or creates the file at `path`: first the writing connection, then those that read."""
     if not path or path == ":memory:":
         raise SettingError("store", "a path to a file is needed")
@@ -54,7 +55,7 @@ def open_file(path: str, *, vfs: str | None) -> OpenFile:
     try:
         writer = Database(path, cache_kib=WRITER_CACHE_KIB, vfs=vfs, create=True)
         databases.append(writer)
-        migrate(writer, path)
+        migrate(writer, path, chance)
         queued = _take_over(writer)
         for _ in range(READERS):
             databases.append(Database(path, cache_kib=READER_CACHE_KIB, vfs=vfs))

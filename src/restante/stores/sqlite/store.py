@@ -5,6 +5,7 @@ What is written is spelled as rows here, on the caller's side; the threads only 
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 from ...core.errors import KeyReused, RestanteError, StoreUnavailable
@@ -35,12 +36,15 @@ from .posting import SETTLING_PATIENCE, Posting
 from .reader import Reader
 from .rows import entry_of, read_transaction, step_of
 from .search import Search, Stored
-from .thread import Thread
+from .thread import Run, Thread
 from .turns import Turns
 from .worker import ROW, Hand, Job, Worker
 from .writer import Writer
 
 log = logging.getLogger("restante.stores")
+
+Threads = Callable[[str, Run], Hand]
+"""Makes, of a name and of what is to be done with a group, who does it."""
 
 DROP_BYTES = 256 * 1024
 """What dropping some pieces of a body counts for, beside pieces being written."""
@@ -49,7 +53,7 @@ DROP_BYTES = 256 * 1024
 class SQLiteStore(Posting, KeptKeys, Figured):
     """One SQLite file, one server. Made by `open`, ended by `close`."""
 
-    def __init__(self, opened: OpenFile, writer: Hand, limits: Limits) -> None:
+    def __init__(self, opened: OpenFile, writer: Hand, limits: Limits, *, threads: Threads) -> None:
         self._opened = opened
         memory = self._memory = opened.memory
         read, turn, search, outbox = opened.databases[-READERS:]
@@ -62,22 +66,30 @@ class SQLiteStore(Posting, KeptKeys, Figured):
         self.hashing = plain(until=opened.former_until).followed_by(opened.secret)
         waiting = limits.max_waiting
         self._write = Worker(writer, max_waiting=waiting)
-        self._read = Worker(Thread("restante-read", Reader(read).run), max_waiting=MAX_LOOKUPS)
-        self._turn = Worker(Thread("restante-turns", Turns(turn, memory).run), max_waiting=waiting)
-        self._search = Worker(Thread("restante-search", Search(search).run), max_waiting=waiting)
-        self._outbox = Worker(Thread("restante-outbox", OutboxReader(outbox).run), max_waiting=waiting)
+        self._read = Worker(threads("restante-read", Reader(read).run), max_waiting=MAX_LOOKUPS)
+        self._turn = Worker(threads("restante-turns", Turns(turn, memory).run), max_waiting=waiting)
+        self._search = Worker(threads("restante-search", Search(search).run), max_waiting=waiting)
+        self._outbox = Worker(threads("restante-outbox", OutboxReader(outbox).run), max_waiting=waiting)
 
     @classmethod
     async def open(
-        cls, path: str, *, limits: Limits, apart: bool = False, vfs: str | None = None
+        cls,
+        path: str,
+        *,
+        limits: Limits,
+        apart: bool = False,
+        vfs: str | None = None,
+        threads: Threads = Thread,
+        chance: Callable[[int], bytes] = os.urandom,
     ) -> "SQLiteStore":
         """Opens or creates the file at `path`; raises `SettingError`.
 
-        `apart`: what is written is written by a process of its own. `vfs` is for tests that break disks.
+        `apart`: what is written is written by a process of its own. `vfs` is for tests that break disks,
+        `threads` for those that decide when each group is done. A new file's secret is drawn from `chance`.
         """
         child = Child() if apart else None
         try:
-            opened = await asyncio.to_thread(open_file, path, vfs=vfs)
+            opened = await asyncio.to_thread(open_file, path, vfs=vfs, chance=chance)
         except BaseException:
             if child is not None:
                 child.drop()
@@ -85,10 +97,10 @@ class SQLiteStore(Posting, KeptKeys, Figured):
         if child is None:
             writing = opened.databases[0]
             disk = Disk(opened.lock, writing, reserve=limits.reserve)
-            hand: Hand = Thread("restante-write", Writer(writing, disk).run)
+            hand = threads("restante-write", Writer(writing, disk).run)
         else:
             hand = await _apart(child, opened, limits)
-        store = cls(opened, hand, limits)
+        store = cls(opened, hand, limits, threads=threads)
         for body in opened.loose:
             store._drop_later(body)
         return store

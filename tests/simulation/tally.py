@@ -1,0 +1,45 @@
+"""What many seeds were, together."""
+
+import time
+from collections import Counter
+
+from restante.torture.laws import LAWS
+
+from .run import Outcome
+
+
+class Tally:
+    """`add` each; `failed` are the seeds that did not hold."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+        self.hours = 0.0
+        self.seeds = 0
+        self.counts: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.checked: Counter[str] = Counter()  # by law, how often it could be held against something
+        self._began = time.process_time()
+
+    def add(self, outcome: Outcome) -> None:
+        self.seeds += 1
+        self.hours += outcome.hours
+        self.counts += Counter(outcome.counts)
+        self.counts["steps"] += outcome.steps
+        self.counts["commits"] += outcome.commits
+        self.counts["lives of servers"] += outcome.lives
+        self.faults += Counter(outcome.faults)
+        self.checked += Counter({one.law: one.checked for one in outcome.findings})
+        if outcome.violated:
+            self.failed.append(outcome.seed)
+
+    def text(self) -> str:
+        seconds = time.process_time() - self._began
+        return "\n".join(
+            [
+                f"{self.seeds} seeds, {self.hours:,.0f} simulated hours in {seconds:,.0f} s of computing",
+                ", ".join(f"{count:,} {what}" for what, count in self.counts.most_common()),
+                "faults: " + ", ".join(f"{kind} ×{count:,}" for kind, count in self.faults.most_common()),
+                "held: " + ", ".join(f"{law} ×{self.checked[law]:,}" for law in LAWS),
+                f"failed: {', '.join(self.failed) or 'none'}",
+            ]
+        )

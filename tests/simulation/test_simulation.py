@@ -1,0 +1,72 @@
+"""The laws, held against simulated days; that a seed is the same whenever and wherever it is run; and that
+what is weak on purpose is caught."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from restante.torture.laws import LAWS
+
+from .plan import FAULTS, course_of
+from .run import simulate
+from .tally import Tally
+from .weak import WEAK, weakened
+
+ROOT = Path(__file__).parents[2]
+SEEDS = 20
+HOURS = 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(1, 121, SEEDS))
+def test_every_law_holds_whatever_a_seed_decides(first: int) -> None:
+    tally = Tally()
+    wrong = []
+    for seed in range(first, first + SEEDS):
+        outcome = simulate(course_of(seed, hours=HOURS))
+        tally.add(outcome)
+        wrong += [f"seed {seed}: {line}" for line in outcome.violated]
+    print(tally.text())
+    assert not wrong, "\n".join(wrong)
+    assert tally.counts["transactions"] > SEEDS
+    assert all(tally.checked[law] for law in LAWS), tally.checked
+    assert len(tally.faults) > len(FAULTS) / 2
+
+
+def test_a_seed_is_one_history_whatever_the_process() -> None:
+    """Each of these is run in a process of its own, with another order of sets and other addresses."""
+    script = (
+        "from tests.simulation.plan import course_of\n"
+        "from tests.simulation.run import simulate\n"
+        "print([simulate(course_of(seed, hours=0.05, nodes=nodes)).hash for seed, nodes in ((1, 1), (3, 2))])"
+    )
+    told = set()
+    for order in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": order},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        told.add(done.stdout)
+    assert len(told) == 1
+    assert len(set(eval(told.pop()))) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WEAK)
+def test_what_is_weak_is_caught(name: str) -> None:
+    """By one of the first seeds, and by the law that is about it."""
+    weakness = WEAK[name]
+    for seed in range(1, 1 + weakness.seeds):
+        with weakened(name):
+            outcome = simulate(weakness.course(seed))
+        print(f"{name}, seed {seed}: {outcome.violated}")
+        if outcome.laws & weakness.laws:
+            return
+    pytest.fail(f"none of {weakness.seeds} seeds has found it")
