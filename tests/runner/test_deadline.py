@@ -37,8 +37,10 @@ async def a_busy_world(folder: Path, **more: Any) -> AsyncIterator[World]:
 
 
 async def asleep(world: World) -> None:
-    """Until the sweeper waits for the clock."""
-    await eventually(lambda: world.sweeper._task is None)
+    """Until the sweeper waits for the clock, and not only for the loop's next round."""
+    for _ in range(2):
+        await eventually(lambda: world.sweeper._task is None)
+        await asyncio.sleep(0)
 
 
 async def expired(world: World, transaction: Transaction) -> bool:

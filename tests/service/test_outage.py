@@ -6,8 +6,8 @@ import logging
 import pytest
 
 from restante.core.errors import StoreUnavailable
-from restante.service.outage import QUIET, Outage
-from restante.service.persistence import PAUSES, until_written
+from restante.service.outage import PAUSES, QUIET, Outage
+from restante.service.persistence import until_written
 
 from ..fakes import FakeClock
 

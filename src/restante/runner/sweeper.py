@@ -26,9 +26,6 @@ ended, wait no longer than this."""
 PAUSE = SECOND // 20
 """How long it sleeps at least after a round, so that deadlines that lie close are one commit."""
 
-STORE_PAUSE = SECOND
-"""How long it sleeps when the store failed."""
-
 RESTS, HURRIED_RESTS = 9, 4
 """After a batch of what has ended it rests for so many times as long as that took; less where it is late."""
 
@@ -127,7 +124,7 @@ class Sweeper:
     async def _sweep_all(self) -> None:
         """Rounds until nothing is left, one bounded batch per commit; then the timer is set again."""
         service = self._service
-        rest = STORE_PAUSE
+        rest = service.outage.rest
         try:
             began = service.clock.now()
             while await self.sweep() >= service.policy.limits.sweep:
