@@ -20,16 +20,20 @@ from restante.service import reading
 from restante.service.doubt import LONGEST
 from restante.service.outage import Outage
 
+from .. import world as worlds
 from ..couriers import SECRET, TIMED_OUT
 from ..e2e.harness import RecordingUpstream
 from ..world import World, a_world, eventually
 
+pytestmark = pytest.mark.sound_store("its own store fails")
+
 URL = "https://good.example/hook"
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever waits for the store asks again without a rest."""
+@pytest.fixture(params=[False, True], ids=["anew", "at_hand"], autouse=True)
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever waits for the store asks again without a rest; with and without a connection at hand."""
+    monkeypatch.setattr(worlds, "CONNECTED", request.param)
     monkeypatch.setattr(Outage, "pauses", (0,))
     monkeypatch.setattr(Outage, "rest", 0)
 
@@ -147,7 +151,7 @@ async def test_what_cannot_be_given_back_is_so_later(tmp_path: Path) -> None:
         world.store.script.update(apply=["refused"], release=["refused"])
         transaction = await world.submit()
         done = await world.ended(transaction)
-        assert not any(world.store.script.values())
+        assert not world.store.script["apply"]
         assert (done.status, len(upstream.calls)) == (Status.COMPLETED, 1)
 
 

@@ -11,6 +11,8 @@ from restante.service.persistence import until_written
 
 from ..fakes import FakeClock
 
+pytestmark = pytest.mark.sound_store("its own store fails")
+
 
 async def test_an_outage_is_told_twice_however_much_waits(caplog: pytest.LogCaptureFixture) -> None:
     clock, away = FakeClock(), True
