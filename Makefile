@@ -30,17 +30,25 @@ unexport PYTHONDONTWRITEBYTECODE
 # How many seeds `make simulate` runs.
 SEEDS := 100
 
+# Tests in which servers are at work on stores that fail, and how often those do.
+FAULTY := tests/runner tests/service tests/webhooks
+FAULTS := 0.05
 
-.PHONY: check check-slow check-all test fuzz torture proof soak format lint types floors install run bench bench-check docs site simulate
+.PHONY: check check-slow check-all test fuzz torture proof soak format lint types floors install run bench bench-check docs site simulate faults
 
 check: format lint types test
 
 check-slow: $(INSTALLED)
 	$(BIN)/pytest $(SHARED) -m 'slow and not all' tests
+	$(BIN)/pytest $(SHARED) --faults $(FAULTS) --seed 1 $(FAULTY)
 
-check-all: check check-slow torture
+check-all: check check-slow torture faults
 	$(BIN)/pytest -m all tests
 	$(MAKE) fuzz INPUTS=100000
+
+# Three seeds that nobody has chosen; a failing one is printed.
+faults: $(INSTALLED)
+	for run in 1 2 3; do $(BIN)/pytest $(SHARED) --faults $(FAULTS) $(FAULTY) || exit 1; done
 
 torture: $(INSTALLED)
 	$(BIN)/restante torture --minutes $(MINUTES) --store sqlite

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from . import trial
 from .postgres import Server
 
 TESTS = Path(__file__).parent
@@ -28,6 +29,15 @@ QUICK = {
     "stores/test_accept.py",
 }
 """These are for `make check` all the same."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    trial.options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--faults"):
+        config.pluginmanager.register(trial.Trial(config))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -30,6 +30,9 @@ class FakeClock:
 
     def call_at(self, moment: int, wake: Callable[[], None]) -> FakeTimer:
         timer = FakeTimer()
+        if moment <= self._now:  # as the real one: on the loop, soon
+            asyncio.get_running_loop().call_soon(lambda: None if timer.cancelled else wake())
+            return timer
         heapq.heappush(self._timers, (moment, next(self._numbers), timer, wake))
         return timer
 

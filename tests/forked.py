@@ -31,6 +31,8 @@ from typing import Any, NoReturn
 
 import restante
 
+from . import faults
+
 ROOT = Path(__file__).parents[1]
 ROOMS = ("assembly", "cli", "demo", "gateway", "outbound", "runner", "service", "stores", "webhooks")
 SPARE = 500
@@ -201,6 +203,7 @@ def become(what: dict[str, Any], descriptors: list[int]) -> None:
     time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _reopen()
+    faults.install_from_environment()
     first, *words = what["words"]
     if first == "-m":
         sys.path[0] = what["folder"]

@@ -33,6 +33,7 @@ FAILURES: dict[str, tuple[Exception, int]] = {
     "Unreadable": (errors.Unreadable("It was changed in the store."), 500),
     "BodyTooLarge": (errors.BodyTooLarge("Too large."), 413),
     "KeyReused": (errors.KeyReused("Reused."), 422),
+    "WriteUnknown": (errors.WriteUnknown("It is not known yet.", retry_after_seconds=2), 503),
     "TooManyRequests": (errors.TooManyRequests("Too often.", retry_after_seconds=1), 429),
     "TooMuchStored": (errors.TooMuchStored("Too much.", retry_after_seconds=300), 429),
     "UpstreamBusy": (errors.UpstreamBusy("Busy.", retry_after_seconds=1), 503),

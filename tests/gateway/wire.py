@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..faults import on_trial
+
 
 @dataclass
 class Seen:
@@ -71,8 +73,15 @@ class Wire:
     async def ask(
         self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes | None = None
     ) -> Seen:
-        self.request(method, target, headers, body)
-        return await self.answer(method)
+        while True:
+            self.request(method, target, headers, body)
+            seen = await self.answer(method)
+            if not on_trial(seen.code, seen.body):
+                return seen
+            if seen.header("connection") == "close":
+                self.leave()
+                host, _, port = self.authority.rpartition(":")
+                self.reader, self.writer = await asyncio.open_connection(host, int(port), limit=2**26)
 
     async def answer(self, method: str = "GET") -> Seen:
         head = await self.reader.readuntil(b"\r\n\r\n")

@@ -95,6 +95,7 @@ async def test_what_is_no_new_transaction_gives_everything_back(tmp_path: Path) 
         assert (lane.held, lane.running, len(upstream.calls)) == (0, 0, 1)
 
 
+@pytest.mark.sound_store("its own store fails")
 @pytest.mark.parametrize(
     ("answer", "calls"),
     [

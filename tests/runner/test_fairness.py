@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -131,3 +132,57 @@ async def test_what_is_ready_goes_round_the_tenants_and_by_priority_within_one(t
     assert busy == sorted(busy, key=lambda one: (-one.priority, one.key))
     assert len(ready) == 0 and ready.clear() == []
     await store.close()
+
+
+class Turns:
+    """An upstream's gate that lets calls through one by one."""
+
+    def __init__(self) -> None:
+        self.doors: list[asyncio.Event] = []
+
+    async def wait(self) -> None:
+        self.doors.append(asyncio.Event())
+        await self.doors[-1].wait()
+
+
+class SlowClaims:
+    """A store that is asked for more while `gate` is closed, and answers afterwards."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def claim(self, *what: Any, **how: Any) -> Any:
+        self.asked += 1
+        await self.gate.wait()
+        return await self.inner.claim(*what, **how)
+
+
+async def test_who_has_room_again_while_the_store_is_asked_is_asked_for_once_more(tmp_path: Path) -> None:
+    async with (
+        RecordingUpstream() as upstream,
+        a_world(
+            tmp_path, upstream.url, concurrency=8, concurrency_per_tenant=2, run=False, wrap=SlowClaims
+        ) as world,
+    ):
+        upstream.gate = turns = Turns()
+        waiting = [await world.submit() for _ in range(5)]
+        world.runner.start(world.service)
+        await eventually(lambda: len(turns.doors) == 2)
+        world.store.gate.clear()
+        asked = world.store.asked
+        turns.doors[0].set()
+        await eventually(lambda: world.store.asked > asked)  # for one, as the other is under way
+        turns.doors[1].set()
+        await eventually(lambda: not world.runner.running)
+        world.store.gate.set()
+        for number in range(2, 5):
+            await eventually(lambda number=number: len(turns.doors) > number)  # type: ignore[misc]
+            turns.doors[number].set()
+        for transaction in waiting:
+            assert (await world.ended(transaction)).status is Status.COMPLETED

@@ -324,7 +324,9 @@ class Forgetful(Stubborn):
         self.inner.offer_change(change, told)
 
 
-async def test_a_harmless_one_whose_mark_was_not_written_is_run_again(tmp_path: Path) -> None:
+async def test_a_harmless_one_whose_mark_was_not_written_begins_and_ends_in_one_commit(
+    tmp_path: Path,
+) -> None:
     async with (
         RecordingUpstream() as upstream,
         a_world(tmp_path, upstream.url, wrap=Forgetful) as world,
@@ -332,7 +334,8 @@ async def test_a_harmless_one_whose_mark_was_not_written_is_run_again(tmp_path: 
         transaction = await world.submit("GET")
         await eventually(lambda: len(upstream.calls) == 1)
         done = await world.ended(transaction)
-        assert (done.status, len(upstream.calls)) == (Status.COMPLETED, 2)
+        assert (done.status, done.attempt, len(upstream.calls)) == (Status.COMPLETED, 1, 1)
+        assert [event.sequence for event in await world.events(done)] == [1, 2, 3]
 
 
 async def test_results_go_after_their_retention_and_transactions_after_their_history(tmp_path: Path) -> None:

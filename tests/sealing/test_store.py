@@ -556,6 +556,8 @@ CLEAR = frozenset(
         "next_due",
         "renew",
         "release",
+        "give_back",
+        "reading_token",
         "reserve_reading",
         "settle_reading",
         "find",

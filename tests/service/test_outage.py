@@ -6,10 +6,12 @@ import logging
 import pytest
 
 from restante.core.errors import StoreUnavailable
-from restante.service.outage import QUIET, Outage
-from restante.service.persistence import PAUSES, until_written
+from restante.service.outage import PAUSES, QUIET, Outage
+from restante.service.persistence import until_written
 
 from ..fakes import FakeClock
+
+pytestmark = pytest.mark.sound_store("its own store fails")
 
 
 async def test_an_outage_is_told_twice_however_much_waits(caplog: pytest.LogCaptureFixture) -> None:

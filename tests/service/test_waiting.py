@@ -187,6 +187,7 @@ async def test_the_mark_of_a_harmless_attempt_is_told(tmp_path: Path) -> None:
     server.close()
 
 
+@pytest.mark.sound_store("counts looks and timers")
 async def test_who_is_given_up_leaves_nothing_behind(world: World) -> None:
     transaction = await world.submit()
     waits = [wait(world, transaction.id) for _ in range(100)]
@@ -209,6 +210,7 @@ async def test_while_the_process_drains_nobody_waits(world: World) -> None:
     assert not world.service.accepting
 
 
+@pytest.mark.sound_store("counts looks and timers")
 async def test_five_thousand_are_woken_by_one_change_without_asking_the_store_again(world: World) -> None:
     transaction = await world.submit()
     waits = [wait(world, transaction.id) for _ in range(5000)]
@@ -222,6 +224,7 @@ async def test_five_thousand_are_woken_by_one_change_without_asking_the_store_ag
     assert len(world.service.waiting) == 0
 
 
+@pytest.mark.sound_store("counts looks and timers")
 async def test_five_thousand_each_for_another_are_each_woken_by_their_own(world: World) -> None:
     made = [await world.submit() for _ in range(20)]
     waits = [wait(world, made[number % 20].id) for number in range(5000)]

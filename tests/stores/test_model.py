@@ -362,7 +362,11 @@ WEAK = {
         " AND reader = ?",
         " AND ? > 0",
     ),
-    "an error is handed out to two": ("reserve_reading", " AND reading = 0", ""),
+    "an error is handed out to two": (
+        "reserve_reading",
+        " AND (reading = 0 OR reading = 1 AND reader = ?2)",
+        "",
+    ),
     "a replay leaves the error read": ("make_readable", "reading > 0", "reading > 9"),
     "a crash leaves readers in their places": ("unreserve_all", "reading = 1", "reading = 1 AND key < 0"),
     "what was being sent is lent for ever": (

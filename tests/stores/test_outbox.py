@@ -170,6 +170,18 @@ async def test_what_is_due_is_taken_once_until_its_lease_ends(store: Store) -> N
     assert again.delivery.attempt == 2
 
 
+async def test_what_was_taken_in_vain_is_given_back(store: Store) -> None:
+    for _ in range(2):
+        await told(store, an_endpoint(), an_endpoint("ep_2"))
+    for until in (NOW + LEASE, NOW + LEASE + 1):
+        assert len(await store.take({"ep_1": 1}, NOW, until)) == 1
+    assert len(await store.take({"ep_2": 1}, NOW, NOW + LEASE)) == 1
+    await store.give_back(["ep_1", "none"], until=NOW + LEASE, now=NOW + 5)
+    assert await store.take({"ep_1": 9}, NOW + 4, NOW + 2 * LEASE) == []
+    (errand,) = await store.take({"ep_1": 9}, NOW + 5, NOW + 2 * LEASE)
+    assert errand.delivery.attempt == 2
+
+
 async def test_of_each_lane_no_more_is_taken_than_was_asked_for(store: Store) -> None:
     for _ in range(4):
         await told(store, an_endpoint(), an_endpoint("ep_2"), an_endpoint("ep_3"))

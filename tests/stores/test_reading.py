@@ -32,6 +32,16 @@ async def test_of_many_readers_one_has_the_reading(store: Store) -> None:
     assert not await store.settle_reading(10**9, token, Reading.READ)
 
 
+async def test_who_asks_again_under_the_same_token_has_it_already(store: Store) -> None:
+    done = await failed(store)
+    ours, theirs = store.reading_token(), store.reading_token()
+    assert await store.reserve_reading(done.key, ours) == ours
+    assert await store.reserve_reading(done.key, theirs) is None
+    assert await store.reserve_reading(done.key, ours) == ours
+    assert await store.settle_reading(done.key, ours, Reading.READ)
+    assert await store.reserve_reading(done.key, ours) is None
+
+
 async def test_who_gives_it_back_lets_the_next_one_in_and_has_no_say_any_more(store: Store) -> None:
     done = await failed(store)
     first = await reading(store, done.key)

@@ -16,6 +16,7 @@ from ..core.status import Phase
 from ..outbound import SystemChance, SystemClock
 from ..ports import Clock, Store
 from ..service.endpoints import Endpoints
+from ..service.outage import Outage
 from .sealing import seal_store
 from .store import open_store
 
@@ -39,7 +40,9 @@ async def doubt_restored(settings: Settings) -> int:
                 "store", "a server is at work on it, or was a moment ago; stop all servers first"
             )
         policy = settings.policy
-        endpoints = Endpoints(store=store, settings=policy.webhooks, clock=clock, chance=chance)
+        endpoints = Endpoints(
+            store=store, settings=policy.webhooks, clock=clock, chance=chance, outage=Outage(clock)
+        )
         await endpoints.look()
         marked = await doubt(store, clock=clock, telling=endpoints.with_deliveries)
         if not await store.alone():

@@ -16,6 +16,7 @@
     │   ├── UpstreamBusy         503  over an upstream's `through_concurrency` or `through_rate`
     │   ├── StorageFull          503  over an upstream's `max_stored`
     │   ├── StoreUnavailable     503  disk full, too many waiting writes, shutting down
+    │   │   └── WriteUnknown         503  and nobody knows whether it was written
     │   ├── TooLate              409  no longer to be cancelled
     │   ├── NotNow               409  not as things stand
     │   ├── TooMany              409  a bound on what a tenant may have
@@ -182,6 +183,10 @@ class StoreUnavailable(Refused):
 
     status = 503
     title = "Store unavailable"
+
+
+class WriteUnknown(StoreUnavailable):
+    """The store went away in the middle of a write: it may be done, or not."""
 
 
 class UpstreamError(RestanteError):

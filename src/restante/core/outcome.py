@@ -102,16 +102,17 @@ def unanswered(
             transaction, until, attempt=attempt, reason=reason, doubtful=doubtful, route=route, now=now
         ):
             return again
-    outcome = (
-        Outcome.TIMED_OUT
-        if isinstance(error, NoAnswerInTime)
-        else Outcome.INTERRUPTED
-        if doubtful
-        else Outcome.UNREACHABLE
-    )
+    outcome = of_error(error)
     return broken(
         transaction, outcome, attempt=attempt, reason=reason, doubtful=doubtful, route=route, now=now
     )
+
+
+def of_error(error: UpstreamError) -> Outcome:
+    """Why there is no complete answer, in a word."""
+    if isinstance(error, NoAnswerInTime):
+        return Outcome.TIMED_OUT
+    return Outcome.INTERRUPTED if error.sent else Outcome.UNREACHABLE
 
 
 def later(

@@ -78,7 +78,7 @@ async def accept(
         try:
             callbacks = await callbacks_of(service, tenant, envelope=envelope, route=route, intake=intake)
         except BaseException:
-            await service.drop_body(intake)
+            service.drop_body(intake)
             raise
     accepted = await service.submit(
         Draft(

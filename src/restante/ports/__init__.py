@@ -40,7 +40,6 @@ from .sender import SmallAnswer as SmallAnswer
 REQUEST_CHUNKS = 0
 """The attempt number under which a request's own large body is kept in chunks."""
 
-
 Told = Callable[[list[Accepted | BaseException]], None]
 """Takes what became of submissions, in their order: what was stored, or why nothing was."""
 
@@ -98,9 +97,11 @@ class StoreHealth(msgspec.Struct, frozen=True):
 
 
 class Store(Outbox, Keyring, Forgetting, Sealable, Figures, Protocol):
-    """What remembers. Every write that returns is on disk; a write that raises did not happen.
+    """What remembers. Every write that returns is on disk; a write that raises did not happen, unless it
+    raises `WriteUnknown`: then it may have.
 
-    Raises `StoreUnavailable` where no write can be made (disk full, too many writes waiting, closed).
+    Raises `StoreUnavailable` where no write can be made (disk full, too many writes waiting, closed). What a
+    call that raises has claimed all the same, or begun to hold, is given back by the store itself, and soon.
     """
 
     @property
@@ -209,9 +210,14 @@ class Store(Outbox, Keyring, Forgetting, Sealable, Figures, Protocol):
         """Gives up the hold on these, without a change."""
         ...
 
-    async def reserve_reading(self, key: int) -> int | None:
+    def reading_token(self) -> int:
+        """Names one reservation, another one than all before."""
+        ...
+
+    async def reserve_reading(self, key: int, token: int | None = None) -> int | None:
         """Takes the one reading: `reading` is RESERVED where it was UNREAD, and the answer is the token of
-        this reservation, another one than all before. None where it was something else. No event, no version.
+        this reservation: the given one, or a new one. None where it was something else. To ask again with the
+        same token is no error. No event, no version.
         """
         ...
 

@@ -31,12 +31,17 @@ class Outbox(Protocol):
         ...
 
     async def post(self, deliveries: Sequence[Delivery]) -> None:
-        """Writes deliveries that tell of no transaction."""
+        """Writes deliveries that tell of no transaction. Again is no error."""
         ...
 
     async def take(self, wanted: Mapping[str, int], now: int, until: int) -> list[Errand]:
         """Up to so many of each lane that are due, earliest first, sent (`core.delivery.send`) and lent out
-        `until` then. Several processes are never given the same one before that."""
+        `until` then. Several processes are never given the same one before that. Where it raises, they may be
+        lent out all the same: see `give_back`."""
+        ...
+
+    async def give_back(self, lanes: Collection[str], *, until: int, now: int) -> None:
+        """What is lent out until exactly that moment in these lanes is due `now`: nobody has it."""
         ...
 
     async def next_deliveries(self, lanes: Collection[str]) -> dict[str, int]:

@@ -9,6 +9,7 @@ without a complete answer, it may have been, and the route says what then (core/
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ..core.clock import SECOND
@@ -24,7 +25,7 @@ from ..core.errors import (
 from ..core.forward import attempt_headers, events_headers, target
 from ..core.headers import end_to_end
 from ..core.model import Headers, Request, Result, Transaction
-from ..core.outcome import harmless, repeatable
+from ..core.outcome import harmless, of_error, repeatable
 from ..core.policy import ANY_ROUTE, Route, Upstream
 from ..core.status import Phase
 from ..core.token import events_token
@@ -32,7 +33,7 @@ from ..ports import Answer, Line, Sender
 from ..service import Service
 from ..service.bodies import keep_body
 from ..service.persistence import until_written
-from .ends import Ends, trouble
+from .ends import Ends
 from .leases import Leases
 from .lookup import Lookups
 
@@ -64,10 +65,10 @@ class Attempts(Ends):
         except MoveRefused as refused:
             # Cancelled before its turn, ended by its deadline, or its lease went to somebody else.
             log.info("transaction %s was left alone: %s", transaction.id, refused)
-            await self._store.release([transaction.key])
+            await self.release(transaction)
         except StoreUnavailable as error:
             self.service.outage.met(error, f"transaction {transaction.id}")
-            await self.let_go(transaction, SECOND)
+            await self.let_go(transaction, self.service.outage.rest)
         except Unreadable:
             log.error("transaction %s: what is kept of it cannot be read", transaction.id)
             await self.let_go(transaction, self.policy.limits.lease)
@@ -142,7 +143,7 @@ class Attempts(Ends):
             marked = change.after
         else:
             marked = await self.service.change(
-                transaction, lambda current: self.begin(current, attempt, route)
+                transaction, lambda current: self.begin(current, attempt, route), patient=True
             )
         self.leases.hold(marked.key)
         return marked
@@ -174,13 +175,13 @@ class Attempts(Ends):
             finally:
                 answer.close()
         except UpstreamError as error:
-            self.measure(marked, attempt, trouble(error), began)
+            self.measure(marked, attempt, of_error(error), began)
             await self.unanswered(marked, error, route, upstream, request)
             return
         self.measure(marked, attempt, f"{result.status // 100}xx", began)
         settled = await self.settle_answer(marked, result, route, upstream, request)
         if result.body.inline is None and (settled is None or settled.result_status is None):
-            await self._store.drop_chunks(marked.key, attempt)
+            self.service.drop_chunks(marked.key, attempt)
 
     async def _sent(
         self, marked: Transaction, request: Request, upstream: Upstream, line: Line | None
@@ -246,7 +247,7 @@ class Attempts(Ends):
         body = await keep_body(
             answer.body(),
             write=lambda position, data: self._write_chunk(marked, position, data),
-            drop=lambda: self._store.drop_chunks(marked.key, marked.attempt),
+            drop=partial(self.service.drop_chunks, marked.key, marked.attempt),
             limits=limits,
             maximum=limits.max_result,
             too_large=too_large,

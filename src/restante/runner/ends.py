@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from ..core import change as changes
 from ..core import outcome, reconcile
@@ -10,7 +11,7 @@ from ..core.errors import MoveRefused, NoAnswerInTime, Unreachable, UpstreamErro
 from ..core.headers import first
 from ..core.machine import TERMINAL
 from ..core.model import Change, Request, Result, Transaction
-from ..core.policy import Policy, Route, Upstream
+from ..core.policy import ANY_ROUTE, Policy, Route, Upstream
 from ..core.schedule import retry_after
 from ..core.status import Outcome
 from ..ports import Chance, Clock
@@ -155,10 +156,18 @@ class Ends:
 
         None: the attempt was not the current one any more, and settled nothing.
         """
+
+        def anyhow(current: Transaction) -> Change:
+            if current.attempt + 1 != transaction.attempt:
+                return decide(current)
+            route = self.policy.route(current.method, current.path) or ANY_ROUTE
+            begun = self.begin(current, transaction.attempt, route)  # harmless, and its mark was not written
+            return changes.join(begun, decide(begun.after))
+
         try:
             settled = await until_written(
                 self.service.outage,
-                lambda: self.service.change(transaction, decide, request=request),
+                lambda: self.service.change(transaction, anyhow, request=request, patient=True),
                 what=f"the end of {transaction.id}",
             )
         except MoveRefused as refused:
@@ -173,13 +182,10 @@ class Ends:
             self.service.bell.ring(settled.upstream, settled.due_at)
         return settled
 
+    async def release(self, transaction: Transaction) -> None:
+        release = partial(self._store.release, [transaction.key])
+        await until_written(self.service.outage, release, what=f"the release of {transaction.id}")
+
     async def let_go(self, transaction: Transaction, span: int) -> None:
-        await self._store.release([transaction.key])
+        await self.release(transaction)
         self.service.bell.ring(transaction.upstream, self.clock.now() + span)
-
-
-def trouble(error: UpstreamError) -> str:
-    """Why there is no complete answer, in a word."""
-    if isinstance(error, NoAnswerInTime):
-        return Outcome.TIMED_OUT
-    return Outcome.INTERRUPTED if error.sent else Outcome.UNREACHABLE

@@ -18,21 +18,18 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
-from ..core.clock import SECOND
 from ..core.errors import StoreUnavailable
 from ..core.model import Change, Claim, Ration, Request, Transaction
 from ..core.policy import Limits, Upstream
 from ..core.rate import Rate
 from ..ports import Clock, Store
 from ..service.outage import Outage
+from ..service.persistence import until_written
 from ..service.reminder import Reminder
 from .direct import Attempt
 from .ready import Ready
 
 log = logging.getLogger("restante.runner")
-
-STORE_PAUSE = SECOND
-"""How long to wait before the store is asked again after it failed."""
 
 AHEAD = 4
 """How many times as many as may be under way are held ready, and for how many seconds' rate."""
@@ -271,9 +268,13 @@ class Lane:
             self._leave(claim.transaction.tenant)
         if claims:
             keys = [claim.transaction.key for claim in claims]
-            task = asyncio.get_running_loop().create_task(self._store.release(keys))
+            task = asyncio.get_running_loop().create_task(self._release(keys))
             self._returning.add(task)
             task.add_done_callback(self._returned)
+
+    async def _release(self, keys: list[int]) -> None:
+        what = f"what is not begun at {self.upstream.name}"
+        await until_written(self._outage, lambda: self._store.release(keys), what=what)
 
     def _returned(self, task: asyncio.Task[None]) -> None:
         self._returning.discard(task)
@@ -303,7 +304,7 @@ class Lane:
                     self._due.set(due_at)
         except StoreUnavailable as error:
             self._outage.met(error, f"what there is to do for {self.upstream.name}")
-            self._due.set(self._clock.now() + STORE_PAUSE)
+            self._due.set(self._clock.now() + self._outage.rest)
         finally:
             self._claiming = None
             self.pump()

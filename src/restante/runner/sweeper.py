@@ -26,9 +26,6 @@ ended, wait no longer than this."""
 PAUSE = SECOND // 20
 """How long it sleeps at least after a round, so that deadlines that lie close are one commit."""
 
-STORE_PAUSE = SECOND
-"""How long it sleeps when the store failed."""
-
 RESTS = 9, 4, 1
 """After a batch it rests for so many times as long as that took: on time, late, and twice as late. So it
 takes a tenth of the store's time, and does not fall behind for good where half of it is enough."""
@@ -142,7 +139,7 @@ class Sweeper:
     async def _sweep_all(self) -> None:
         """Rounds until nothing is left, one bounded batch per commit; then the timer is set again."""
         service = self._service
-        rest = STORE_PAUSE
+        rest = service.outage.rest
         try:
             began = service.clock.now()
             while await self._sweep_some() >= service.policy.limits.sweep:

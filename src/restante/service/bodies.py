@@ -7,6 +7,7 @@ holds up anybody else's commit; the row that refers to it is written after the l
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 
 import msgspec
@@ -15,6 +16,9 @@ from ..core.errors import RestanteError, StoreUnavailable
 from ..core.model import Body
 from ..core.policy import Limits
 from ..ports import REQUEST_CHUNKS, Store
+from .doubt import LONGEST
+from .outage import Outage
+from .persistence import until_written
 
 
 class Intake(msgspec.Struct, frozen=True):
@@ -39,7 +43,7 @@ async def keep_body(
     pieces: AsyncIterator[bytes],
     *,
     write: Callable[[int, bytes], Awaitable[None]],
-    drop: Callable[[], Awaitable[None]],
+    drop: Callable[[], None],
     limits: Limits,
     maximum: int,
     too_large: Callable[[], RestanteError],
@@ -48,7 +52,7 @@ async def keep_body(
     """Reads `pieces` to the end and keeps them; raises `too_large()` as soon as they exceed `maximum`.
 
     A large body is handed to `write(position, data)` in pieces of `limits.chunk`. Whatever goes wrong,
-    `drop` is called, so that no pieces are left behind.
+    `drop` has them dropped, so that none are left behind.
     """
     held = bytearray()
     size = position = 0
@@ -73,26 +77,34 @@ async def keep_body(
             await write(position, bytes(held))
     except BaseException:
         if size > limits.inline_body:
-            with suppress(StoreUnavailable):  # then they are dropped when the store is next opened
-                await drop()
+            drop()
         raise
     return Body(size, None)
 
 
-async def read_body(store: Store, key: int, attempt: int, body: Body) -> AsyncIterator[bytes]:
-    """The pieces of a kept body, in order."""
+async def read_body(store: Store, outage: Outage, key: int, attempt: int, body: Body) -> AsyncIterator[bytes]:
+    """The pieces of a kept body, in order. Each is asked for until the store has it, for `LONGEST`: whoever
+    is being sent it could only be told by breaking off."""
     if body.inline is not None:
         if body.inline:
             yield body.inline
         return
     position, left = 0, body.size
     while left:
-        piece = await store.read_chunk(key, attempt, position)
+        read, until = partial(store.read_chunk, key, attempt, position), outage.clock.now() + LONGEST
+        piece = await until_written(outage, read, what="a kept body", until=until)
         if piece is None:
             raise StoreUnavailable("a part of a stored body is missing")
         left -= len(piece)
         position += 1
         yield piece
+
+
+async def drop_body(store: Store, outage: Outage, key: int, attempt: int) -> None:
+    """Removes the pieces of a body; those that are left after `LONGEST` go when the store is next opened."""
+    drop, until = partial(store.drop_chunks, key, attempt), outage.clock.now() + LONGEST
+    with suppress(StoreUnavailable):
+        await until_written(outage, drop, what="the removal of a body", until=until)
 
 
 async def take_request(
@@ -102,13 +114,14 @@ async def take_request(
     *,
     limits: Limits,
     too_large: Callable[[], RestanteError],
+    drop: Callable[[], None],
 ) -> Intake:
     """A request's body from its pieces."""
     digest = sha256()
     body = await keep_body(
         pieces,
         write=lambda position, data: store.write_chunk(key, REQUEST_CHUNKS, position, data),
-        drop=lambda: store.drop_chunks(key, REQUEST_CHUNKS),
+        drop=drop,
         limits=limits,
         maximum=limits.max_body,
         too_large=too_large,

@@ -51,7 +51,7 @@ async def _in_body(service: Service, pointer: str, intake: Intake) -> str | None
     body = intake.body
     content = body.inline
     if content is None and body.size <= MAX_DOCUMENT:
-        pieces = read_body(service.store, intake.key, REQUEST_CHUNKS, body)
+        pieces = read_body(service.store, service.outage, intake.key, REQUEST_CHUNKS, body)
         content = b"".join([piece async for piece in pieces])
     document = decode(content or b"")
     value = pick(document, pointer) if document is not NOTHING else NOTHING

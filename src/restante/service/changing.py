@@ -2,18 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 
-import msgspec
-
-from ..core.errors import RestanteError, StoreUnavailable
+from ..core.errors import RestanteError, WriteUnknown
 from ..core.machine import TERMINAL
 from ..core.model import Change, Request, Transaction
 from ..core.policy import ANY_ROUTE, Policy
 from ..ports import Store
 from ..ports.telemetry import Telemetry
 from .credentials import stripped, without_credentials
+from .doubt import Doubt
 from .endpoints import Endpoints
 from .feed import Feed
 from .pace import Pace
@@ -36,9 +34,10 @@ class Changing:
     waiting: Waiting
     feed: Feed
     endpoints: Endpoints
+    doubt: Doubt
 
     def __init__(self) -> None:
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[object]] = set()
 
     async def change(
         self,
@@ -46,9 +45,10 @@ class Changing:
         decide: Callable[[Transaction], Change | None],
         *,
         request: Request | None = None,
+        patient: bool = False,
     ) -> Transaction:
         """Decide, apply, and again if somebody was faster. Returns how the transaction stands then.
-        `request` is its request, where that is at hand.
+        `request` is its request, where that is at hand. `patient`: see `apply`.
 
         `decide` looks at the transaction as it is now and may refuse by raising; a worker's decision
         carries its attempt's number, so that reading again never gets it around the fence.
@@ -57,7 +57,7 @@ class Changing:
             change = decide(transaction)
             if change is None:
                 return transaction
-            if await self.apply(change, request=request):
+            if await self.apply(change, request=request, patient=patient):
                 return change.after
             (current,) = await self.store.look([transaction.id])
             if current is None:
@@ -65,8 +65,9 @@ class Changing:
             transaction = current
         raise RestanteError(f"a change was overtaken {MAX_RACES} times")
 
-    async def apply(self, change: Change, *, request: Request | None = None) -> bool:
+    async def apply(self, change: Change, *, request: Request | None = None, patient: bool = False) -> bool:
         """Applies one change, unless somebody was faster, and tells whoever waits for the transaction.
+        `patient`: where nobody knows whether it was done, that is found out however long it takes.
 
         Every change goes through here, and nothing else does.
         """
@@ -74,9 +75,12 @@ class Changing:
             change = await without_credentials(self.store, change, request)
         change = self.endpoints.with_deliveries(change)
         try:
-            (applied,) = await self.store.apply([change])
+            try:
+                (applied,) = await self.store.apply([change])
+            except WriteUnknown:
+                applied = await self.doubt.applied(change, patient=patient)
         except asyncio.CancelledError:  # it may be applied all the same
-            self._behind(self._find_out(change))
+            self.behind(self.doubt.told(change, self._tell))
             raise
         if applied:
             self._applied(change)
@@ -92,6 +96,12 @@ class Changing:
         change = self.endpoints.with_deliveries(change)
 
         def done(answer: bool | BaseException) -> None:
+            if isinstance(answer, WriteUnknown):
+                self.behind(self.doubt.resolved(change, known))
+            else:
+                known(answer)
+
+        def known(answer: bool | BaseException) -> None:
             try:
                 if answer is True:
                     self._applied(change)
@@ -115,17 +125,8 @@ class Changing:
         self.feed.told(change.after.tenant)
         self.endpoints.ring_for(change.deliveries)
 
-    def _behind(self, work: Coroutine[Any, Any, None]) -> None:
+    def behind(self, work: Coroutine[Any, Any, object]) -> None:
         """Does it beside whatever is going on."""
         task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-
-    async def _find_out(self, change: Change) -> None:
-        """Tells how a transaction stands once the writes that were begun before are done."""
-        with suppress(RestanteError):
-            with suppress(StoreUnavailable):  # it may take no new work
-                await self.store.ping()
-            (found,) = await self.store.look([change.before.id])
-            if found is not None:
-                self._tell(msgspec.structs.replace(change, after=found))

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import msgspec
 
@@ -16,13 +17,16 @@ from ..core import endpoint as core
 from ..core.access import EVERYBODY
 from ..core.delivery import DELIVERY_BYTES, Delivery
 from ..core.endpoint import Endpoint, Signature, callbacks_id
-from ..core.errors import NotNow, RestanteError, TooMany
+from ..core.errors import NotNow, RestanteError, StoreUnavailable, TooMany, WriteUnknown
 from ..core.model import Change, Submission
 from ..core.outbox import deliveries_of, of_event
 from ..core.payload import switched_off_payload
 from ..core.policy import Webhooks
 from ..ports import Chance, Clock, Measure, Store
 from .again import Again
+from .doubt import LONGEST
+from .outage import Outage
+from .persistence import until_written
 
 log = logging.getLogger("restante.webhooks")
 
@@ -44,7 +48,9 @@ class Endpoints:
     receivers are given of it.
     """
 
-    def __init__(self, *, store: Store, settings: Webhooks, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self, *, store: Store, settings: Webhooks, clock: Clock, chance: Chance, outage: Outage
+    ) -> None:
         self.ring: Callable[[str, int], None] = lambda lane, moment: None
         self.pardon: Callable[[str], None] = lambda lane: None
         self.spared_until: Callable[[str], int] = lambda lane: 0
@@ -54,6 +60,7 @@ class Endpoints:
         self._settings = settings
         self._clock = clock
         self._chance = chance
+        self._outage = outage
         self._by_id: dict[str, Endpoint] = {}
         self._by_tenant: dict[str, tuple[Endpoint, ...]] = {}
         self._making = asyncio.Semaphore(KEYS_AT_ONCE)
@@ -143,10 +150,34 @@ class Endpoints:
 
     async def add(self, endpoint: Endpoint) -> Endpoint:
         """Writes a new one; raises `TooMany`."""
-        if not await self._store.keep_endpoint(endpoint, most=self._settings.endpoints):
+        if not await self._keep(endpoint, most=self._settings.endpoints):
             raise TooMany(f"There are {self._settings.endpoints} endpoints already (webhooks.max_endpoints).")
-        await self.look()
         return endpoint
+
+    async def _keep(self, endpoint: Endpoint, *, most: int) -> bool:
+        """Writes it, and looks at how things stand then. Where nobody knows whether it was written, that
+        tells; else nobody would ever be shown the secret of what was made."""
+        kept, unknown = False, None
+        try:
+            kept = await self._store.keep_endpoint(endpoint, most=most)
+        except WriteUnknown as error:
+            unknown = error
+        try:
+            await self._look_at_last()
+        except StoreUnavailable:
+            if not kept:
+                raise
+            self.know([*(one for one in self._by_id.values() if one.id != endpoint.id), endpoint])
+        if unknown is None:
+            return kept
+        if self.one(endpoint.id) == endpoint:
+            return True
+        raise unknown
+
+    async def _look_at_last(self) -> None:
+        """Asks the store, again and again for a while."""
+        until = self._clock.now() + LONGEST
+        await until_written(self._outage, self.look, what="endpoints", until=until)
 
     async def change(self, id: str, decide: Callable[[Endpoint], Endpoint | None]) -> Endpoint | None:
         """Decide, write, and again if somebody was faster; None where it is gone.
@@ -161,17 +192,17 @@ class Endpoints:
             if wanted is None:
                 return current
             after = core.changed(wanted, now=self._clock.now())
-            kept = await self._store.keep_endpoint(after, most=NO_LIMIT)
-            await self.look()
-            if kept:
+            if await self._keep(after, most=NO_LIMIT):
                 return after
         raise RestanteError(f"an endpoint's change was overtaken {MAX_RACES} times")
 
     async def remove(self, endpoint: Endpoint) -> None:
         """Forgets it. What waits for it is given up by whoever would have sent it."""
         for _ in range(MAX_RACES):
-            dropped = await self._store.drop_endpoint(endpoint)
-            await self.look()
+            dropped = False
+            with suppress(WriteUnknown):
+                dropped = await self._store.drop_endpoint(endpoint)
+            await self._look_at_last()
             current = self.one(endpoint.id)
             if dropped or current is None:
                 return
@@ -193,8 +224,7 @@ class Endpoints:
                 updated_at=now,
                 secrets=(secret,),
             )
-            await self._store.keep_endpoint(fresh, most=NO_LIMIT)
-            await self.look()
+            await self._keep(fresh, most=NO_LIMIT)
             found = self.one(id)
         return found
 
@@ -244,7 +274,9 @@ class Endpoints:
             for one in others
         ]
         if deliveries:
-            await self._store.post(deliveries)
+            until = now + self._settings.lease
+            what = f"what others are told of endpoint {off.id}"
+            await until_written(self._outage, lambda: self._store.post(deliveries), what=what, until=until)
             self.ring_for(deliveries)
 
     def _why_off(self, endpoint: Endpoint, now: int, *, gone: bool) -> str | None:

@@ -1,7 +1,7 @@
 """A time in which the store takes or gives nothing, told in the log when it begins and when it is over.
 
 However much waits for the store meanwhile, and however often it is tried again, nothing more is said of it
-than what debugging needs. Whatever waits tries again every few seconds (PAUSES, in persistence.py); so it is
+than what debugging needs. Whatever waits tries again every few seconds (PAUSES); so it is
 over when nothing was refused for a while.
 """
 
@@ -13,12 +13,21 @@ from ..ports import Clock
 
 log = logging.getLogger("restante.service")
 
+PAUSES = (SECOND // 10, SECOND // 2, SECOND, 2 * SECOND, 5 * SECOND)
+"""How long to wait before a write is tried again that the store did not take; the last one repeats."""
+
+REST = SECOND
+"""How long whoever looks for work waits before he asks the store again, after it failed."""
+
 QUIET = 10 * SECOND
 """For how long nothing must have been refused. Twice as long as the longest pause between two tries."""
 
 
 class Outage:
     """One per process. `met` is told of every refusal that nobody outside is told of."""
+
+    pauses: tuple[int, ...] = PAUSES
+    rest: int = REST
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

@@ -8,13 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from ..core.clock import SECOND
 from ..core.errors import StoreUnavailable
 from ..ports import Clock
 from .outage import Outage
-
-PAUSES = (SECOND // 10, SECOND // 2, SECOND, 2 * SECOND, 5 * SECOND)
-"""How long to wait before a write is tried again that the store did not take; the last one repeats."""
 
 Written = TypeVar("Written")
 
@@ -34,7 +30,7 @@ async def until_written(
             if until is not None and outage.clock.now() >= until:
                 raise
             outage.met(error, what)
-        await pause(outage.clock, PAUSES[min(tries, len(PAUSES) - 1)])
+        await pause(outage.clock, outage.pauses[min(tries, len(outage.pauses) - 1)])
         tries += 1
 
 

@@ -7,12 +7,12 @@ again (`change`). Nothing here knows how a transaction is spelled on the wire or
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from functools import partial
 
 import msgspec
 
 from ..core import change as changes
-from ..core.errors import BodyTooLarge, StoreUnavailable
+from ..core.errors import BodyTooLarge, StoreUnavailable, WriteUnknown
 from ..core.identity import RANDOM_BYTES, mint
 from ..core.machine import TERMINAL
 from ..core.model import (
@@ -29,16 +29,18 @@ from ..core.model import (
 from ..core.outcome import json_object
 from ..core.policy import Policy
 from ..core.retention import has_result
-from ..ports import EVENTS, NUMBERS_GOOD, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
+from ..ports import EVENTS, REQUEST_CHUNKS, Bell, Chance, Clock, Store, Told
 from ..ports.courier import Courier
 from ..ports.telemetry import SILENCE, Telemetry
-from .bodies import Intake, chained, read_body, take_request
+from .bodies import Intake, chained, drop_body, read_body, take_request
 from .changing import Changing
+from .doubt import Doubt
 from .draft import Draft, submission_of
 from .endpoints import Endpoints
 from .feed import Feed
 from .health import Health
 from .keys import Keys
+from .numbers import Numbers
 from .outage import Outage
 from .pace import Pace
 from .pauses import Pauses
@@ -48,9 +50,6 @@ from .telling import tell_accepted
 from .waiting import Waiting
 
 log = logging.getLogger("restante.service")
-
-NUMBERS = 1024
-"""Numbers for row keys that are reserved at a time."""
 
 READY_BODY = 8 * 1024
 """Requests up to this size wait for their turn in memory, larger ones in the store."""
@@ -81,17 +80,19 @@ class Service(Changing):
         self.accepting = True
         self.waiting = Waiting(clock)
         self.pauses = Pauses(store=store, bell=bell)
-        self.endpoints = Endpoints(store=store, settings=policy.webhooks, clock=clock, chance=chance)
+        self.outage = Outage(clock)
+        self.doubt = Doubt(store=store, outage=self.outage, bell=bell)
+        self.endpoints = Endpoints(
+            store=store, settings=policy.webhooks, clock=clock, chance=chance, outage=self.outage
+        )
         self.keys = Keys(store=store, clock=clock, chance=chance)
         self.health = Health(store=store, clock=clock, more=self.endpoints.measures)
         self.feed = Feed(store=store, clock=clock)
         self.quotas = Quotas(store=store, policy=policy, clock=clock)
         self.pace = Pace(policy)
-        self.outage = Outage(clock)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
-        self._numbers: list[int] = []
-        self._numbers_until = 0
-        self._reserving = asyncio.Lock()
+        self._numbers = Numbers(store=store, clock=clock, retention=policy.limits.retention)
+        self.key_at_hand = self._numbers.at_hand  # for `start`; None: `take_body` has one
 
     def drain(self) -> None:
         """Accepts nothing more, and lets go of everybody who waits."""
@@ -107,21 +108,29 @@ class Service(Changing):
 
     async def take_body(self, content: bytes, rest: AsyncIterator[bytes] | None) -> Intake:
         """A request's body: `content` alone, or followed by `rest`. Raises `BodyTooLarge`."""
-        key = await self._next_key()
+        key = await self._numbers.next()
         limits = self.policy.limits
         if rest is None and len(content) <= limits.inline_body:
             if len(content) > limits.max_body:
                 raise self.body_too_large()
             return Intake.small(key, content)
         return await take_request(
-            self.store, key, chained(content, rest), limits=limits, too_large=self.body_too_large
+            self.store,
+            key,
+            chained(content, rest),
+            limits=limits,
+            too_large=self.body_too_large,
+            drop=partial(self.drop_chunks, key, REQUEST_CHUNKS),
         )
 
-    async def drop_body(self, intake: Intake) -> None:
+    def drop_body(self, intake: Intake) -> None:
         """Forgets a body that did not become a transaction."""
         if intake.body.inline is None:
-            with suppress(StoreUnavailable):  # then the store drops it later by itself
-                await self.store.drop_chunks(intake.key, REQUEST_CHUNKS)
+            self.drop_chunks(intake.key, REQUEST_CHUNKS)
+
+    def drop_chunks(self, key: int, attempt: int) -> None:
+        """Soon."""
+        self.behind(drop_body(self.store, self.outage, key, attempt))
 
     def body_too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The body is over the limit of {self.policy.limits.max_body} bytes (max_body).")
@@ -172,6 +181,12 @@ class Service(Changing):
                 self._ended(draft, None, error)
 
         def done(answers: list[Accepted | BaseException]) -> None:
+            if WriteUnknown in map(type, answers):
+                self.behind(self.doubt.accepted(submissions, answers, known))
+            else:
+                known(answers)
+
+        def known(answers: list[Accepted | BaseException]) -> None:
             tell_accepted(self.telemetry, started, answers)
             for draft, submission, answer in zip(started, submissions, answers, strict=True):
                 self._ended(draft, submission, answer)
@@ -180,12 +195,12 @@ class Service(Changing):
             told(answers)
 
         if not submissions:
-            done([])
+            known([])
             return
         try:
             self.store.offer(submissions, done)
         except Exception as error:  # ours to mend
-            done([error] * len(submissions))
+            known([error] * len(submissions))
 
     def _submission(self, draft: Draft, now: int) -> Submission:
         """What is to be stored of it, and a place with the runner where one is free. Raises `Refused`."""
@@ -229,24 +244,9 @@ class Service(Changing):
             self.bell.deliver(submission.transaction, None)
         if submission is not None and self.quotas.any:
             self.quotas.withdraw(submission)
-        if draft.intake.body.inline is None:
-            self._behind(self.drop_body(draft.intake))
-
-    def key_at_hand(self) -> int | None:
-        """A row key for `start`, or None where the store must be asked for more (`take_body` does)."""
-        now = self.clock.now()
-        if not self._numbers or now >= self._numbers_until:
-            return None
-        return self.store.key(self._numbers.pop(), now + self.policy.limits.retention)
-
-    async def _next_key(self) -> int:
-        while (key := self.key_at_hand()) is None:
-            async with self._reserving:
-                now = self.clock.now()
-                if not self._numbers or now >= self._numbers_until:
-                    self._numbers = list(reversed(await self.store.reserve_numbers(NUMBERS)))
-                    self._numbers_until = now + NUMBERS_GOOD
-        return key
+        if submission is not None and isinstance(answer, WriteUnknown):  # in case it is stored
+            self.bell.ring(submission.transaction.upstream, submission.transaction.due_at or 0, draft.tenant)
+        self.drop_body(draft.intake)
 
     # -- look and read
 
@@ -308,11 +308,11 @@ class Service(Changing):
 
     def read_result(self, transaction: Transaction, result: Result) -> AsyncIterator[bytes]:
         """The pieces of a result's body."""
-        return read_body(self.store, transaction.key, result.attempt, result.body)
+        return read_body(self.store, self.outage, transaction.key, result.attempt, result.body)
 
     def read_request(self, transaction: Transaction, request: Request) -> AsyncIterator[bytes]:
         """The pieces of a request's body."""
-        return read_body(self.store, transaction.key, REQUEST_CHUNKS, request.body)
+        return read_body(self.store, self.outage, transaction.key, REQUEST_CHUNKS, request.body)
 
     # -- change
 

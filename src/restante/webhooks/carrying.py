@@ -5,11 +5,12 @@ the attempt is lent to this process; after that another one is made in any case.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from ..core import delivery as core
 from ..core.clock import SECOND
-from ..core.delivery import GONE, Attempt, Progress
+from ..core.delivery import GONE, Attempt, Delivery, Progress
 from ..core.endpoint import Endpoint
 from ..core.errors import RestanteError, StoreUnavailable
 from ..core.model import Headers
@@ -43,7 +44,14 @@ class Carrying:
 
     async def run(self, errand: Errand) -> bool:
         """Makes the attempt and settles it; True: the lane's receiver is not to be spared for it."""
-        endpoint = await self._endpoint(errand.delivery.endpoint)
+        try:
+            return await self._run(errand)
+        except StoreUnavailable as error:  # for as long as it is lent to this process
+            self._service.outage.met(error, f"delivery {errand.delivery.id}, to be made again,")
+            return True
+
+    async def _run(self, errand: Errand) -> bool:
+        endpoint = await self._endpoint(errand.delivery)
         if endpoint is None or (errand.delivery.key and (errand.transaction is None or errand.event is None)):
             why = "the endpoint was removed" if endpoint is None else "the transaction is past its history"
             await self._settle(self._without_sending(errand, why))
@@ -65,13 +73,18 @@ class Carrying:
         await self._note(endpoint, progress, gone=receipt.code == GONE)
         return receipt.carried is Carried.ANSWERED and not _overloaded(receipt.code)
 
-    async def _endpoint(self, id: str) -> Endpoint | None:
+    async def _endpoint(self, delivery: Delivery) -> Endpoint | None:
         """One that is not known here may have been made elsewhere a moment ago; so nothing is given up for it
         before the store was asked."""
         endpoints = self._service.endpoints
-        if endpoints.one(id) is None:
-            await endpoints.look()
-        return endpoints.one(id)
+        if endpoints.one(delivery.endpoint) is None:
+            await self._lasting(delivery, endpoints.look)
+        return endpoints.one(delivery.endpoint)
+
+    async def _lasting(self, delivery: Delivery, work: Callable[[], Awaitable[object]]) -> None:
+        """Does it as soon as the store can, while the delivery is lent to this process."""
+        what = f"delivery {delivery.id}"
+        await until_written(self._service.outage, work, what=what, until=delivery.due_at)
 
     async def _carry(self, errand: Errand, endpoint: Endpoint, now: int) -> Receipt:
         delivery = errand.delivery
@@ -103,7 +116,7 @@ class Carrying:
         assert transaction is not None
         if event.data is None:
             log_of_one = [event]
-            await self._service.fill(transaction, log_of_one)
+            await self._lasting(errand.delivery, lambda: self._service.fill(transaction, log_of_one))
             (event,) = log_of_one
         return payload_of(event, transaction, previous=errand.previous, detail=endpoint.payload)
 
@@ -130,17 +143,12 @@ class Carrying:
     async def _settle(self, progress: Progress) -> None:
         service = self._service
         try:
-            (done,) = await until_written(
-                service.outage,
-                lambda: service.store.settle([progress]),
-                what=f"delivery {progress.before.id}",
-                until=progress.before.due_at,
-            )
+            await self._lasting(progress.before, lambda: service.store.settle([progress]))
         except StoreUnavailable as error:
             service.outage.met(error, f"delivery {progress.before.id}, to be made again,")
             return
-        if done:
-            service.endpoints.ring_for([progress.after] if progress.after.due_at is not None else [])
+        if progress.after.due_at is not None:  # not done: it may have been before, and nobody knew
+            service.endpoints.ring_for([progress.after])
 
     async def _note(self, endpoint: Endpoint, progress: Progress, *, gone: bool) -> None:
         """What it says about the endpoint; written seldom."""

@@ -9,20 +9,18 @@ nothing; where all places of the process are taken, receivers with the least und
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 
-from ..core.clock import SECOND
 from ..core.endpoint import endpoint_of, site_of
 from ..core.errors import RestanteError, StoreUnavailable
 from ..core.outbox import Errand
 from ..service import Service
+from ..service.persistence import until_written
 from ..service.reminder import Reminder
 from .carrying import Carrying
 from .site import Site
 
 log = logging.getLogger("restante.webhooks")
-
-STORE_PAUSE = SECOND
-"""How long to wait before the store is asked again after it failed."""
 
 LANES = 10_000
 """Lanes that are asked for at once, where any may have something due."""
@@ -46,6 +44,7 @@ class Webhooks:
         self._rested_at = 0
         self._taking: asyncio.Task[None] | None = None
         self._stopped = True
+        self._lent_until = 0  # by the last taking; no two are until the same moment
 
     def start(self, service: Service) -> None:
         """Takes up what the store holds."""
@@ -187,9 +186,7 @@ class Webhooks:
                 self._asking = False
                 await self._find()
             if wanted:
-                now = service.clock.now()
-                errands = await service.store.take(wanted, now, now + self._settings.lease)
-                self._begin(errands)
+                self._begin(await self._taken(wanted))
                 self._know(await service.store.next_deliveries(list(wanted)))
         except StoreUnavailable as error:
             service.outage.met(error, "what there is to deliver")
@@ -201,6 +198,28 @@ class Webhooks:
             self._taking = None
             self._forget(wanted)
             self._pump()
+
+    async def _taken(self, wanted: dict[str, int]) -> list[Errand]:
+        """Takes them; where that fails they may be lent out all the same, and are given back."""
+        service, now = self._service, self._service.clock.now()
+        until = self._lent_until = max(now + self._settings.lease, self._lent_until + 1)
+        try:
+            return await service.store.take(wanted, now, until)
+        except StoreUnavailable:
+            service.behind(self._give_back(list(wanted), until))
+            raise
+
+    async def _give_back(self, lanes: list[str], until: int) -> None:
+        store, clock = self._service.store, self._service.clock
+        with suppress(StoreUnavailable):  # then they are taken when they are not lent out any more
+            await until_written(
+                self._service.outage,
+                lambda: store.give_back(lanes, until=until, now=clock.now()),
+                what="what was taken in vain",
+                until=until,
+            )
+            for lane in lanes:
+                self.ring(lane, clock.now())
 
     async def _find(self) -> None:
         """Learns of all lanes that have anything to be done, page by page."""
@@ -217,7 +236,7 @@ class Webhooks:
 
     def _later(self, wanted: Iterable[str]) -> None:
         """The store is asked again after a while."""
-        moment = self._service.clock.now() + STORE_PAUSE
+        moment = self._service.clock.now() + self._service.outage.rest
         for name in wanted:
             self._site(name).ring(name, moment)
         self._service.clock.call_at(moment, self._ask)

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 import asyncpg
 import pytest
 
-from restante.core.errors import SettingError, StoreUnavailable
+from restante.core.errors import SettingError, StoreUnavailable, WriteUnknown
 from restante.core.policy import Limits
 from restante.stores.postgres import PostgresStore, condition, database, lane, pool
 from restante.stores.postgres.condition import Condition
 from restante.stores.postgres.lane import Job, Lane
-from restante.stores.postgres.trouble import Unknown
 
 from ...postgres import Server
 from ..samples import a_submission, accepted, now_is
@@ -83,7 +82,7 @@ async def test_a_commit_that_no_standby_confirms_is_given_up_and_told_of(
     submission = await a_submission(store)
     try:
         async with asyncio.timeout(10):
-            with pytest.raises(Unknown):
+            with pytest.raises(WriteUnknown):
                 while True:  # until the setting has arrived everywhere
                     await store.accept([submission])
                     submission = await a_submission(store)

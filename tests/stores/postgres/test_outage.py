@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from restante.core.errors import StoreUnavailable
+from restante.core.errors import StoreUnavailable, WriteUnknown
 from restante.core.model import Accepted, Submission
 from restante.core.policy import Limits
 from restante.stores.postgres import PostgresStore, database
-from restante.stores.postgres.trouble import Unknown
 
 from ...postgres import Server
 from ..samples import a_submission, accepted, applied, begin, complete, now_is
@@ -64,7 +63,7 @@ class Load:
                 (answer,) = await self._store.accept([submission])
             except StoreUnavailable as error:
                 self.waits.add(error.retry_after_seconds)
-                (self.unknown if isinstance(error, Unknown) else self.refused).append(submission)
+                (self.unknown if isinstance(error, WriteUnknown) else self.refused).append(submission)
                 await asyncio.sleep(0.01)
                 continue
             assert answer == Accepted(submission.transaction)
@@ -78,7 +77,7 @@ class Load:
         while True:
             try:
                 (applied,) = await self._store.apply([change])  # type: ignore[list-item]
-            except Unknown:
+            except WriteUnknown:
                 found = await self._look(change)
                 if found:
                     return

@@ -10,11 +10,11 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from ...core.errors import RestanteError, StoreUnavailable
+from ...core.errors import RestanteError, StoreUnavailable, WriteUnknown
 from .condition import UNCONFIRMED, Condition
 from .pool import COMMAND_SECONDS, Pool
 from .queries import query
-from .trouble import RETRY_SECONDS, Homeless, Lost, Meaning, Unknown, meaning, unavailable, wrong
+from .trouble import RETRY_SECONDS, Homeless, Lost, Meaning, meaning, unavailable, wrong
 
 TRIES = 4
 """How often a statement is begun, at most."""
@@ -131,7 +131,7 @@ class Database:
                 return await self._find_out(settle)
         except TimeoutError as error:
             message = "The store does not answer; what became of this is not known yet."
-            raise Unknown(message, retry_after_seconds=RETRY_SECONDS) from error
+            raise WriteUnknown(message, retry_after_seconds=RETRY_SECONDS) from error
 
     async def _find_out(self, settle: Callable[[], Awaitable[Found]]) -> Found:
         pause = PAUSE_SECONDS

@@ -100,6 +100,11 @@ class Outbox:
             raise unavailable(error) from None
         return [(spelling.read_delivery(row), row[17]) for row in rows]
 
+    async def give_back(self, lanes: Collection[str], until: int, now: int) -> None:
+        await self._database.rows(
+            "give_back_deliveries", [text(lane) for lane in lanes], until, now, again=True
+        )
+
     async def run(self, jobs: list[Job]) -> None:
         """Settles: each job's value becomes the list of what was applied. All are written together; where
         that is refused, call by call, so that only the bad one fails."""

@@ -45,6 +45,9 @@ class Posting(Lookups):
     async def take(self, wanted: Mapping[str, int], now: int, until: int) -> list[Errand]:
         return await self._errands(await self._outbox.take(wanted, now, until))
 
+    async def give_back(self, lanes: Collection[str], *, until: int, now: int) -> None:
+        await self._outbox.give_back(lanes, until, now)
+
     async def next_deliveries(self, lanes: Collection[str]) -> dict[str, int]:
         return await self._outbox.next_deliveries(lanes)
 

@@ -183,12 +183,13 @@ FROM unnest($1::bigint[], $2::integer[]) AS w (key, sequence) CROSS JOIN LATERAL
 ) AS e
 
 -- name: mark_readings
--- Reserves (1) what is unread, for a new token; settles what is reserved, by the reservation's token only.
+-- Reserves (1) what is unread, or by this token already; settles what is reserved, by the reservation's token only.
 -- The token stays: it tells whose the last mark was.
 UPDATE restante.:transactions AS t SET reading = m.after, reader = m.token
 FROM unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS m (key, token, after)
 WHERE t.key = m.key
-    AND CASE m.after WHEN 1 THEN t.reading = 0 ELSE t.reading = 1 AND t.reader = m.token END
+    AND CASE m.after WHEN 1 THEN t.reading = 0 OR (t.reading = 1 AND t.reader = m.token)
+        ELSE t.reading = 1 AND t.reader = m.token END
 RETURNING t.key
 
 -- name: readings
@@ -763,6 +764,10 @@ SELECT d.number, replace(d.id::text, '-', ''), d.tenant, d.endpoint, d.lane, d.u
         WHERE before.key = d.key AND before.endpoint = d.endpoint AND before.sequence < d.sequence AND d.key > 0
     )
 FROM taken AS d ORDER BY d.number
+
+-- name: give_back_deliveries
+UPDATE restante.deliveries SET due_at = $3
+WHERE lane = ANY($1::text[]) AND state < 2 AND due_at = $2 AND state = 1
 
 -- name: settle_deliveries
 -- The version check: only from the state and attempt that each starts from.

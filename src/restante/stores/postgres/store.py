@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
-from ...core.errors import StoreUnavailable
+from ...core.errors import StoreUnavailable, WriteUnknown
 from ...core.machine import TERMINAL
 from ...core.model import (
     Accepted,
@@ -49,7 +49,7 @@ from .settling import Settling
 from .sharing import Sharing
 from .signals import Signals
 from .signals import Told as Listeners
-from .trouble import RETRY_SECONDS, Unknown, unavailable
+from .trouble import RETRY_SECONDS, unavailable
 from .turning import Turning
 from .upstreams import Upstreams
 from .url import read_url
@@ -199,7 +199,7 @@ class PostgresStore(Posting, Upstreams, Meta, KeptKeys, Figured):
     def _let_go_unless_fresh(self, entry: Entry, answer: Accepted | BaseException) -> None:
         if entry.hold is not None and (not isinstance(answer, Accepted) or answer.replayed):
             self._nodes.let_go(entry.key)
-            if isinstance(answer, Unknown):
+            if isinstance(answer, WriteUnknown):
                 self._nodes.doubt(entry.hold)
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
@@ -221,19 +221,18 @@ class PostgresStore(Posting, Upstreams, Meta, KeptKeys, Figured):
         except StoreUnavailable as error:
             told(error)
 
-    async def reserve_reading(self, key: int) -> int | None:
-        token = self._nodes.number()
+    def reading_token(self) -> int:
+        return self._nodes.number()
+
+    async def reserve_reading(self, key: int, token: int | None = None) -> int | None:
+        token = self.reading_token() if token is None else token
 
         def undo(reserved: bool) -> None:
             if reserved:
                 self._nodes.doubt(token)
 
         what = (key, token, ReadingState.RESERVED.value)
-        try:
-            reserved = await self._settle.do("reading", what, patience=SETTLING_PATIENCE, undo=undo)
-        except Unknown:
-            self._nodes.doubt(token)
-            raise
+        reserved = await self._settle.do("reading", what, patience=SETTLING_PATIENCE, undo=undo)
         return token if reserved else None
 
     async def settle_reading(self, key: int, token: int, after: ReadingState) -> bool:

@@ -22,10 +22,6 @@ class Homeless(RestanteError):
     """Surely not done: there is no partition yet for one of the rows."""
 
 
-class Unknown(StoreUnavailable):
-    """Nobody knows, and it could not be found out either: the database stays away."""
-
-
 class Meaning(Enum):
     HOMELESS = "homeless"
     LOST = "lost"

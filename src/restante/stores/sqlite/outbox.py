@@ -76,6 +76,13 @@ def take(database: Database, what: tuple[dict[str, int], int, int]) -> list[int]
     return taken
 
 
+def give_back(database: Database, what: tuple[list[str], int, int]) -> None:
+    """Their lanes, until when they are lent out, and now."""
+    lanes, until, now = what
+    for lane in lanes:
+        database.run("give_back_deliveries", (lane, until, now))
+
+
 def settle(database: Database, what: list[tuple[Row, Row | None]]) -> list[bool]:
     """Of each progress its row, and that of its attempt."""
     settled = []

@@ -43,6 +43,9 @@ class Posting(Lookups):
         )
         return await self._errands(await self._outbox.do("taken", (numbers,)) if numbers else [])
 
+    async def give_back(self, lanes: Collection[str], *, until: int, now: int) -> None:
+        await self._write.do("give_back", (list(lanes), until, now), patience=SETTLING_PATIENCE)
+
     async def next_deliveries(self, lanes: Collection[str]) -> dict[str, int]:
         found: dict[str, int] = await self._outbox.do("lane_dues", (lanes,))
         return found

@@ -75,8 +75,10 @@ FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS c
 WHERE key = c.column1 AND transactions.sequence = c.column2 AND transactions.attempt = c.column3
 
 -- name: reserve_reading
--- For the next reader, by number.
-UPDATE transactions SET reading = 1, reader = reader + 1 WHERE key = ? AND reading = 0 RETURNING reader
+-- For the reader ?2; who asks again has it already.
+UPDATE transactions SET reading = 1, reader = ?2
+WHERE key = ?1 AND (reading = 0 OR reading = 1 AND reader = ?2)
+RETURNING reader
 
 -- name: settle_reading
 -- Only by the reader whose turn it still is: after a replay it may be another's.
@@ -383,6 +385,7 @@ INSERT INTO deliveries (
     id, tenant, endpoint, lane, url, key, transaction_id, sequence, body, state, attempt, tried, due_at, created_at,
     ended_at, code
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
 
 -- name: insert_feed
 INSERT INTO feed (tenant, key, id, behind, last, at) VALUES (?, ?, ?, ?, ?, ?)
@@ -394,6 +397,9 @@ UPDATE deliveries SET state = 1, attempt = attempt + 1, due_at = ?4 WHERE number
     WHERE lane = ?1 AND state < 2 AND due_at <= ?2 ORDER BY due_at, number LIMIT ?3
 )
 RETURNING number
+
+-- name: give_back_deliveries
+UPDATE deliveries SET due_at = ?3 WHERE lane = ?1 AND state < 2 AND due_at = ?2 AND state = 1
 
 -- name: settle_delivery
 -- The version check: only from the state and attempt that it starts from.

@@ -4,6 +4,7 @@ What is written is spelled as rows here, on the caller's side; the threads only 
 """
 
 import asyncio
+import itertools
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +59,7 @@ class SQLiteStore(Posting, KeptKeys, Figured):
         memory = self._memory = opened.memory
         read, turn, search, outbox = opened.databases[-READERS:]
         self._closed = False
+        self._tokens = itertools.count(1)  # no reservation outlives the process
         self._tasks: set[asyncio.Task[None]] = set()
         self._abandoned: set[tuple[int, int]] = set()
         self._piece = limits.chunk
@@ -207,9 +209,13 @@ class SQLiteStore(Posting, KeptKeys, Figured):
                 if not step.holds:
                     self._memory.let_go((step.key,))
 
-    async def reserve_reading(self, key: int) -> int | None:
-        token: int | None = await self._write.do("reading", (key,), patience=SETTLING_PATIENCE)
-        return token
+    def reading_token(self) -> int:
+        return next(self._tokens)
+
+    async def reserve_reading(self, key: int, token: int | None = None) -> int | None:
+        what = (key, self.reading_token() if token is None else token)
+        reserved: int | None = await self._write.do("reading", what, patience=SETTLING_PATIENCE)
+        return reserved
 
     async def settle_reading(self, key: int, token: int, after: Reading) -> bool:
         what = (key, token, after.value)

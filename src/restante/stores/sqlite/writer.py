@@ -35,6 +35,7 @@ class Writer:
             "renew": (tuple[list[int], int], self._alone(self._renew)),
             "post": (list[Row], self._alone(outbox.post)),
             "take": (tuple[dict[str, int], int, int], self._alone(outbox.take)),
+            "give_back": (tuple[list[str], int, int], self._alone(outbox.give_back)),
             "settle": (list[tuple[Row, Row | None]], self._alone(outbox.settle)),
             "keep_endpoint": (Row, self._alone(outbox.keep_endpoint)),
             "drop_endpoint": (Row, self._alone(outbox.drop_endpoint)),
@@ -156,7 +157,7 @@ class Writer:
 
     @staticmethod
     def _read(database: Database, what: tuple[int, ...]) -> int | bool | None:
-        if len(what) == 1:
+        if len(what) == 2:
             token: int | None = database.value("reserve_reading", what)
             return token
         key, token, after = what
