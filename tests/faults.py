@@ -28,7 +28,7 @@ from typing import Any
 from restante.core.errors import StoreUnavailable, WriteUnknown
 from restante.core.model import Accepted, Change, Submission
 from restante.ports import Store, Told
-from restante.service.outage import Outage
+from restante.service.outage import PAUSES, REST, Outage
 
 WRITES = (
     "accept", "add_keys", "apply", "claim", "count_figures", "divide", "drop_chunks", "drop_endpoint",
@@ -75,13 +75,15 @@ class Faults:
             self._counts = mmap.mmap(file.fileno(), 0)
 
     def begin(self, test: str) -> None:
-        """From here on it is this test."""
+        """From here on it is this test; what waits for a store does not rest."""
         self.test = test
+        Outage.pauses, Outage.rest = (0,), 0
         self._calls.clear()
         os.environ[PLAN] = f"{self.chance} {self.seed} {self.folder} {test}"
 
     def end(self) -> None:
-        self.begin("")
+        self.test = ""
+        Outage.pauses, Outage.rest = PAUSES, REST
         os.environ.pop(PLAN, None)
 
     def next(self, method: str) -> tuple[str, int]:
@@ -218,13 +220,12 @@ def _later(rounds: int, work: Callable[[], None]) -> None:
 
 
 def install(faults: Faults) -> None:
-    """From now on every store that is opened here is wrapped, and what waits for one does not rest."""
+    """From now on every store that is opened here in a test is wrapped."""
     from restante.stores.postgres import PostgresStore
     from restante.stores.sqlite import SQLiteStore
 
     for kind in (SQLiteStore, PostgresStore):
         kind.open = _opening(kind.open, faults)
-    Outage.pauses, Outage.rest = (0,), 0
 
 
 def _opening(open: Callable[..., Any], faults: Faults) -> Callable[..., Any]:
