@@ -42,6 +42,7 @@ WEAK = {
     "outbox": "the outbox in a second commit",
     "fence": "no fence for overtaken workers",
     "claim": "the claim without its lock",
+    "seal": "nothing is sealed that should be",
 }
 """What a victim is weak in (victim.py), as a record names it."""
 

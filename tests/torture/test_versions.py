@@ -91,7 +91,7 @@ def test_a_file_goes_on_with_the_next_version(tmp_path: Path) -> None:
     old = previous("sqlite", tmp_path / "old")
     (tmp_path / "run").mkdir()
     with file_in(tmp_path / "run", minutes=1) as place:
-        tortured(Plan(seconds=30, seed=1), place, tmp_path / "run", old)
+        tortured(Plan(seconds=45, seed=1, least=50), place, tmp_path / "run", old)
 
 
 SETTINGS = """\

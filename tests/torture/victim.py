@@ -70,11 +70,11 @@ def claim_without_the_lock() -> None:
                 "FOR UPDATE SKIP LOCKED", ""
             )
 
-    async def mark(self: Any, transaction: Any, route: Any) -> Any:
-        change = self._begin(transaction, transaction.attempt + 1, route)
+    async def mark(self: Any, transaction: Any, route: Any, request: Any) -> Any:
+        change = self.begin(transaction, transaction.attempt + 1, route)
         with suppress(MoveRefused):
-            await self._service.apply(change)
-        self._leases.hold(change.after.key)
+            await self.service.apply(change)
+        self.leases.hold(change.after.key)
         return change.after
 
     attempt.Attempts._mark = mark
