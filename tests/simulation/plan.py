@@ -82,7 +82,7 @@ def course_of(
 
 
 def settings_for(course: Course, *, upstream: str, events: int) -> Settings:
-    """Of the server, as of torture's; `events` is the port to which the upstream reports. Webhooks go on for as
+    """Of the server, as of torture's; `events` is the port that the upstream reports to. Webhooks go on for as
     long as there is time for."""
     raw: Mapping[str, object] = tomllib.loads(
         settings_of(
