@@ -82,8 +82,8 @@ def course_of(
 
 
 def settings_for(course: Course, *, upstream: str, events: int) -> Settings:
-    """Of the server, as of torture's; `events` is the port that the upstream reports to. Webhooks go on for as
-    long as there is time for."""
+    """Of the server, as of torture's; upstreams report to the port `events`. Webhooks go on for as long as
+    there is time for."""
     raw: Mapping[str, object] = tomllib.loads(
         settings_of(
             course.plan,
