@@ -44,6 +44,9 @@ from .writer import Writer
 
 log = logging.getLogger("restante.stores")
 
+TOKEN_BYTES = 6
+"""From which the number of a process's first reservation is drawn."""
+
 Threads = Callable[[str, Run], Hand]
 """Makes, of a name and of what is to be done with a group, who does it."""
 
@@ -54,12 +57,14 @@ DROP_BYTES = 256 * 1024
 class SQLiteStore(Posting, KeptKeys, Figured):
     """One SQLite file, one server. Made by `open`, ended by `close`."""
 
-    def __init__(self, opened: OpenFile, writer: Hand, limits: Limits, *, threads: Threads) -> None:
+    def __init__(
+        self, opened: OpenFile, writer: Hand, limits: Limits, *, threads: Threads, first_token: int
+    ) -> None:
         self._opened = opened
         memory = self._memory = opened.memory
         read, turn, search, outbox = opened.databases[-READERS:]
         self._closed = False
-        self._tokens = itertools.count(1)  # no reservation outlives the process
+        self._tokens = itertools.count(first_token)
         self._tasks: set[asyncio.Task[None]] = set()
         self._abandoned: set[tuple[int, int]] = set()
         self._piece = limits.chunk
@@ -102,7 +107,8 @@ class SQLiteStore(Posting, KeptKeys, Figured):
             hand = threads("restante-write", Writer(writing, disk).run)
         else:
             hand = await _apart(child, opened, limits)
-        store = cls(opened, hand, limits, threads=threads)
+        first = int.from_bytes(chance(TOKEN_BYTES))  # others than those of the processes before
+        store = cls(opened, hand, limits, threads=threads, first_token=first)
         for body in opened.loose:
             store._drop_later(body)
         return store
