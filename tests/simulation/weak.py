@@ -12,7 +12,7 @@ import msgspec
 
 from restante.core import change as changes
 from restante.core.status import Reading
-from restante.runner import attempt
+from restante.runner.attempt import Attempts
 from restante.service.endpoints import Endpoints
 from restante.service.service import Service
 from restante.stores.sqlite.store import SQLiteStore
@@ -30,7 +30,7 @@ def no_fence(stack: ExitStack) -> None:
 
 def no_mark(stack: ExitStack) -> None:
     """A request goes out without waiting for its mark to be on disk."""
-    stack.enter_context(patch.object(attempt, "harmless", lambda _: True))
+    stack.enter_context(patch.object(Attempts, "needs_no_mark", lambda self, transaction: True))
 
 
 def lost_confirmations(stack: ExitStack) -> None:
