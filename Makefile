@@ -40,15 +40,14 @@ check: format lint types test
 
 check-slow: $(INSTALLED)
 	$(BIN)/pytest $(SHARED) -m 'slow and not all' tests
-	$(BIN)/pytest $(SHARED) --faults $(FAULTS) --seed 1 $(FAULTY)
 
-check-all: check check-slow torture faults
+check-all: check check-slow torture
 	$(BIN)/pytest -m all tests
 	$(MAKE) fuzz INPUTS=100000
 
-# Three seeds that nobody has chosen; a failing one is printed.
+# A seed that nobody has chosen, and that is printed. Not in check-all: see CONTRIBUTING.md.
 faults: $(INSTALLED)
-	for run in 1 2 3; do $(BIN)/pytest $(SHARED) --faults $(FAULTS) $(FAULTY) || exit 1; done
+	$(BIN)/pytest $(SHARED) --faults $(FAULTS) $(FAULTY)
 
 torture: $(INSTALLED)
 	$(BIN)/restante torture --minutes $(MINUTES) --store sqlite

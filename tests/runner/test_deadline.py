@@ -21,6 +21,8 @@ from ..fakes import FakeClock
 from ..world import PATIENCE_SECONDS, World, a_world, eventually
 from .test_rest import Counted
 
+pytestmark = pytest.mark.sound_store("its moments are exact, and a sweeper that is late rests first")
+
 
 @asynccontextmanager
 async def a_busy_world(folder: Path, **more: Any) -> AsyncIterator[World]:
@@ -107,7 +109,6 @@ async def test_what_has_ended_does_not_hide_a_deadline(tmp_path: Path) -> None:
         assert await expired(world, waiting)
 
 
-@pytest.mark.sound_store("counts commits")
 async def test_many_deadlines_at_once_are_few_commits(tmp_path: Path) -> None:
     async with a_busy_world(tmp_path, limits=Limits(sweep=50)) as world:
         made = [await world.submit(headers={"Restante-Deadline": "2s"}) for _ in range(100)]

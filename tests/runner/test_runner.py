@@ -241,6 +241,7 @@ async def test_a_rate_is_held(tmp_path: Path) -> None:
             assert len(upstream.calls) == count
 
 
+@pytest.mark.sound_store("one exact order")
 async def test_a_higher_priority_goes_first(tmp_path: Path) -> None:
     async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, concurrency=1) as world:
         upstream.gate.clear()
