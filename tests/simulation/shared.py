@@ -131,7 +131,7 @@ class SharedStore(SQLiteStore):
         opened = file.connect(disk)
         disk.process.made.append(opened)
         hand = Hand(disk, "restante-write", Writer(opened.databases[0], NoDisk()).run)  # type: ignore[arg-type]
-        store = cls(opened, hand, limits, threads=disk.thread)
+        store = cls(opened, hand, limits, threads=disk.thread, first_token=0)
         store.disk, store.file, store.process = disk, file, disk.process
         file.stores.append(store)
         return store
