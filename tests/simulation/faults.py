@@ -21,6 +21,9 @@ AROUND_SECONDS = (0.5, 60.0)
 JUMP_SECONDS = (-90.0, 90.0)
 SOON_SECONDS = 30.0
 STEPS = 400
+NOTICED_SECONDS = 75.0
+"""By then all alarms have looked at a clock that was set (`outbound.clock`), and the sweeper has been."""
+
 AMID = 0.8
 """Of all faults so many come while there is work; the others come to servers that rest."""
 
@@ -102,10 +105,13 @@ class Faults:
     async def end(self) -> None:
         """The server is up, and its clock is right."""
         now = self._journal.now()
+        skewed = any(node.skew for node in self._nodes)
         self._journal.note(Hit(at=now, until=now, kind=CLOCK, amount=self._set_clock(0.0)))
         for node in self._nodes:
             if not node.up:
                 await node.start()
+        if skewed:
+            await asyncio.sleep(NOTICED_SECONDS)
 
     async def _pause(self, spans: tuple[float, float]) -> None:
         await asyncio.sleep(self._chance.uniform(*spans))

@@ -47,6 +47,7 @@ class File:
         self.stores: list[SharedStore] = []
         self.reading: dict[tuple[int, int], Disk] = {}  # key and token: who is handing it over
         self.numbers: itertools.count[int] | None = None
+        self.tokens = itertools.count(1)
         self.lost = 0
 
     async def open(self, disk: Disk, *, limits: Limits) -> SQLiteStore:
@@ -100,7 +101,7 @@ class File:
         """Who is handing over what."""
         for job in group:
             if job.kind == "reading" and job.error is None:
-                if len(job.what) > 1:
+                if len(job.what) > 2:
                     self.reading.pop(job.what[:2], None)
                 elif job.value is not None:
                     self.reading[job.what[0], job.value] = disk
@@ -130,7 +131,7 @@ class SharedStore(SQLiteStore):
         opened = file.connect(disk)
         disk.process.made.append(opened)
         hand = Hand(disk, "restante-write", Writer(opened.databases[0], NoDisk()).run)  # type: ignore[arg-type]
-        store = cls(opened, hand, limits, threads=disk.thread)
+        store = cls(opened, hand, limits, threads=disk.thread, first_token=0)
         store.disk, store.file, store.process = disk, file, disk.process
         file.stores.append(store)
         return store
@@ -149,6 +150,10 @@ class SharedStore(SQLiteStore):
     def listen(self, **told: Any) -> None:
         self.told = told
         self._look_soon()
+
+    def reading_token(self) -> int:
+        """No two servers' are the same."""
+        return next(self.file.tokens)
 
     def _look_soon(self) -> None:
         seconds = self.file.chance.uniform(*LOOK_SECONDS)

@@ -188,6 +188,10 @@ def test_a_clock_that_was_put_on_is_the_servers_own() -> None:
     jump = Hit(at=10.0, until=10.0, kind=CLOCK, amount=40.0)
     assert not broken(look("paid", 30.0, "status", code=404, word="unknown"), jump)
     assert broken(look("paid", 30.0, "result", code=200, call=2, digest="answer 2"), jump) == {"I7"}
+    back = Hit(at=25.0, until=25.0, kind=CLOCK, amount=0.0)
+    gone = look("paid", 28.0, "result", code=404, word="unknown")
+    assert not broken(gone, jump, back), "it had expired before the clock was put back"
+    assert broken(gone) == {"I7"}
 
 
 def test_bytes_that_are_left_are_seen() -> None:

@@ -97,6 +97,14 @@ class History:
         offsets = before + meanwhile
         return at + min(offsets), until + max(offsets)
 
+    def latest(self, until: float) -> float:
+        """The latest that the servers' clock has shown by then: one that was put back was further once, and
+        what had expired by it may be gone."""
+        jumps = [jump for jump in self._jumps if jump.at <= until]
+        offsets = [0.0, *(jump.amount for jump in jumps)]
+        ends = [*(jump.until + SLACK_SECONDS for jump in jumps), until]
+        return max(end + offset for end, offset in zip(ends, offsets, strict=True))
+
     def struck(self, at: float, until: float) -> bool:
         """Whether any fault may have had to do with what went on in that span."""
         return any(hit.at <= until + AFTERWARDS_SECONDS and hit.until >= at for hit in self.hits)

@@ -176,7 +176,8 @@ def retained(history: History) -> Iterator[str | None]:
 
 
 def _is_before(history: History, look: Look, record: Record) -> bool:
-    return history.servers_time(look.at, look.until)[1] + SLACK_SECONDS < record.expires
+    latest = max(history.servers_time(look.at, look.until)[1], history.latest(look.until))
+    return latest + SLACK_SECONDS < record.expires
 
 
 def _is_after(history: History, look: Look, record: Record) -> bool:
