@@ -249,6 +249,8 @@ async def test_a_higher_priority_goes_first(tmp_path: Path) -> None:
         await eventually(lambda: len(upstream.calls) == 1)
         low = await world.submit(headers={"Restante-Priority": "-5"})
         high = await world.submit(headers={"Restante-Priority": "5"})
+        (lane,) = world.runner.lanes
+        await eventually(lambda: len(lane._ready) == 2)
         upstream.gate.set()
         await world.ended(low)
         order = [call.header("restante-transaction") for call in upstream.calls]

@@ -14,6 +14,7 @@ from .credentials import stripped, without_credentials
 from .doubt import Doubt
 from .endpoints import Endpoints
 from .feed import Feed
+from .fresh import Fresh
 from .pace import Pace
 from .quotas import Quotas
 from .waiting import Waiting
@@ -32,6 +33,7 @@ class Changing:
     quotas: Quotas
     pace: Pace
     waiting: Waiting
+    fresh: Fresh
     feed: Feed
     endpoints: Endpoints
     doubt: Doubt
@@ -121,6 +123,8 @@ class Changing:
         self._tell(change)
 
     def _tell(self, change: Change) -> None:
+        if change.result is not None and change.after.id in self.waiting.watched:
+            self.fresh.keep(change.after.key, change.result)
         self.waiting.tell(change.after)
         self.feed.told(change.after.tenant)
         self.endpoints.ring_for(change.deliveries)

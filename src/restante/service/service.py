@@ -38,6 +38,7 @@ from .doubt import Doubt
 from .draft import Draft, submission_of
 from .endpoints import Endpoints
 from .feed import Feed
+from .fresh import Fresh
 from .health import Health
 from .keys import Keys
 from .numbers import Numbers
@@ -79,6 +80,7 @@ class Service(Changing):
         self.telemetry = telemetry
         self.accepting = True
         self.waiting = Waiting(clock)
+        self.fresh = Fresh()
         self.pauses = Pauses(store=store, bell=bell)
         self.outage = Outage(clock)
         self.doubt = Doubt(store=store, outage=self.outage, bell=bell)
@@ -187,9 +189,13 @@ class Service(Changing):
                 known(answers)
 
         def known(answers: list[Accepted | BaseException]) -> None:
-            tell_accepted(self.telemetry, started, answers)
             for draft, submission, answer in zip(started, submissions, answers, strict=True):
                 self._ended(draft, submission, answer)
+            # What can be sent is on its way; now whoever watches is told.
+            tell_accepted(self.telemetry, started, answers)
+            for submission, answer in zip(submissions, answers, strict=True):
+                if submission.begun is not None and isinstance(answer, Accepted) and answer.begun:
+                    self._applied(submission.begun)
             for place, error in refused:
                 answers.insert(place, error)
             told(answers)
@@ -234,8 +240,6 @@ class Service(Changing):
             self.endpoints.ring_for(submission.deliveries)
             if submission.claim:
                 keep = submission.request if submission.request.body.size <= READY_BODY else None
-                if answer.begun and submission.begun is not None:
-                    self._applied(submission.begun)
                 self.bell.deliver(transaction, Claim(answer.transaction, keep), begun=answer.begun)
             else:
                 self.bell.ring(transaction.upstream, transaction.due_at or 0, draft.tenant)
@@ -303,7 +307,9 @@ class Service(Changing):
         """The upstream's answer, or None where there is none (any more). Never consumes it."""
         if not has_result(transaction, self.clock.now()):
             return None
-        (result,) = await self.store.results([transaction.key])
+        result = self.fresh.take(transaction.key)
+        if result is None:
+            (result,) = await self.store.results([transaction.key])
         return result
 
     def read_result(self, transaction: Transaction, result: Result) -> AsyncIterator[bytes]:
