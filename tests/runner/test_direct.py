@@ -112,9 +112,12 @@ async def test_without_its_mark_nothing_is_sent(
     async with (
         RecordingUpstream() as upstream,
         a_world(
-            tmp_path, upstream.url, wrap=lambda store: Answering(store, Phase.SENDING, [answer])
+            tmp_path,
+            upstream.url,
+            wrap=lambda store: Answering(store, Phase.SENDING, [answer] * (1 if calls else 100)),
         ) as world,
     ):
+        await world.at_rest()
         transaction = await world.submit()
         await world.at_rest()
         if calls:
