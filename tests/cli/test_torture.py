@@ -11,6 +11,9 @@ from .process import run
     ("flags", "said"),
     [
         (("--minutes", "0.1"), "--minutes: 0.25 at least"),
+        *((("--minutes", minutes), "--minutes: 0.25 at least") for minutes in ("nan", "inf", "0", "-1")),
+        (("--folder", "/proc/x"), "--folder: /proc/x cannot be used: No such file or directory"),
+        (("--folder", "there"), "--folder: there cannot be used: File exists"),
         (("--store", "mysql://there"), "--store: expected sqlite, postgresql or the URL of a PostgreSQL"),
         (("--servers", "3"), "--servers: one SQLite file has one server"),
         (("--folder", "."), "--folder: . is not empty"),

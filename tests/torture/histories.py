@@ -25,6 +25,9 @@ from restante.torture.journal import (
 from restante.torture.laws import check
 
 EXPIRES = 60.0
+CHANGES = ("transition", "failure")
+ASKED = (("x-order", "1"), ("x-twice", "b"), ("x-twice", "a"))
+ANSWERED = (("content-type", "application/json"), ("x-order", "1"), ("x-twice", "b"), ("x-twice", "a"))
 
 
 def submit(id: str | None, op: int, *, at: float = 0.0, **more: Any) -> Submit:
@@ -39,6 +42,7 @@ def submit(id: str | None, op: int, *, at: float = 0.0, **more: Any) -> Submit:
             "method": "POST",
             "target": f"/once/{op}",
             "digest": "asked",
+            "fields": ASKED,
             "code": 202,
             "id": id,
             **more,
@@ -47,7 +51,18 @@ def submit(id: str | None, op: int, *, at: float = 0.0, **more: Any) -> Submit:
 
 
 def look(id: str, at: float, what: str, **more: Any) -> Look:
-    return Look(**{"at": at, "until": at + 0.1, "node": 0, "tenant": "acme", "id": id, "what": what, **more})
+    """The result of a call has the header fields that the upstream gave it."""
+    fields = ANSWERED if "call" in more else ()
+    whole = {
+        "at": at,
+        "until": at + 0.1,
+        "node": 0,
+        "tenant": "acme",
+        "id": id,
+        "what": what,
+        "fields": fields,
+    }
+    return Look(**{**whole, **more})
 
 
 def call(number: int, id: str, op: int, at: float, **more: Any) -> Call:
@@ -63,10 +78,12 @@ def call(number: int, id: str, op: int, at: float, **more: Any) -> Call:
             "method": "POST",
             "target": f"/once/{op}",
             "digest": "asked",
+            "fields": ASKED,
             "does": "answer",
             "executed": True,
             "code": 200,
             "answer": f"answer {number}",
+            "answered": ANSWERED,
             "whole": True,
             **more,
         }
@@ -123,10 +140,10 @@ def entries() -> list[AnyEntry]:
         submit("paid", 1, key="key-1"),
         submit(None, 1, at=0.2, key="key-1", code=None),
         submit("paid", 1, at=0.4, key="key-1", replayed=True),
-        submit("refused", 2),
-        call(1, "paid", 1, 0.5, executed=False, does="busy", code=503),
-        call(2, "paid", 1, 1.0, attempt=2),
-        call(3, "refused", 2, 1.0, executed=False, does="refuse", code=422),
+        submit("refused", 2, key="key-2"),
+        call(1, "paid", 1, 0.5, key="key-1", executed=False, does="busy", code=503),
+        call(2, "paid", 1, 1.0, key="key-1", attempt=2),
+        call(3, "refused", 2, 1.0, key="key-2", executed=False, does="refuse", code=422),
         look("paid", 0.6, "native", code=200, status="processing", sequence=3),
         look("paid", 2.0, "native", code=200, status="completed", sequence=5),
         look("paid", 3.0, "result", code=200, call=2, digest="answer 2"),
@@ -161,7 +178,8 @@ def entries() -> list[AnyEntry]:
                     until=2.1,
                     receiver="every",
                     id=webhook,
-                    type="transaction",
+                    type=f"transaction.{event.status if event.event in CHANGES else event.event}",
+                    status=event.status,
                     transaction=id,
                     sequence=event.sequence,
                     previous=event.sequence - 1 or None,

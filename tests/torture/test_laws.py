@@ -33,7 +33,20 @@ from restante.torture.journal import (
 from restante.torture.laws import LAWS, check
 from restante.torture.planted import PIECE, WORD, scanned
 
-from .histories import PAID, REFUSED, broken, call, changed, entries, found, log, look, record, submit
+from .histories import (
+    ANSWERED,
+    PAID,
+    REFUSED,
+    broken,
+    call,
+    changed,
+    entries,
+    found,
+    log,
+    look,
+    record,
+    submit,
+)
 
 
 def test_a_history_in_which_every_law_is_kept_is_found_so_and_every_law_was_held_against_something() -> None:
@@ -286,6 +299,7 @@ def reported(at: float, **more: Any) -> Reported:
             "says": "completed",
             "status": 200,
             "answer": "told",
+            "answered": ANSWERED,
             "code": 200,
             **more,
         }
@@ -344,7 +358,7 @@ def test_work_that_was_deferred_may_be_done_and_cancelled_and_other_work_may_not
 
 
 def test_an_answer_at_once_that_is_anothers_is_seen() -> None:
-    assert not broken(submit(None, 1, code=200, call=2, answer="answer 2"))
+    assert not broken(submit(None, 1, code=200, call=2, answer="answer 2", answered=ANSWERED))
     assert broken(submit(None, 2, code=200, call=2, answer="answer 2")) == {"I4"}
     assert broken(submit(None, 1, code=200, call=2, answer="other")) == {"I4"}
 

@@ -1,6 +1,8 @@
 """`restante torture`: real servers under faults, and whether every promise was kept."""
 
+import math
 import random
+import signal
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -72,8 +74,11 @@ def torture(
     from ..torture.run import torture as run
     from ..torture.servers import CLOCKED
 
-    if minutes < LEAST_MINUTES:
-        raise click.UsageError(f"--minutes: {LEAST_MINUTES:g} at least, or too little happens")
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends it as Ctrl-C does
+    if not LEAST_MINUTES <= minutes < math.inf:
+        raise click.UsageError(
+            f"--minutes: {LEAST_MINUTES:g} at least, or too little happens, and no end of them"
+        )
     if servers is not None and store == SQLITE:
         raise click.UsageError("--servers: one SQLite file has one server")
     if plot is not None:
@@ -117,8 +122,12 @@ def torture(
 def _empty(folder: Path | None) -> Path:
     if folder is None:
         return Path(tempfile.mkdtemp(prefix="restante-torture-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        empty = not any(folder.iterdir())
+    except OSError as error:
+        raise click.UsageError(f"--folder: {folder} cannot be used: {error.strerror}") from None
+    if not empty:
         raise click.UsageError(f"--folder: {folder} is not empty")
     return folder.resolve()
 

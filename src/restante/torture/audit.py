@@ -47,6 +47,7 @@ class Audit:
         self._journal = journal
         self._room = asyncio.Semaphore(AT_ONCE)
         self.records: list[Record] = []
+        self.secrets: dict[str, str] = {}  # by receiver
 
     # -- endpoints, before everything
 
@@ -58,6 +59,7 @@ class Audit:
         )
         answer = await self._caller.ask(0, tenant, "POST", "/-/endpoints", body=body)
         id: str = answer.document()["id"]
+        self.secrets[receiver] = answer.document()["secret"]
         self._journal.note(
             Endpoint(
                 at=answer.at,

@@ -10,6 +10,7 @@ import msgspec
 from ..core.errors import UpstreamError
 from ..core.policy import Upstream
 from ..outbound import HTTPSender
+from .journal import Fields, said
 
 CONNECT_SECONDS = 2.0
 TIMEOUT_SECONDS = 6.0
@@ -31,6 +32,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     node: int
     code: int | None = None
     headers: dict[str, str] = {}
+    fields: Fields = ()
     body: bytes = b""
 
     @property
@@ -124,6 +126,7 @@ class Caller:
             node=node,
             code=exchange.status,
             headers={name.decode().lower(): text.decode("latin-1") for name, text in exchange.headers},
+            fields=said(exchange.headers),
             body=bytes(content),
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from .caller import Answer, Caller
-from .journal import Act, AnyEntry, Journal, Look, Streamed, Submit, Told, digest
+from .journal import Act, AnyEntry, Journal, Look, Streamed, Submit, Told, digest, said
 from .knowing import READ_OFTEN
 from .plan import TENANTS, Plan
 from .planted import WORD, planted
@@ -31,6 +31,8 @@ ENDED = ("completed", "failed", "cancelled")
 ACCEPTED = (200, 202)
 WAIT = "wait=3"
 CALL = "x-ledger-call"
+TWICE = (("X-Twice", "b, c"), ("x-between", ""), ("X-Twice", "a"))
+"""Fields that whoever sorts, joins or forgets some would change."""
 
 
 class Clients:
@@ -98,7 +100,7 @@ class _Operation:
         self._key = f"key-{op}" if chance.random() < 0.5 else None
         (size,) = chance.choices(list(SIZES), list(SIZES.values()))
         self._body = planted(chance, size)
-        self._headers = [("X-Order", str(op)), ("X-Secret", WORD.decode())]
+        self._headers = [("X-Order", str(op)), ("X-Secret", WORD.decode()), *TWICE]
         if self._kind == LATER:
             self._headers.append(("Restante-Deadline", f"{DEADLINE_SECONDS:g}s"))
         if chance.random() < 0.3:
@@ -165,11 +167,13 @@ class _Operation:
                 target=self._target,
                 digest=digest(self._body),
                 key=self._key,
+                fields=said((name.encode(), text.encode("latin-1")) for name, text in headers),
                 code=answer.code,
                 id=id,
                 replayed=answer.headers.get("idempotent-replayed") == "true",
                 call=int(number) if number else None,
                 answer=digest(answer.body) if number else None,
+                answered=answer.fields if number else (),
             )
         )
         if id is not None or number is not None:
@@ -358,6 +362,9 @@ def look_of(answer: Answer, *, tenant: str, id: str, what: str) -> Look:
         return msgspec.structs.replace(looked, status=document["status"], sequence=document["sequence"])
     if what in ("result", "kept"):
         return msgspec.structs.replace(
-            looked, call=int(number) if number else None, digest=digest(answer.body)
+            looked,
+            call=int(number) if number else None,
+            digest=digest(answer.body),
+            fields=answer.fields,
         )
     return looked

@@ -6,7 +6,7 @@ per entry, written when the thing is over, and what an entry is is its first fie
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2s
 from pathlib import Path
 from types import TracebackType
@@ -14,8 +14,13 @@ from typing import Self
 
 import msgspec
 
+from ..core.headers import HOP_BY_HOP
+
 CLOCK = "clock jumps"
 """The kind of fault whose `amount` is by how many seconds the servers' clocks are off from then on."""
+
+Fields = tuple[tuple[str, str], ...]
+"""Header fields in their order, names in lower case, without those that belong to the way (`said`)."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="entry"):
@@ -37,11 +42,13 @@ class Submit(Entry, frozen=True, kw_only=True):
     target: str  # as the upstream is to see it
     digest: str  # of the body
     key: str | None = None  # the idempotency key
+    fields: Fields = ()  # as it was sent
     code: int | None = None
     id: str | None = None
     replayed: bool = False
     call: int | None = None  # where the upstream's own answer came at once (`Prefer: wait`): of which call
     answer: str | None = None  # and the digest of its body
+    answered: Fields = ()  # and with which header fields
 
 
 class Look(Entry, frozen=True, kw_only=True):
@@ -57,6 +64,7 @@ class Look(Entry, frozen=True, kw_only=True):
     sequence: int | None = None
     call: int | None = None  # the upstream's number of the call whose answer this is
     digest: str | None = None  # of the body
+    fields: Fields = ()  # of a result, as it came
 
 
 class Act(Entry, frozen=True, kw_only=True):
@@ -81,10 +89,12 @@ class Call(Entry, frozen=True, kw_only=True):
     method: str
     target: str
     digest: str  # of the request's body
+    fields: Fields = ()  # as it came
     does: str  # what the upstream was up to
     executed: bool
     code: int | None = None  # what it answered; None where it hung up or was left
     answer: str | None = None  # digest of the body that it meant to send
+    answered: Fields = ()  # with which header fields
     whole: bool = False  # every byte of the answer was handed over
     defers: bool = False  # it said that it will report the end
 
@@ -110,6 +120,7 @@ class Reported(Entry, frozen=True, kw_only=True):
     stale: bool = False  # with the token of an attempt that another one had followed
     status: int | None = None  # the code of the result that it told
     answer: str | None = None  # digest of that result's body
+    answered: Fields = ()  # and its header fields
     code: int | None = None  # what the server answered
 
 
@@ -145,6 +156,8 @@ class Receipt(Entry, frozen=True, kw_only=True):
     sequence: int | None
     previous: int | None
     code: int | None  # what it was answered
+    status: str | None = None  # of the transaction, as it tells
+    refused: str | None = None  # why its signature was not believed
 
 
 class Hit(Entry, frozen=True, kw_only=True):
@@ -267,6 +280,25 @@ def read(path: Path) -> Iterator[AnyEntry]:
     with path.open("rb") as file:
         for line in file:
             yield _decode(line)
+
+
+UNSAID = {name.decode() for name in HOP_BY_HOP} | {
+    "accept-encoding",
+    "content-length",
+    "host",
+    "idempotency-key",
+    "prefer",
+    "preference-applied",
+    "traceparent",
+    "tracestate",
+}
+"""What a server on the way has to say itself; and the key, which stands beside the fields."""
+
+
+def said(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
+    """What of a message's header fields must come as it was sent."""
+    named = ((name.decode("latin-1").lower(), text.decode("latin-1")) for name, text in fields)
+    return tuple(one for one in named if one[0] not in UNSAID and not one[0].startswith("restante-"))
 
 
 def digest(data: bytes) -> str:

@@ -1,10 +1,13 @@
-"""The receivers of webhooks: one site, a path for each; they fail, hang, and go away for good."""
+"""The receivers of webhooks: one site, a path for each; they fail, hang, go away for good, and note
+of each webhook whether they may believe it."""
 
 import asyncio
 import random
+from collections.abc import Mapping
 
 import msgspec
 
+from ..webhooks import SignatureRefused, verify
 from .journal import Journal, Receipt
 from .site import Asked, HungUp, Site, answer
 
@@ -23,11 +26,20 @@ class Receivers:
         self.failing = False
         self.hanging = False
         self.gone: set[str] = set()
+        self.secrets: Mapping[str, str] = {}
+        """Of the receivers that verify signatures."""
         self._journal = journal
         self._chance = chance
         self._timeout_seconds = timeout_seconds
 
     async def _serve(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
+        code = await self.take(asked)
+        if code is None:
+            raise HungUp
+        writer.write(answer(code, b""))
+
+    async def take(self, asked: Asked) -> int | None:
+        """Notes a webhook; with which code it is answered, None: it is hung up on."""
         at = self._journal.now()
         receiver = asked.target.strip("/")
         document = msgspec.json.decode(asked.body)
@@ -43,12 +55,22 @@ class Receivers:
                 transaction=data.get("id"),
                 sequence=data.get("sequence"),
                 previous=data.get("previous_sequence"),
+                status=data.get("status"),
+                refused=self._refused(receiver, asked),
                 code=code,
             )
         )
-        if code is None:
-            raise HungUp
-        writer.write(answer(code, b""))
+        return code
+
+    def _refused(self, receiver: str, asked: Asked) -> str | None:
+        """What is wrong with its signature."""
+        if receiver not in self.secrets:
+            return None
+        try:
+            verify(asked.headers, asked.body, self.secrets[receiver], now=self._journal.now)
+        except SignatureRefused as error:
+            return str(error)
+        return None
 
     async def _decide(self, receiver: str) -> int | None:
         if self.calm:

@@ -12,7 +12,7 @@ import msgspec
 from ..core.errors import UpstreamError
 from ..core.policy import Upstream
 from ..outbound import HTTPSender
-from .journal import Call, Journal, Reported, digest
+from .journal import Call, Fields, Journal, Reported, digest, said
 from .site import Asked
 from .tasks import Tasks
 
@@ -31,6 +31,24 @@ TRIES = 60
 
 CONNECT_SECONDS = 2.0
 TIMEOUT_SECONDS = 6.0
+
+
+def answered(call: Call) -> list[tuple[str, str]]:
+    """The header fields of an answer, and of one that is reported: two of one name, apart and in no order of
+    letters, and one that says nothing."""
+    return [
+        ("X-Order", str(call.op)),
+        ("Content-Type", "application/json"),
+        ("X-Twice", "b, c"),
+        ("X-Ledger-Call", str(call.number)),
+        ("X-Between", ""),
+        ("X-Twice", "a"),
+    ]
+
+
+def spelled(fields: list[tuple[str, str]]) -> Fields:
+    """As a journal has them."""
+    return said((name.encode(), text.encode()) for name, text in fields)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +117,7 @@ class Reports:
         ends = says != "info"
         document: dict[str, Any] = {"message": "half of it is done"}
         if ends:
-            result = {"status": plan.status, "headers": {"X-Ledger-Call": str(call.number)}}
+            result = {"status": plan.status, "headers": answered(call)}
             document = {"status": says, "result": {**result, "body": msgspec.Raw(plan.body)}}
         body = msgspec.json.encode(document)
         for _ in range(TRIES):
@@ -117,6 +135,7 @@ class Reports:
                     stale=stale is not None,
                     status=plan.status if ends else None,
                     answer=digest(plan.body) if ends else None,
+                    answered=spelled(answered(call)) if ends else (),
                     code=code,
                 )
             )

@@ -176,6 +176,7 @@ class _Run:
         self._caller = Caller(self._servers[: plan.gateways])
         self._clients = Clients(plan, self._caller, journals["clients"])
         self._audit = Audit(plan, self._caller, journals["servers"])
+        self._receivers.secrets = self._audit.secrets
         self._faults = Faults(
             plan,
             servers=self._servers,
@@ -255,6 +256,18 @@ class _Run:
         """Clients and faults, for the plan's time, and longer where not enough has happened by then; then the
         faults end, and what is under way goes on."""
         working = [asyncio.ensure_future(one) for one in (self._clients.run(), self._faults.run())]
+        try:
+            await self._strike(working)
+        finally:  # where it is ended before its time, who is stopped goes on, and what is full is emptied
+            for one in working:
+                one.cancel()
+            await asyncio.wait(working)
+        await self._faults.end()
+        self._say("no more faults: what is under way ends")
+        await self._clients.tasks.drain()
+        await self._ledger.reports.tasks.drain()
+
+    async def _strike(self, working: "Sequence[asyncio.Future[None]]") -> None:
         began = time.monotonic()
         while (spent := time.monotonic() - began) < self._plan.seconds * (1 if self._enough() else LONGER):
             rest = self._plan.seconds - spent
@@ -269,10 +282,6 @@ class _Run:
         self._faults.stop()
         self._clients.stop()
         await asyncio.gather(*working)
-        await self._faults.end()
-        self._say("no more faults: what is under way ends")
-        await self._clients.tasks.drain()
-        await self._ledger.reports.tasks.drain()
 
     async def _end(self) -> str | None:
         """Reads everything; what has not ended when it should have, if anything."""

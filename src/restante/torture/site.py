@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from .journal import Fields, said
+
 LONGEST_HEAD = 64 * 1024
 BACKLOG = 1024
 
@@ -17,6 +19,7 @@ class Asked(msgspec.Struct, frozen=True):
     method: str
     target: str
     headers: dict[str, str]
+    fields: Fields
     body: bytes
 
 
@@ -77,11 +80,13 @@ async def _asked(reader: asyncio.StreamReader) -> Asked:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.rstrip().split("\r\n")
     method, target, _ = first.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    pairs = [(name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines)]
+    headers = {name.lower(): value for name, value in pairs}
+    fields = said((name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs)
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        return Asked(method, target, headers, await _chunks(reader))
+        return Asked(method, target, headers, fields, await _chunks(reader))
     size = int(headers.get("content-length", "0"))
-    return Asked(method, target, headers, await reader.readexactly(size))
+    return Asked(method, target, headers, fields, await reader.readexactly(size))
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:

@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from ..core.machine import TERMINAL
+from ..core.status import EventKind
 from .history import History
-from .journal import Delivery, Endpoint, Record
+from .journal import Delivery, Endpoint, Receipt, Record
 
 OVER = ("delivered", "dead")
 NOTHING_MORE = 204
@@ -13,7 +14,8 @@ NOTHING_MORE = 204
 
 def told(history: History) -> Iterator[str | None]:
     """I8: each event has its one delivery to each endpoint that was there all the time, and arrived there or
-    is dead; each webhook says truly which one came before it; the feed has each event once."""
+    is dead; each webhook is signed, says of its event what the log says, and truly which one came before it;
+    the feed has each event once."""
     deliveries: dict[tuple[str, str | None], list[Delivery]] = defaultdict(list)
     for delivery in history.deliveries:
         deliveries[delivery.endpoint, delivery.transaction].append(delivery)
@@ -33,6 +35,7 @@ def told(history: History) -> Iterator[str | None]:
         for endpoint in wanted[record.tenant]:
             yield _complete(record, endpoint, deliveries[endpoint.id, record.id])
     yield from _in_sequence(history, deliveries)
+    yield from _true(history)
     yield from _streamed(history)
     yield from _fed(history)
 
@@ -67,6 +70,34 @@ def _in_sequence(
             if wrong
             else None
         )
+
+
+def _true(history: History) -> Iterator[str | None]:
+    about = {delivery.id: (delivery.transaction, delivery.sequence) for delivery in history.deliveries}
+    for receipt in history.receipts:
+        told = (receipt.transaction, receipt.sequence)
+        record = history.records.get(receipt.transaction or "")
+        if receipt.refused is not None:
+            yield f"webhook {receipt.id} was not to be believed: {receipt.refused}"
+        elif record is None or receipt.sequence is None:
+            continue
+        elif about.get(receipt.id, told) != told:
+            yield f"webhook {receipt.id} is about event {told[1]} of {record.id}, its delivery is not"
+        else:
+            yield _as_logged(receipt, record)
+
+
+def _as_logged(receipt: Receipt, record: Record) -> str | None:
+    event = next((one for one in record.events if one.sequence == receipt.sequence), None)
+    if event is None:
+        return (
+            f"webhook {receipt.id} is about event {receipt.sequence} of {record.id}, which is not in its log"
+        )
+    changed = event.event in (EventKind.TRANSITION, EventKind.FAILURE)
+    expected = f"transaction.{event.status if changed else event.event}", event.status
+    if (receipt.type, receipt.status) == expected:
+        return None
+    return f"webhook {receipt.id} says {receipt.type}, {receipt.status}; the log {', '.join(expected)}"
 
 
 def _streamed(history: History) -> Iterator[str | None]:

@@ -15,10 +15,9 @@ import msgspec
 from ..outbound import HTTPSender
 from .journal import Call, Journal, Question, digest
 from .planted import WORD
-from .reporting import FATES, URL, Plan, Reports
+from .reporting import FATES, URL, Plan, Reports, answered, spelled
 from .site import Asked, HungUp, Site, answer
 
-NUMBER = "X-Ledger-Call"
 DEFERS = ("Restante-Completion", "deferred")
 LATER = "later"
 """The kind of work that is deferred."""
@@ -101,6 +100,7 @@ class Ledger:
             method=asked.method,
             target=asked.target,
             digest=digest(asked.body),
+            fields=asked.fields,
             does="repeat",
             executed=False,
         )
@@ -170,10 +170,11 @@ class Ledger:
                 await asyncio.sleep(2 * self._timeout_seconds)
             case _:
                 await asyncio.sleep(chance.uniform(*self._latency_seconds))
-        headers = [("Content-Type", "application/json"), (NUMBER, str(call.number))]
+        headers = answered(call)
         if call.defers:  # what is told at the end is not in this answer
             code, body = 202, b"{}"
             headers.append(DEFERS)
+        call = msgspec.structs.replace(call, answered=spelled(headers))
         if call.does == "truncate":
             writer.write(answer(code, body[: len(body) // 2], *headers, size=len(body)))
             await writer.drain()

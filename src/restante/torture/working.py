@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from ..core.status import Outcome, Status
 from .history import History
-from .journal import Call, Record, Submit
+from .journal import Call, Fields, Record, Submit
 from .upstream import BUSY
 
 AT_MOST_ONCE = ("once", "asked", "tickets", "later", "prefer")
@@ -65,7 +65,7 @@ def verbatim(history: History) -> Iterator[str | None]:
     """I4: what came to the upstream is what was submitted, and what callers read is what it answered."""
     submits = {submit.op: submit for submit in history.submits}
     for call in history.calls:
-        yield _as_submitted(call, submits.get(call.op))
+        yield _as_submitted(call, submits.get(call.op), history.records.get(call.transaction))
     for submit in history.submits:
         if submit.call is not None:
             yield _at_once(history, submit)
@@ -77,8 +77,10 @@ def verbatim(history: History) -> Iterator[str | None]:
             made = history.call_of_number.get(look.call)
             if made is None or (made.transaction, made.answer) != (look.id, look.digest):
                 yield f"a result of {look.id} at {look.at:.3f} is not what the upstream answered"
-            elif look.code not in _codes(history, made):
-                yield f"a result of {look.id} has code {look.code}, the upstream's was {made.code}"
+            elif (look.code, look.fields) not in (answers := _answers(history, made)):
+                code = look.code in {code for code, _ in answers}
+                what = f"header fields {dict(look.fields)}" if code else f"code {look.code}"
+                yield f"a result of {look.id} has {what}, and the upstream's (call {made.number}) has not"
             else:
                 yield None
         elif look.code == 200:
@@ -87,28 +89,37 @@ def verbatim(history: History) -> Iterator[str | None]:
             yield None if right else f"a result of {look.id} at {look.at:.3f} is nobody's answer"
 
 
-def _codes(history: History, call: Call) -> set[int | None]:
-    """With which the result of a call may come: the answer's, or that of a report that was not refused."""
+def _answers(history: History, call: Call) -> set[tuple[int | None, Fields]]:
+    """With which code and header fields the result of a call may come: the answer's, or those of a report
+    that was not refused."""
     if not call.defers:
-        return {call.code}
+        return {(call.code, call.answered)}
     reports = [one for one in history.reports_of[call.transaction] if one.number == call.number]
-    return {one.status for one in reports if one.code in (200, None) and not one.stale}
+    return {(one.status, one.answered) for one in reports if one.code in (200, None) and not one.stale}
 
 
 def _at_once(history: History, submit: Submit) -> str | None:
     """Who waited for the answer got that of a call for his own operation."""
     call = history.call_of_number.get(submit.call or 0)
-    if call is None or call.op != submit.op or (call.code, call.answer) != (submit.code, submit.answer):
+    told = (submit.code, submit.answer, submit.answered)
+    if call is None or call.op != submit.op or (call.code, call.answer, call.answered) != told:
         return f"op {submit.op} was answered at once, and not with what the upstream had answered"
     return None
 
 
-def _as_submitted(call: Call, submit: Submit | None) -> str | None:
+def _as_submitted(call: Call, submit: Submit | None, record: Record | None) -> str | None:
+    """The key of what is done again on purpose may be another."""
     if submit is None:
         return f"call {call.number} is about op {call.op}, which nobody has submitted"
     expected = (submit.method, submit.target, submit.digest)
     came = (call.method, call.target, call.digest)
-    return None if came == expected else f"call {call.number} came other than op {call.op} was submitted"
+    if came != expected:
+        return f"call {call.number} came other than op {call.op} was submitted"
+    if call.fields != submit.fields:
+        return f"call {call.number} came with {call.fields}, op {call.op} was submitted with {submit.fields}"
+    if submit.key not in (None, call.key) and record is not None and record.retry_of is None:
+        return f"call {call.number} came with key {call.key}, op {call.op} was submitted with {submit.key}"
+    return None
 
 
 def one_each(history: History) -> Iterator[str | None]:
