@@ -6,7 +6,6 @@ servers have ended, whether bytes of it are left."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from ..assembly.store import open_store
 from ..core.policy import Limits
 from ..ports import Store
 from .caller import Answer, Caller
-from .clients import PATHS, look_of, told_of
+from .clients import PATHS, look_of, moment_of, told_of
 from .journal import Delivery, Endpoint, Fed, Journal, Kept, Look, Record, Scanned, Submit
 from .knowing import READ_OFTEN
 from .plan import TENANTS, Plan
@@ -254,8 +253,9 @@ def _record(answer: Answer, tenant: str) -> Record:
         outcome=one["outcome"],
         attempt=one["attempt"],
         retry_of=one["retry_of"],
-        created=_moment(one["created_at"]),
-        expires=_moment(one["expires_at"]),
+        created=moment_of(one["created_at"]),
+        expires=moment_of(one["expires_at"]),
+        deadline=moment_of(one["deadline"]),
         sequence=one["sequence"],
         events=tuple(told_of(event) for event in one["events"]),
     )
@@ -272,7 +272,3 @@ def _delivery(one: dict[str, Any], endpoint: str, *, now: float) -> Delivery:
         state=one["state"],
         attempts=one["attempts"],
     )
-
-
-def _moment(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

@@ -8,6 +8,7 @@ the servers and the faults, so two runs with one seed are alike, not the same.""
 
 import asyncio
 import random
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -339,7 +340,13 @@ def told_of(event: dict[str, Any]) -> Told:
         attempt=data.get("attempt"),
         settled="lookup" in data and data.get("found") is True,
         defers=data.get("deferred") is True,
+        moment=moment_of(event["created_at"]) if "created_at" in event else 0.0,
     )
+
+
+def moment_of(text: str) -> float:
+    """Seconds since 1970."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 def look_of(answer: Answer, *, tenant: str, id: str, what: str) -> Look:

@@ -97,6 +97,11 @@ class History:
         offsets = before + meanwhile
         return at + min(offsets), until + max(offsets)
 
+    def own_time(self, at: float, until: float) -> tuple[float, float]:
+        """Between which moments of ours a span of the servers' clock lies, whichever jump was before."""
+        offsets = [0.0, *(jump.amount for jump in self._jumps)]
+        return at - max(offsets) - SLACK_SECONDS, until - min(offsets) + SLACK_SECONDS
+
     def latest(self, until: float) -> float:
         """The latest that the servers' clock has shown by then: one that was put back was further once, and
         what had expired by it may be gone."""

@@ -133,6 +133,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int | None = None
     settled: bool = False  # by look-up
     defers: bool = False  # it says that the upstream will report the end
+    moment: float = 0.0  # by the server's clock
 
 
 class Streamed(Entry, frozen=True, kw_only=True):
@@ -181,6 +182,7 @@ class Record(Entry, frozen=True, kw_only=True):
     retry_of: str | None
     created: float
     expires: float
+    deadline: float = 0.0
     sequence: int
     events: tuple[Told, ...]
 
@@ -285,14 +287,19 @@ def read(path: Path) -> Iterator[AnyEntry]:
 UNSAID = {name.decode() for name in HOP_BY_HOP} | {
     "accept-encoding",
     "content-length",
+    "content-security-policy",
     "host",
     "idempotency-key",
+    "idempotent-replayed",
     "prefer",
     "preference-applied",
     "traceparent",
     "tracestate",
+    "vary",
+    "x-content-type-options",
 }
-"""What a server on the way has to say itself; and the key, which stands beside the fields."""
+"""What a server on the way says itself, and upstream and clients here do not; and the key, which stands beside
+the fields."""
 
 
 def said(fields: Iterable[tuple[bytes, bytes]]) -> Fields:

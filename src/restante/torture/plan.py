@@ -17,6 +17,10 @@ LEASE_SECONDS = 15.0
 MASTER = "master"
 """The file with the master key."""
 
+ATTEMPTS = 5
+LONGEST_BACKOFF_SECONDS = 2.0
+RETRY = f'attempts = {ATTEMPTS}, backoff = "200ms", max_backoff = "{LONGEST_BACKOFF_SECONDS:g}s"'
+
 WITH_GATEWAY = ("all", "gateway")
 TENANTS = ("acme", "borg", "crux")
 
@@ -78,7 +82,7 @@ mode = "keys"
 url = "{upstream}"
 timeout = "{plan.timeout * 1000:.0f}ms"
 connect_timeout = "1s"
-retry = {{ attempts = 5, backoff = "200ms", max_backoff = "2s", on = ["connect", {BUSY}] }}
+retry = {{ {RETRY}, on = ["connect", {BUSY}] }}
 
 [[routes]]
 match = "POST /once/*"

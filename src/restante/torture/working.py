@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from ..core.status import Outcome, Status
+from ..core.status import EventKind, Outcome, Status
 from .history import History
 from .journal import Call, Fields, Record, Submit
+from .plan import ATTEMPTS, LONGEST_BACKOFF_SECONDS
 from .upstream import BUSY
 
 AT_MOST_ONCE = ("once", "asked", "tickets", "later", "prefer")
@@ -14,6 +15,12 @@ AT_MOST_ONCE = ("once", "asked", "tickets", "later", "prefer")
 
 TAKEN = 200
 """The code of a report that changed something."""
+
+REPEATED = ("put", "again")
+"""What is sent again whatever became of it."""
+
+LONG_SECONDS = 1.5
+"""A call that took so long may have met nobody any more."""
 
 ONCE_WITH_KEY = "again"
 """The route on which it may be, because the upstream honours the key."""
@@ -26,6 +33,7 @@ def called(history: History) -> Iterator[str | None]:
     for record in history.records.values():
         yield _called(record, history.calls_of[record.id], done=record.op in done)
         yield from _asked(history, record)
+        yield from _given_up(history, record)
 
 
 def _called(record: Record, calls: list[Call], *, done: bool) -> str | None:
@@ -59,6 +67,27 @@ def _asked(history: History, record: Record) -> Iterator[str | None]:
             ended = any(event.settled for event in record.events) or record.status == Status.CANCELLED
             right = ended or record.outcome == Outcome.EXPIRED
             yield None if right else f"the last look-up for {record.id} found it, and it is {record.status}"
+
+
+def _given_up(history: History, record: Record) -> Iterator[str | None]:
+    """What may be repeated is, while there are attempts and time; and what is interrupted is so by something:
+    a call that ended badly, or a fault while the attempt went on."""
+    if record.status != Status.FAILED or record.outcome not in (Outcome.INTERRUPTED, Outcome.TIMED_OUT):
+        return
+    end = next((one.moment for one in record.events if one.event == EventKind.FAILURE), 0.0)
+    if record.kind in REPEATED:
+        left = record.attempt < ATTEMPTS and end + LONGEST_BACKOFF_SECONDS < record.deadline
+        yield (
+            f"{record.id} was given up after attempt {record.attempt}, {record.deadline - end:.1f} s early"
+            if left
+            else None
+        )
+    if record.outcome == Outcome.INTERRUPTED:
+        calls = history.calls_of[record.id]
+        badly = any(not call.whole or call.until - call.at > LONG_SECONDS for call in calls)
+        began = min((one.moment for one in record.events if one.attempt == record.attempt), default=end)
+        struck = history.struck(*history.own_time(began, end))
+        yield None if badly or struck else f"{record.id} is interrupted, and nothing had struck it"
 
 
 def verbatim(history: History) -> Iterator[str | None]:
