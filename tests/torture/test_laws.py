@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from restante.torture.clients import events_of
 from restante.torture.history import History
 from restante.torture.journal import (
     CLOCK,
@@ -385,15 +384,6 @@ def test_a_stream_with_a_gap_or_of_another_log_or_that_is_over_too_early_is_seen
     assert broken(streamed(1, *PAID[:2])) == {"I8"}
     assert broken(streamed(0, msgspec.structs.replace(PAID[0], status="failed"))) == {"I8"}
     assert broken(streamed(4, code=204)) == {"I8"}
-
-
-def test_a_stream_that_came_in_pieces_is_read_up_to_the_last_whole_event() -> None:
-    data = b'{"sequence":%d,"event":"info","status":"processing","data":{"attempt":2}}'
-    whole = b":\n\n" + b"".join(b"id: %d\nevent: info\ndata: %b\n\n" % (n, data % n) for n in (1, 2))
-    one, two = (Told(sequence=n, event="info", status="processing", attempt=2) for n in (1, 2))
-    assert events_of(whole) == (one, two)
-    assert events_of(whole[:-1]) == (one,)
-    assert events_of(b"") == ()
 
 
 def test_what_was_sent_and_is_in_a_file_is_seen(tmp_path: Path) -> None:

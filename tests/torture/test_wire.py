@@ -5,7 +5,8 @@ import hmac
 from base64 import b64encode
 from random import Random
 
-from restante.torture.journal import Call, Journal, Look, Receipt, said
+from restante.torture.clients import events_of
+from restante.torture.journal import Call, Journal, Look, Receipt, Told, said
 from restante.torture.receivers import Receivers
 from restante.torture.site import Asked
 
@@ -78,3 +79,12 @@ async def test_a_receiver_believes_what_is_signed_with_its_secret_and_nothing_el
     assert isinstance(wrong, Receipt)
     assert (right.refused, right.status) == (None, "completed")
     assert wrong.refused is not None
+
+
+def test_a_stream_that_came_in_pieces_is_read_up_to_the_last_whole_event() -> None:
+    data = b'{"sequence":%d,"event":"info","status":"processing","data":{"attempt":2}}'
+    whole = b":\n\n" + b"".join(b"id: %d\nevent: info\ndata: %b\n\n" % (n, data % n) for n in (1, 2))
+    one, two = (Told(sequence=n, event="info", status="processing", attempt=2) for n in (1, 2))
+    assert events_of(whole) == (one, two)
+    assert events_of(whole[:-1]) == (one,)
+    assert events_of(b"") == ()

@@ -298,8 +298,8 @@ UNSAID = {name.decode() for name in HOP_BY_HOP} | {
     "vary",
     "x-content-type-options",
 }
-"""What a server on the way says itself, and upstream and clients here do not; and the key, which stands beside
-the fields."""
+"""What a server on the way says itself, and upstream and clients here do not; and the key, which stands
+beside the fields."""
 
 
 def said(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
