@@ -74,7 +74,9 @@ def torture(
     from ..torture.run import torture as run
     from ..torture.servers import CLOCKED
 
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends it as Ctrl-C does
+    # The same way for both; a shell has its jobs in the background ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     if not LEAST_MINUTES <= minutes < math.inf:
         raise click.UsageError(
             f"--minutes: {LEAST_MINUTES:g} at least, or too little happens, and no end of them"
