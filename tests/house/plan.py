@@ -29,7 +29,7 @@ FLOORS: dict[str, frozenset[str]] = {
         "dashboard telemetry",
         "embed": "core ports config outbound service gateway assembly",
         # a client and a starter of processes; of assembly it opens a store that no server has any more
-        "torture": "core ports outbound assembly",
+        "torture": "core ports outbound assembly webhooks",
         # puts itself around functions of all rooms, by their names; nobody sees it
         "failpoints": "core",
         "cli": "core config client assembly demo webhooks torture",
