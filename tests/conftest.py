@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--faults"):
+    if config.getoption("--faults") is not None:
         config.pluginmanager.register(trial.Trial(config))
 
 

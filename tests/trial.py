@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from . import proof
 from .faults import KINDS, Faults, counted, install
 
 FOLDER = "FAULTY_STORES_FOLDER"
@@ -26,18 +27,28 @@ def options(parser: pytest.Parser) -> None:
     group = parser.getgroup("restante")
     group.addoption(
         "--faults",
-        type=float,
-        default=0.0,
         metavar="CHANCE",
-        help="every store fails so often, in [0, 1): tests/faults.py",
+        help="every store fails so often, above 0 and below 1: tests/faults.py",
     )
     group.addoption("--seed", type=int, default=None, help="of --faults; printed at the end")
+
+
+def chance_of(text: str) -> float:
+    """Ends the run where it is none: tests of stores that never fail would show nothing."""
+    try:
+        chance = float(text)
+    except ValueError:
+        chance = 0.0
+    if not 0 < chance < 1:
+        pytest.exit(f"--faults {text}: a number above 0 and below 1 is needed, as 0.05", returncode=2)
+    return chance
 
 
 class Trial:
     """A pytest plugin, where `--faults` is given."""
 
     def __init__(self, config: pytest.Config) -> None:
+        chance = chance_of(config.getoption("--faults"))
         self._controls = FOLDER not in os.environ  # and is no process of pytest-xdist
         if self._controls:
             seed = config.getoption("--seed")
@@ -45,7 +56,7 @@ class Trial:
             os.environ[FOLDER] = tempfile.mkdtemp(prefix="faults-")
         self._folder = Path(os.environ[FOLDER])
         self._seed = int(os.environ[SEED])
-        self._faults = Faults(chance=config.getoption("--faults"), seed=self._seed, folder=self._folder)
+        self._faults = Faults(chance=chance, seed=self._seed, folder=self._folder)
         self._sound = 0
         install(self._faults)
 
@@ -64,7 +75,7 @@ class Trial:
     def pytest_report_header(self) -> str:
         return f"stores fail: --faults {self._faults.chance} --seed {self._seed}"
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         if not self._controls:
             return
         table = counted(self._folder)
@@ -77,6 +88,17 @@ class Trial:
             for method, row in sorted(table.items()):
                 if any(row.values()):
                     write(f"  {method:18}" + "".join(f"{row[kind]:>9} {kind}" for kind in KINDS))
+        if exitstatus == pytest.ExitCode.OK:
+            places = " ".join(terminalreporter.config.args)
+            proof.record(
+                "stores that fail",
+                by=f"pytest --faults {self._faults.chance} --seed {self._seed} {places}",
+                operations={
+                    "tests": len(terminalreporter.stats["passed"]),
+                    "calls by servers at work": sums["calls"],
+                },
+                faults={kind: sums[kind] for kind in KINDS[1:-1]},
+            )
 
     def pytest_unconfigure(self) -> None:
         if self._controls:

@@ -100,16 +100,26 @@ def test_what_is_no_order_is_refused(text: str, says: str) -> None:
         read(text)
 
 
-def test_the_command_refuses_it_in_one_line() -> None:
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["nothing=kill", "serve"], "there is no 'nothing'"),
+        (
+            ["mark.committed=kill"],
+            "mark.committed=kill is followed by no command: mark.committed=kill serve …",
+        ),
+    ],
+)
+def test_the_command_refuses_it_in_one_line(words: list[str], says: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "restante.failpoints", "nothing=kill", "serve"],
+        [sys.executable, "-m", "restante.failpoints", *words],
         capture_output=True,
         text=True,
         env={"PYTHONPATH": str(PACKAGE.parent)},
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "restante: failpoints: there is no 'nothing'\n"
+    assert done.stderr == f"restante: failpoints: {says}\n"
 
 
 # -- at a point

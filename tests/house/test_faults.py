@@ -4,9 +4,12 @@ import inspect
 import re
 from pathlib import Path
 
+import pytest
+
 from restante.ports import Store
 
 from ..faults import METHODS, READS, WRITES
+from ..trial import chance_of
 
 TESTS = Path(__file__).parents[1]
 MARK = re.compile(r'mark\.sound_store\((?:"([^"]*)")?')
@@ -28,6 +31,13 @@ def test_every_method_of_a_store_that_can_fail_does() -> None:
     }
     assert asked | inherited | {"offer", "offer_change"} == set(METHODS) | NEVER
     assert len(METHODS) == len(set(METHODS)) == len(READS) + len(WRITES)
+
+
+@pytest.mark.parametrize("text", ["0", "1", "-0.05", "2", "nan", "often"])
+def test_a_chance_at_which_nothing_is_shown_is_refused(text: str) -> None:
+    with pytest.raises(pytest.exit.Exception, match=f"--faults {text}: ") as refused:
+        chance_of(text)
+    assert refused.value.returncode == 2
 
 
 def test_few_tests_are_spared_a_store_that_fails_and_each_says_why() -> None:

@@ -200,6 +200,7 @@ async def test_who_is_given_up_leaves_nothing_behind(world: World) -> None:
     assert world.clock.waited_for() == 0
 
 
+@pytest.mark.sound_store("its own look is not asked again")
 async def test_while_the_process_drains_nobody_waits(world: World) -> None:
     transaction = await world.submit()
     waiting = wait(world, transaction.id)

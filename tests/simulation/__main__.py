@@ -1,8 +1,10 @@
 """`python -m tests.simulation`: many seeds, or one again, with a trace if wanted. See `--help`."""
 
 import argparse
+import math
 import sys
 from contextlib import nullcontext
+from typing import NoReturn
 
 from .plan import course_of
 from .run import simulate
@@ -10,17 +12,40 @@ from .tally import Tally
 from .weak import WEAK, weakened
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seed", help="this one")
-    parser.add_argument("--seeds", type=int, default=100, help="so many, one after the other")
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage before it."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def hours(text: str) -> float:
+    try:
+        given = float(text)
+    except ValueError:
+        given = math.nan
+    if not 0 < given < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return given
+
+
+def main(words: list[str]) -> int:
+    parser = Parser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="this one")
+    parser.add_argument("--seeds", type=at_least_one, default=100, help="so many, one after the other")
     parser.add_argument("--first", type=int, default=1, help="beginning with this one")
-    parser.add_argument("--hours", type=float, help="simulated ones for each; otherwise drawn")
-    parser.add_argument("--nodes", type=int, help="servers on one file; otherwise drawn")
+    parser.add_argument("--hours", type=hours, help="simulated ones for each; otherwise drawn")
+    parser.add_argument("--nodes", type=at_least_one, help="servers on one file; otherwise drawn")
     parser.add_argument("--weak", choices=WEAK, help="what is taken away from the product")
     parser.add_argument("--trace", action="store_true", help="print all that happens")
-    given = parser.parse_args()
-    seeds = [int(given.seed)] if given.seed else range(given.first, given.first + given.seeds)
+    given = parser.parse_args(words)
+    one = given.seed is not None
+    seeds = [given.seed] if one else range(given.first, given.first + given.seeds)
     tally = Tally()
     with weakened(given.weak) if given.weak else nullcontext():
         for seed in seeds:
@@ -32,10 +57,11 @@ def main() -> int:
             tally.add(outcome)
             for line in outcome.violated:
                 print(f"seed {seed}: {line}", flush=True)
-            if given.seed:
+            if one:
                 print(outcome.hash)
     print(tally.text())
     return bool(tally.failed)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

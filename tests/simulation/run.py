@@ -40,6 +40,9 @@ SHM = Path("/dev/shm")
 """A disk in memory, where there is one: what a crash leaves is decided here, not by the disk."""
 
 
+NOTHING = "nothing was done that a law could be held against"
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """`trouble` ended it; `unheard` was raised where nobody caught it."""
 
@@ -59,7 +62,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     def violated(self) -> list[str]:
         """What is wrong, in sentences."""
         wrong = [f"{one.law}: {example}" for one in self.findings for example in one.examples]
-        return [*([self.trouble] if self.trouble else []), *wrong, *self.unheard]
+        ended = self.trouble or ("" if any(self.checked.values()) else NOTHING)
+        return [*([ended] if ended else []), *wrong, *self.unheard]
+
+    @property
+    def checked(self) -> dict[str, int]:
+        """By law, how often it could be held against something."""
+        return {one.law: one.checked for one in self.findings}
 
     @property
     def laws(self) -> set[str]:

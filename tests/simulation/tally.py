@@ -28,9 +28,19 @@ class Tally:
         self.counts["commits"] += outcome.commits
         self.counts["lives of servers"] += outcome.lives
         self.faults += Counter(outcome.faults)
-        self.checked += Counter({one.law: one.checked for one in outcome.findings})
+        self.checked += Counter(outcome.checked)
         if outcome.violated:
             self.failed.append(outcome.seed)
+
+    @property
+    def operations(self) -> dict[str, float]:
+        """How much was done."""
+        return {"seeds": self.seeds, "simulated hours": round(self.hours, 1), **self.counts}
+
+    @property
+    def unchecked(self) -> list[str]:
+        """The laws that were held against nothing."""
+        return [law for law in LAWS if not self.checked[law]]
 
     def text(self) -> str:
         seconds = time.process_time() - self._began
@@ -40,6 +50,7 @@ class Tally:
                 ", ".join(f"{count:,} {what}" for what, count in self.counts.most_common()),
                 "faults: " + ", ".join(f"{kind} ×{count:,}" for kind, count in self.faults.most_common()),
                 "held: " + ", ".join(f"{law} ×{self.checked[law]:,}" for law in LAWS),
+                *([f"held against nothing: {', '.join(self.unchecked)}"] if self.unchecked else []),
                 f"failed: {', '.join(self.failed) or 'none'}",
             ]
         )

@@ -133,6 +133,7 @@ async def test_filters_are_about_status_operation_and_where_it_began(world: Worl
     assert (await delivery(world, id="ep_3")).state is State.DELIVERED
 
 
+@pytest.mark.sound_store("counts attempts, and one that was taken in vain has a number, too")
 async def test_a_delivery_keeps_its_id_over_retries_and_follows_the_schedule(world: World) -> None:
     world.courier.script[GOOD] = lambda _: answered(500)
     await endpoint(world)

@@ -22,6 +22,8 @@ def main() -> None:
     text, *command = words
     try:
         orders = read(text)
+        if command in ([], ["-m"]):
+            raise Unusable(f"{text} is followed by no command: {text} serve …")
     except Unusable as error:
         print(f"{PACKAGE}: failpoints: {error}", file=sys.stderr)
         sys.exit(UNUSABLE)

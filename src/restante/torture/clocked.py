@@ -17,6 +17,8 @@ from ..outbound import SystemClock
 
 LOOK_SECONDS = 0.05
 
+UNUSABLE = 2
+
 
 class OffClock(SystemClock):
     """Off by as many seconds as `file` says; as it was where that cannot be read just then."""
@@ -35,7 +37,11 @@ class OffClock(SystemClock):
 
 
 def main() -> None:
-    name, file, *words = sys.argv
+    name, *given = sys.argv
+    if len(given) < 2:
+        print("restante: clocked: a FILE and a command are needed: FILE serve …", file=sys.stderr)
+        sys.exit(UNUSABLE)
+    file, *words = given
     clock = OffClock(Path(file))
     SystemClock.now = lambda self: clock.now()  # type: ignore[method-assign]
     sys.argv = [name, *words]
