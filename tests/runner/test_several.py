@@ -144,8 +144,8 @@ async def test_a_long_queue_delays_another_tenants_single_one_by_a_claim_or_two(
         await queue(one, 2000, tenant="busy")
         upstream.gate.set()
         await eventually(lambda: len(upstream.calls) >= 80)
-        before = len(upstream.calls)
         single = await one.submit(tenant="single")
+        before = len(upstream.calls)
         await one.ended(single)
         ids = [call.header("restante-transaction") for call in upstream.calls]
         assert ids.index(single.id) - before <= 32
