@@ -239,12 +239,13 @@ class House:
             lambda t: change.fail(t, attempt=1, now=now, outcome=Outcome.ANSWERED, data=data, result=result),
         )
 
-    async def breaks(self, id: str, outcome: Outcome) -> Transaction:
-        """The work itself broke."""
+    async def breaks(self, id: str, outcome: Outcome, *, doubtful: bool = False) -> Transaction:
+        """The work itself broke. `doubtful`: it may have been done."""
         now = self.clock.now()
-        if outcome is Outcome.EXPIRED:
+        if outcome is Outcome.EXPIRED and not doubtful:
             return await self.service.change(await self.find(id), lambda t: change.expire(t, now=now))
         started = await self.begin(id)
         return await self.service.change(
-            started, lambda t: change.fail(t, attempt=1, now=now, outcome=outcome, data={})
+            started,
+            lambda t: change.fail(t, attempt=1, now=now, outcome=outcome, data={}, doubtful=doubtful),
         )

@@ -121,6 +121,7 @@ async def test_a_broken_end_is_told_as_on_plain_paths(house: House, outcome: Out
     seen = await asking
     assert (seen.code, list(seen.json)) == (code, ["message"])
     assert seen.header("restante-status") == "failed"
+    assert (seen.header("restante-outcome"), seen.header("restante-outcome-unknown")) == (outcome, "false")
 
 
 async def test_one_that_is_cancelled_meanwhile_is_the_202(house: House) -> None:

@@ -165,6 +165,11 @@ def leaves(kind: type[Exception]) -> Iterator[type[Exception]]:
         yield from leaves(below)
 
 
+def test_a_code_that_the_client_has_an_error_for_means_nothing_else() -> None:
+    """The client tells refusals by their codes: a 422 is a key that was used before, and no other."""
+    assert [kind for kind in leaves(errors.Refused) if kind.status == 422] == [errors.KeyReused]
+
+
 def test_every_kind_of_error_is_in_the_walk_or_is_the_gateways_own() -> None:
     known = {kind for kind in leaves(RestanteError) if kind.__module__ == "restante.core.errors"}
     assert {kind.__name__ for kind in known} - {"Refused", "UpstreamError"} <= set(FAILURES)

@@ -246,6 +246,33 @@ async def test_broken_work_says_sorry_and_is_read_once(house: House, outcome: Ou
         assert (await house.ask("GET", f"/async/{url}/{id}")).pairs == unknown(id)
 
 
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.ANSWERED])
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_what_broke_says_how_and_whether_it_may_have_been_done(
+    house: House, outcome: Outcome, doubtful: bool
+) -> None:
+    """Code and body are the same for what was surely not sent and for a card that may have been charged."""
+    id = await house.submit()
+    for name in ("restante-outcome", "restante-outcome-unknown"):
+        assert (await house.ask("GET", f"/async/status/{id}")).header(name) is None
+    await house.breaks(id, outcome, doubtful=doubtful)
+    for method, url in (("GET", "status"), ("HEAD", "result"), ("GET", "result")):
+        seen = await house.ask(method, f"/async/{url}/{id}")
+        told = (seen.header("restante-outcome"), seen.header("restante-outcome-unknown"))
+        assert told == (outcome.value, "true" if doubtful else "false")
+    gone = await house.ask("GET", f"/async/result/{id}")
+    assert (gone.code, gone.header("restante-outcome")) == (404, None)
+
+
+async def test_an_upstream_cannot_say_how_it_broke(house: House) -> None:
+    id = await house.submit()
+    await house.end(
+        id, 502, b"", ((b"Restante-Outcome", b"unreachable"), (b"Restante-Outcome-Unknown", b"false"))
+    )
+    seen = await house.ask("GET", f"/async/result/{id}")
+    assert (seen.code, [name for name, _ in seen.headers]) == (502, ["content-length"])
+
+
 # -- read once
 
 

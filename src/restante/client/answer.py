@@ -10,6 +10,9 @@ Pairs = tuple[tuple[str, str], ...]
 STATUS = "restante-status"
 """The field that Restante's own answers carry, and an upstream's never does."""
 
+OUTCOME, OUTCOME_UNKNOWN = "restante-outcome", "restante-outcome-unknown"
+"""What a 502 or 504 of Restante's own says of the work that broke."""
+
 MAX_RETRY_AFTER = 3600.0
 
 

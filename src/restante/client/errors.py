@@ -13,7 +13,8 @@
     ├── NotUnderstood    what answered is no Restante server, or the answer is over `max_content`
     ├── StillRunning     `timeout` has passed; nothing was changed by that, and it can be asked for again
     ├── Cancelled        there is no answer, because the transaction was cancelled
-    └── WorkFailed       there is no answer, because the work itself broke; `outcome` and `message` say how
+    └── WorkFailed       there is no answer, because the work itself broke; `outcome`, `outcome_unknown` and
+    │                    `message` say how
         ├── Unreachable      no connection was made: it was surely not done
         ├── TimedOut         the upstream took too long: it may have been done
         ├── Interrupted      sent, and no complete answer: it may have been done
@@ -118,9 +119,15 @@ class Cancelled(ClientError):
 
 
 class WorkFailed(ClientError):
-    """No answer of the upstream's. `outcome` is None where the server does not say: only `/-/` tells."""
+    """No answer of the upstream's. `outcome_unknown`: True where it may have been done all the same, False
+    where it surely was not; None, as `outcome`, where the server does not say.
+    """
 
     outcome: str | None = None
+
+    def __init__(self, message: str, *, id: str = "", outcome_unknown: bool | None = None) -> None:
+        super().__init__(message, id=id)
+        self.outcome_unknown = outcome_unknown
 
 
 class Unreachable(WorkFailed):

@@ -8,14 +8,14 @@ same is asked of `/async/status/ID` and `/async/result/ID`, where an error is ha
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from ..core.machine import TERMINAL
-from .answer import Ask, More, Pause, Response, Tell
+from .answer import OUTCOME, OUTCOME_UNKNOWN, Ask, More, Pause, Response, Tell
 from .errors import (
     WORK,
     AnswerLost,
@@ -43,12 +43,14 @@ TOO_MANY_STREAMS = "too-many-streams"
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What is known of a transaction. `code` is the upstream's, `document` what `/-/` says."""
+    """What is known of a transaction. `code` is the upstream's, `document` what `/-/` says, `unknown` whether
+    the work may have been done though it failed; None where that is not said, or in the document."""
 
     status: str
     outcome: str | None = None
     code: int | None = None
     document: dict[str, Any] | None = None
+    unknown: bool | None = None
 
 
 class Conversation(Questions):
@@ -112,7 +114,10 @@ class Conversation(Questions):
             Ask("GET", f"/async/status/{quote(id, safe='')}", headers, hold_seconds=hold), until=until
         )
         if answer.word == "failed" and answer.status_code in PASSING:
-            return Look("failed")
+            how = answer.headers.get(OUTCOME)
+            return Look(
+                "failed", how, unknown=None if how is None else answer.headers.get(OUTCOME_UNKNOWN) == "true"
+            )
         said = self.good(answer, id).document()
         return Look(answer.word, "answered" if said.get("status") == "completed" else None)
 
@@ -305,8 +310,12 @@ def told(flow: Flow[T]) -> Flow[None]:
 
 
 def _work_failed(look: Look, id: str) -> WorkFailed:
-    events: Iterable[dict[str, Any]] = (look.document or {}).get("events") or ()
+    events: list[dict[str, Any]] = list((look.document or {}).get("events") or ())
     message = next(reversed([str(event.get("message") or "") for event in events]), "")
     said = f": {message}" if message else ""
     outcome = f" ({look.outcome})" if look.outcome else ""
-    return WORK.get(look.outcome, WorkFailed)(f"the work of {id} failed{outcome}{said}", id=id)
+    doubt = look.unknown
+    if look.document is not None:
+        doubt = any((event.get("data") or {}).get("outcome_unknown") is True for event in events)
+    kind = WORK.get(look.outcome, WorkFailed)
+    return kind(f"the work of {id} failed{outcome}{said}", id=id, outcome_unknown=doubt)

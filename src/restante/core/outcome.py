@@ -13,6 +13,7 @@ import msgspec
 from . import change
 from .errors import AnswerTooLarge, NoAnswerInTime, UpstreamError
 from .headers import first
+from .machine import TERMINAL
 from .model import Change, Result, Transaction
 from .pointer import NOTHING, decode, pick
 from .policy import IDEMPOTENT_METHODS, SAFE_METHODS, Limits, Route, Upstream
@@ -167,6 +168,14 @@ def broken(
         message=text,
         route=route,
     )
+
+
+def unknown(transaction: Transaction) -> bool:
+    """Whether it ended, and nobody knows if its work was done: some attempt may have been sent, and had no
+    complete answer.
+    """
+    known = transaction.outcome is Outcome.ANSWERED or transaction.doubtful == 0
+    return transaction.status in TERMINAL and not known
 
 
 def json_object(result: Result, limits: Limits) -> dict[str, Any] | None:

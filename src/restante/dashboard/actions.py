@@ -8,7 +8,8 @@ from ..core.envelope import Envelope
 from ..core.errors import NotNow, UnknownUpstream
 from ..core.masking import masked_text
 from ..core.model import Transaction
-from ..core.status import Outcome, Phase, Status
+from ..core.outcome import unknown
+from ..core.status import Phase, Status
 from ..ports.dashboard import Shown
 from ..service import deliveries as calls
 from ..service.retrying import check_ended
@@ -183,7 +184,7 @@ def _doubt(transaction: Transaction) -> str:
     """A warning, where the work may have been done."""
     if transaction.status is Status.COMPLETED:
         return "The work is done; this does it once more. "
-    if transaction.doubtful and transaction.outcome is not Outcome.ANSWERED:
+    if unknown(transaction):
         return (
             f"Nobody knows whether {transaction.upstream} has done the work already: it may be done twice. "
             "Look there first, unless it honours the same Idempotency-Key, which is sent again. "

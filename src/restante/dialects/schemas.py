@@ -203,6 +203,18 @@ PROBLEM = table(
 MESSAGE = table("field", message=TEXT, field=TEXT)
 """The errors everywhere else."""
 
+HOW_IT_BROKE: Schema = {
+    "Restante-Outcome": {
+        "description": "how the work broke",
+        "schema": words(tuple(outcome for outcome in Outcome if outcome is not Outcome.ANSWERED)),
+    },
+    "Restante-Outcome-Unknown": {
+        "description": "whether an attempt may have been done all the same",
+        "schema": words(("true", "false")),
+    },
+}
+"""Fields of a 502 or 504 of ours."""
+
 # -- dialect `task` (seed 000)
 
 TASK_ID: Schema = {"request_id": TEXT}

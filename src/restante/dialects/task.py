@@ -12,6 +12,7 @@ import msgspec
 from ..core.clock import SECOND
 from ..core.machine import TERMINAL
 from ..core.model import Transaction
+from ..core.outcome import unknown as unknown_outcome
 from ..core.retention import expired, read_once
 from ..core.status import Outcome, Phase, Reading, Status
 
@@ -49,6 +50,8 @@ class Spelled(msgspec.Struct, frozen=True):
     body: dict[str, Any] | None
     wait_seconds: int | None = None  # Retry-After
     once: bool = False  # GET takes it: nobody gets it after that
+    outcome: Outcome | None = None  # Restante-Outcome: how the work broke
+    doubt: bool = False  # Restante-Outcome-Unknown: it may have been done
 
 
 def situation(transaction: Transaction | None, now: int) -> Situation:
@@ -154,6 +157,18 @@ def cancelled(id: str) -> Spelled:
     return Spelled(200, Status.CANCELLED, {"status": "cancelled", "request_id": id})
 
 
+def broken_code(transaction: Transaction) -> int:
+    """502 or 504, where there is no answer because the work itself broke."""
+    return 502 if transaction.outcome is None else BROKEN_CODES.get(transaction.outcome, 502)
+
+
 def _broken(transaction: Transaction, *, once: bool = False) -> Spelled:
-    code = 502 if transaction.outcome is None else BROKEN_CODES.get(transaction.outcome, 502)
-    return Spelled(code, transaction.status, {"message": WENT_WRONG}, once=once)
+    """The seed's words; whether it may have been done is said beside them."""
+    return Spelled(
+        broken_code(transaction),
+        transaction.status,
+        {"message": WENT_WRONG},
+        once=once,
+        outcome=transaction.outcome,
+        doubt=unknown_outcome(transaction),
+    )

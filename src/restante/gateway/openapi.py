@@ -15,6 +15,7 @@ from ..core.status import Dialect, Status
 from ..dialects import keys, native, transaction, webhooks
 from ..dialects import schemas as of
 from ..dialects.schemas import Schema, maybe, named, some, table
+from ..dialects.task import BROKEN_CODES
 from ..ports import EVENTS
 from .access import NATIVE, OPEN, READ, SUBMIT, Need
 from .declared import Described, declared
@@ -169,7 +170,9 @@ TASK_CALLS: dict[str, tuple[Need, Described]] = {
     f"GET {STATUS}{{id}}": (
         READ,
         Described(
-            summary="How a task stands.", answers={200: of.TASK_STATUS, 404: of.TASK_UNKNOWN}, waits=True
+            summary="How a task stands.",
+            answers={200: of.TASK_STATUS, 404: of.TASK_UNKNOWN, 502: of.MESSAGE, 504: of.MESSAGE},
+            waits=True,
         ),
     ),
     f"DELETE {STATUS}{{id}}": (
@@ -184,7 +187,7 @@ TASK_CALLS: dict[str, tuple[Need, Described]] = {
         READ,
         Described(
             summary="The upstream's answer as it came; an error once.",
-            answers={404: of.TASK_UNKNOWN, 425: of.TASK_RUNNING},
+            answers={404: of.TASK_UNKNOWN, 425: of.TASK_RUNNING, 502: of.MESSAGE, 504: of.MESSAGE},
             waits=True,
             verbatim=True,
         ),
@@ -202,6 +205,9 @@ TASK_CALLS: dict[str, tuple[Need, Described]] = {
 }
 """Dialect `task`."""
 
+
+BROKEN = frozenset(BROKEN_CODES.values())
+"""Where the work itself broke. The same codes may be the upstream's answer, which has none of our fields."""
 
 LED_TO = (
     "get_transactions_id",
@@ -350,6 +356,8 @@ def _responses(name: str, need: Need, described: Described) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for code, schema in described.answers.items():
         found[str(code)] = _response(code, None if schema is None else {JSON: {"schema": schema}})
+        if code in BROKEN:
+            found[str(code)]["headers"] = of.HOW_IT_BROKE
     if described.gives:
         found["202"]["links"] = {
             operation: {"operationId": operation, "parameters": {"id": f"$response.body#/{described.gives}"}}

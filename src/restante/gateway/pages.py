@@ -35,7 +35,8 @@ VARY = (b"vary", b"Origin")
 MAX_AGE = (b"access-control-max-age", b"600")
 EXPOSED = (
     b"access-control-expose-headers",
-    b"Location, Retry-After, Restante-Status, Idempotent-Replayed, Preference-Applied, WWW-Authenticate",
+    b"Location, Retry-After, Restante-Status, Restante-Outcome, Restante-Outcome-Unknown, "
+    b"Idempotent-Replayed, Preference-Applied, WWW-Authenticate",
 )
 
 _TOKENS = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")

@@ -6,18 +6,19 @@ that comes in time, and otherwise what everybody gets: 202 and where to look.
 
 from ..core.clock import SECOND
 from ..core.model import Transaction
+from ..core.outcome import unknown
 from ..core.preferences import preferences
 from ..core.status import Dialect
 from ..dialects import native, prefer
 from ..dialects.prefer import Ending
-from ..dialects.task import BROKEN_CODES, wait_seconds
+from ..dialects.task import broken_code, wait_seconds
 from .attended import Attended
 from .call import Call, Fields
 from .desk import Desk
 from .handover import give
 from .poll import applied, usual
 from .problems import WENT_WRONG
-from .reply import REPLAYED, Reply, document, retry_after, text, word
+from .reply import REPLAYED, Reply, document, outcome, retry_after, text, word
 from .rooms import Place
 from .submit import accept
 
@@ -64,10 +65,10 @@ def _later(desk: Desk, transaction: Transaction, origin: str) -> Reply:
 
 async def _broken(desk: Desk, transaction: Transaction) -> Reply:
     """What the path would have answered had it been called straight through: what went wrong."""
-    code = 502 if transaction.outcome is None else BROKEN_CODES.get(transaction.outcome, 502)
     (log,) = await desk.service.events([transaction])
     message = log[-1].message if log else WENT_WRONG
-    return document({"message": message}, word(transaction.status), code=code)
+    how = outcome(transaction.outcome, doubt=unknown(transaction))
+    return document({"message": message}, word(transaction.status), *how, code=broken_code(transaction))
 
 
 def _without_ours(headers: Fields, others: bytes) -> list[tuple[bytes, bytes]]:

@@ -9,6 +9,7 @@ import msgspec
 from ..core.envelope import OURS
 from ..core.headers import WITHOUT_BODY, end_to_end
 from ..core.model import Headers
+from ..core.status import Outcome
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", b"application/problem+json")
@@ -46,6 +47,18 @@ def length(body: bytes) -> tuple[bytes, bytes]:
 
 def word(status: str) -> tuple[bytes, bytes]:
     return b"restante-status", status.encode()
+
+
+def outcome(kind: Outcome | None, *, doubt: bool) -> list[tuple[bytes, bytes]]:
+    """How the work broke, where code and body are the same for "surely not done" and "may have been done";
+    nothing where it did not. `doubt`: it may have been.
+    """
+    if kind is None:
+        return []
+    return [
+        (b"restante-outcome", kind.encode()),
+        (b"restante-outcome-unknown", b"true" if doubt else b"false"),
+    ]
 
 
 def retry_after(seconds: int) -> tuple[bytes, bytes]:

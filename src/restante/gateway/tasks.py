@@ -8,7 +8,7 @@ from .desk import Desk
 from .handover import give, give_once
 from .poll import look, usual
 from .problems import MethodNotAllowed
-from .reply import Reply, document, retry_after, word
+from .reply import Reply, document, outcome, retry_after, word
 from .rooms import Place
 
 
@@ -59,7 +59,7 @@ async def task_result(desk: Desk, call: Call, place: Place) -> Reply | None:
 
 
 def _reply(spelled: Spelled) -> Reply:
-    more = [word(spelled.word)]
+    more = [word(spelled.word), *outcome(spelled.outcome, doubt=spelled.doubt)]
     if spelled.wait_seconds is not None:
         more.append(retry_after(spelled.wait_seconds))
     return document(spelled.body, *more, code=spelled.code)
