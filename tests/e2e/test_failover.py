@@ -111,7 +111,7 @@ class Load:
         await self.until(lambda: all(now > then for now, then in zip(self.told, before, strict=True)))
 
     async def standstill(self, pair: Pair) -> int:
-        """Until each gateway waits for the standby, and nobody is accepted between two looks; how many are."""
+        """Until each gateway waits for the standby, and none is accepted between two looks; how many are."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 before, waiting = len(self.accepted), await pair.waiting()

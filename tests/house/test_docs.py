@@ -17,6 +17,9 @@ PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+BENCHMARK = re.compile(r"bench/(\w+)\.py([^`]*)`")
+"""A command in a text, to the end of the quote."""
+
 TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 
 
@@ -51,6 +54,17 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_configurations_that_are_shown_are_understood(page: Path) -> None:
     for shown in TOML.findall(page.read_text()):
         settings(tomllib.loads(shown))
+
+
+@EVERY_PAGE
+def test_benchmarks_that_are_named_are_there_and_take_what_they_are_given(page: Path) -> None:
+    for name, given in BENCHMARK.findall(page.read_text()):
+        source = (ROOT / "bench" / f"{name}.py").read_text()
+        for word in re.findall(r"(?<!\S)(?:--)?[a-z][a-z-]*(?!\S)", given):
+            asked = (
+                f'"{word}"' in source if word.startswith("--") else (ROOT / "bench" / f"{word}.py").exists()
+            )
+            assert asked, f"{name}.py {word}"
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.toml")), ids=lambda file: file.name)
