@@ -12,22 +12,22 @@ NOW = 1_700_000_000 * SECOND
 SECRET = bytes(range(16))
 
 
-def a_transaction(**fields: Any) -> Transaction:
-    """A fresh one, accepted at NOW, kept for a day."""
+def a_transaction(*, at: int = NOW, **fields: Any) -> Transaction:
+    """A fresh one, accepted then, kept for a day."""
     base = Transaction(
         key=1,
         id="2d97892b-50f2-8e0e-8967-3d962c29ade9",
         tenant="default",
-        created_at=NOW,
-        updated_at=NOW,
+        created_at=at,
+        updated_at=at,
         method="POST",
         path="/transactions/payments",
         operation="create",
         upstream="default",
-        due_at=NOW,
-        deadline=NOW + DAY,
-        expires_at=NOW + DAY,
-        sweep_at=NOW + DAY,
+        due_at=at,
+        deadline=at + DAY,
+        expires_at=at + DAY,
+        sweep_at=at + DAY,
     )
     return msgspec.structs.replace(base, **fields)
 

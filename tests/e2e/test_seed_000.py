@@ -6,6 +6,7 @@ The client `bepaid` was written by others against the original platform.
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -76,28 +77,29 @@ def paying(folder: Path, port: int, delay: float) -> Process:
     )
 
 
-@pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+@asynccontextmanager
+async def a_shop(folder: Path, *, delay: float) -> AsyncIterator[Shop]:
+    """In front of a payment API whose bank takes `delay` seconds."""
     port = free_port()
-    upstream = await paying(tmp_path, port, 0.0).listening()
-    gateway = await serving(f"http://127.0.0.1:{port}", tmp_path).ready()
+    upstream = await paying(folder, port, delay).listening()
+    gateway = await serving(f"http://127.0.0.1:{port}", folder).ready()
     made = Shop(gateway)
     yield made
     await made.client.aclose()
     await gateway.kill()
     await upstream.kill()
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    async with a_shop(tmp_path, delay=0.0) as made:
+        yield made
 
 
 @pytest.fixture
 async def slow_shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    port = free_port()
-    upstream = await paying(tmp_path, port, 60.0).listening()
-    gateway = await serving(f"http://127.0.0.1:{port}", tmp_path).ready()
-    made = Shop(gateway)
-    yield made
-    await made.client.aclose()
-    await gateway.kill()
-    await upstream.kill()
+    async with a_shop(tmp_path, delay=60.0) as made:
+        yield made
 
 
 async def test_the_accept_answer_has_the_seeds_four_parameters(slow_shop: Shop) -> None:

@@ -16,7 +16,7 @@ from restante.core.policy import Limits, Policy, Route
 from restante.core.policy import Upstream as Target
 from restante.core.status import Outcome, Reading
 from restante.dashboard import Dashboard
-from restante.gateway import Gateway, OpenAuth, make_server
+from restante.gateway import Desk, Gateway, OpenAuth, make_server
 from restante.gateway.crowd import Crowd
 from restante.gateway.server import Server
 from restante.outbound import HTTPSender
@@ -122,7 +122,7 @@ class House:
 
     async def serve(self, **where: bool) -> int:
         """One more address; its port."""
-        gateway = Gateway(
+        desk = Desk(
             service=self.service,
             policy=self.policy,
             auth=self.auth,
@@ -134,8 +134,8 @@ class House:
                 service=self.service, policy=self.policy, open=isinstance(self.auth, OpenAuth)
             ),
             crowd=self.crowd,
-            **where,
         )
+        gateway = Gateway(desk, **where)
         server = make_server(gateway, grace_seconds=1, crowd=self.crowd)
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)

@@ -12,7 +12,7 @@ from restante.core.machine import Move
 from restante.core.model import Accepted, Query, Transaction
 from restante.core.policy import Policy, Route, Upstream
 from restante.core.status import Dialect, Status
-from restante.gateway import Gateway, OpenAuth
+from restante.gateway import Desk, Gateway, OpenAuth
 from restante.gateway.problems import UnknownTransaction, problem_of
 from restante.service import Draft, Intake, Service
 
@@ -133,7 +133,9 @@ def gateway(failure: Exception) -> Gateway:
         store=store, policy=POLICY, clock=clock, chance=chance, bell=bell, courier=ScriptedCourier()
     )
     service.failure = failure
-    return Gateway(service=service, policy=POLICY, auth=OpenAuth(), sender=sender, clock=clock, chance=chance)
+    return Gateway(
+        Desk(service=service, policy=POLICY, auth=OpenAuth(), sender=sender, clock=clock, chance=chance)
+    )
 
 
 async def ask(app: Gateway, method: str, path: str) -> tuple[int, dict[bytes, bytes], bytes]:

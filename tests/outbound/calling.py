@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from restante.core.model import Headers
 from restante.core.policy import Upstream
@@ -49,27 +50,10 @@ async def begin(
 
 
 async def call(
-    sender: HTTPSender,
-    upstream: Upstream,
-    method: str = "GET",
-    target: str = "/",
-    *,
-    headers: Headers = HOST,
-    body: bytes | AsyncIterator[bytes] = b"",
-    size: int | None = 0,
-    timeout_seconds: float = 5,
+    sender: HTTPSender, upstream: Upstream, method: str = "GET", target: str = "/", **how: Any
 ) -> Got:
-    """One whole call."""
-    answer = await begin(
-        sender,
-        upstream,
-        method,
-        target,
-        headers=headers,
-        body=body,
-        size=size,
-        timeout_seconds=timeout_seconds,
-    )
+    """One whole call; `how` as in `begin`."""
+    answer = await begin(sender, upstream, method, target, **how)
     data = b"".join([piece async for piece in answer.body()])
     return Got(answer.status, answer.headers, answer.size, data)
 

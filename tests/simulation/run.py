@@ -21,7 +21,6 @@ from restante.torture.journal import Endpoint, Journal, Submit
 from restante.torture.laws import Finding, check
 from restante.torture.plan import TENANTS
 from restante.torture.receivers import Receivers
-from restante.torture.run import GONE
 from restante.torture.upstream import Ledger
 
 from .alone import Ear, alone
@@ -150,7 +149,7 @@ class _Simulation:
         await self._loop.outside.run(self._make_keys())
         first, *others = self.nodes
         await first.start()
-        await self._calling.run(self._subscribe())
+        await self._calling.run(self._audit.subscribe(self._receivers))
         for node in others:  # so that all know all endpoints from the beginning
             await node.start()
         faulting = self._faulting.run(self._faults.run())
@@ -178,14 +177,6 @@ class _Simulation:
     async def _close(self, store: Store) -> None:
         await store.close()
         self._file.gone(self.nodes[0].disk)
-
-    async def _subscribe(self) -> None:
-        url = self._receivers.site.url
-        for tenant in TENANTS:
-            await self._audit.make_endpoint(tenant, url, f"ends-{tenant}", every=False, steady=True)
-        await self._audit.make_endpoint(TENANTS[0], url, "every", every=True, steady=True)
-        await self._audit.make_endpoint(TENANTS[1], url, GONE, every=False, steady=False)
-        self._receivers.gone.add(GONE)
 
     async def _call(self) -> None:
         """Bursts of operations, and long rests."""

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
 from restante.core import change
 from restante.core.clock import DAY, SECOND
 from restante.core.errors import KeyReused
@@ -11,6 +9,8 @@ from restante.core.identity import RANDOM_BYTES, mint
 from restante.core.model import Body, Change, IdempotencyKey, Request, Result, Submission, Transaction
 from restante.core.status import Outcome, Reading
 from restante.ports import Store
+
+from ..core.samples import a_transaction
 
 NOW = 1_700_000_000 * SECOND
 LEASE = 15 * SECOND
@@ -34,22 +34,8 @@ async def a_submission(
 ) -> Submission:
     """A fresh one, with a key of its own, accepted at NOW and due at once."""
     row = await a_key(store, expires_at=fields.get("expires_at", NOW + DAY))
-    base = Transaction(
-        key=row,
-        id=mint(row, row.to_bytes(RANDOM_BYTES, "big"), store.secret),
-        tenant="default",
-        created_at=NOW,
-        updated_at=NOW,
-        method="POST",
-        path="/payments",
-        operation="create",
-        upstream="default",
-        due_at=NOW,
-        deadline=NOW + DAY,
-        expires_at=NOW + DAY,
-        sweep_at=NOW + DAY,
-    )
-    transaction = msgspec.structs.replace(base, **fields)
+    id = mint(row, row.to_bytes(RANDOM_BYTES, "big"), store.secret)
+    transaction = a_transaction(**{"at": NOW, "key": row, "id": id, "path": "/payments", **fields})
     content = body if isinstance(body, Body) else Body(len(body), body)
     return Submission(
         transaction=transaction,

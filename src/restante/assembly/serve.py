@@ -18,7 +18,7 @@ from ..config import Role, Settings
 from ..core.clock import SECOND
 from ..core.errors import SettingError
 from ..dashboard import Dashboard
-from ..gateway import Gateway, KeyAuth, OpenAuth, PassthroughAuth
+from ..gateway import Desk, Gateway, KeyAuth, OpenAuth, PassthroughAuth
 from ..gateway.crowd import Crowd
 from ..gateway.desk import Check
 from ..gateway.problems import REASONS
@@ -198,27 +198,22 @@ async def start(
     dashboard = Dashboard(service=service, policy=policy, open=settings.auth_mode == "open")
 
     crowd = Crowd() if hosted else _crowd(settings, sends=sends)
-
-    def gateway(*, native: bool, public: bool) -> Gateway:
-        return Gateway(
-            service=service,
-            policy=policy,
-            auth=auth,
-            sender=sender,
-            clock=clock,
-            chance=chance,
-            exposition=metrics,
-            dashboard=dashboard,
-            check=check,
-            crowd=crowd,
-            native=native,
-            public=public,
-        )
-
+    desk = Desk(
+        service=service,
+        policy=policy,
+        auth=auth,
+        sender=sender,
+        clock=clock,
+        chance=chance,
+        exposition=metrics,
+        dashboard=dashboard,
+        check=check,
+        crowd=crowd,
+    )
     apart = settings.admin_listen is not None
-    apps = [gateway(native=not apart, public=True)] if answers else []
+    apps = [Gateway(desk, native=not apart)] if answers else []
     if apart:
-        apps.append(gateway(native=True, public=False))
+        apps.append(Gateway(desk, public=False))
     servers = [] if hosted else _servers(settings, apps, listeners or (), crowd)
     if runs:  # a runner without lanes gives no places, so that everything waits in the store
         runner.start(service)

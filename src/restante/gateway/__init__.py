@@ -5,7 +5,8 @@ Read `app → rooms → submit → tasks → handover → transactions → nativ
 
 from .app import Gateway
 from .auth import KeyAuth, OpenAuth, PassthroughAuth
+from .desk import Desk
 from .protocol import Protocol
 from .server import Server, make_server
 
-__all__ = ["Gateway", "KeyAuth", "OpenAuth", "PassthroughAuth", "Protocol", "Server", "make_server"]
+__all__ = ["Desk", "Gateway", "KeyAuth", "OpenAuth", "PassthroughAuth", "Protocol", "Server", "make_server"]

@@ -4,16 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from ..core.errors import StoreUnavailable
-from ..core.policy import Policy
-from ..ports import Chance, Clock, Sender
-from ..ports.auth import Auth
-from ..ports.dashboard import Dashboard
-from ..ports.telemetry import Exposition
-from ..service import Service
 from .access import ROOMS, admit, need_in
 from .call import BrokenOff, Call, ClientGone, Receive, Scope, Send
-from .crowd import Crowd
-from .desk import Check, Desk
+from .desk import Desk
 from .direct import Together
 from .failing import failure
 from .native import native
@@ -53,37 +46,11 @@ class Gateway:
     `direct` is asked for each head how it is served without a task of its own; None: it is not (`direct`).
     """
 
-    def __init__(
-        self,
-        *,
-        service: Service,
-        policy: Policy,
-        auth: Auth,
-        sender: Sender,
-        clock: Clock,
-        chance: Chance,
-        exposition: Exposition | None = None,
-        dashboard: Dashboard | None = None,
-        check: Check | None = None,
-        crowd: Crowd | None = None,
-        native: bool = True,
-        public: bool = True,
-    ) -> None:
-        self._desk = Desk(
-            service=service,
-            policy=policy,
-            auth=auth,
-            sender=sender,
-            clock=clock,
-            chance=chance,
-            exposition=exposition,
-            dashboard=dashboard,
-            check=check,
-            crowd=crowd or Crowd(),
-        )
-        self._guards_plain = auth.guards_plain
-        self._rooms = Rooms(policy, native=native, public=public)
-        self.direct = Together(self._desk, self._rooms).prepare if check is None else None
+    def __init__(self, desk: Desk, *, native: bool = True, public: bool = True) -> None:
+        self._desk = desk
+        self._guards_plain = desk.auth.guards_plain
+        self._rooms = Rooms(desk.policy, native=native, public=public)
+        self.direct = Together(desk, self._rooms).prepare if desk.check is None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

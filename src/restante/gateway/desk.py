@@ -24,7 +24,7 @@ Check = Callable[[str, str, str, bytes], None]
 
 
 class Desk:
-    """One per gateway. `check` is asked before anything is stored whose body is in memory."""
+    """One for all addresses. `check` is asked before anything is stored whose body is in memory."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Desk:
         exposition: Exposition | None = None,
         dashboard: Dashboard | None = None,
         check: Check | None = None,
-        crowd: Crowd,
+        crowd: Crowd | None = None,
     ) -> None:
         self.service = service
         self.policy = policy
@@ -53,6 +53,7 @@ class Desk:
         self.origins = Origins(policy)
         self.pages = Pages(policy)
         self.manual = Manual(policy)
+        crowd = crowd or Crowd()
         self.passing = {
             upstream.name: Passing(upstream, clock, crowd) for upstream in policy.upstreams.values()
         }

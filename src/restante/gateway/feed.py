@@ -19,9 +19,8 @@ from .attended import Attended
 from .call import Call
 from .desk import Desk
 from .poll import VARY, applied
-from .problems import TooManyStreams
 from .reply import Reply, document, encode
-from .stream import BEAT, HEAD, HEARTBEAT, wants_stream
+from .stream import BEAT, HEARTBEAT, flow, wants_stream
 
 DEFAULT_LIMIT = 50
 NAMES = ("after", "limit", "tenant")
@@ -67,24 +66,8 @@ async def _told(desk: Desk, entry: Entry) -> list[dict[str, Any]]:
 
 async def _stream(desk: Desk, call: Call, tenant: str, after: str | None) -> Reply | None:
     await desk.service.feed.entries(tenant, after, limit=1, span=0)  # a wrong cursor is refused at once
-    head = [*HEAD, desk.date()]
-    if call.method == "HEAD":
-        await call.start(200, head)
-        await call.finish()
-        return None
-    if desk.streams >= desk.limits.streams:
-        raise TooManyStreams(f"{desk.limits.streams} event streams are open already.", retry_after_seconds=5)
-    desk.streams += 1
-    try:
-        await call.body()
-        async with Attended(call, desk.service.keys) as attended:
-            attended.watch()
-            await call.start(200, head)
-            async for piece in _pieces(desk, tenant, after):
-                await call.write(piece)
-            await call.finish()
-    finally:
-        desk.streams -= 1
+    await call.body()
+    await flow(desk, call, [], _pieces(desk, tenant, after))
     return None
 
 

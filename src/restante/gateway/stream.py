@@ -70,26 +70,35 @@ async def stream(desk: Desk, call: Call, tenant: str, id: str) -> Reply | None:
         watch.tell(found)
         if found.status in TERMINAL and found.sequence <= after:
             return Reply(204, [NO_STORE, word(found.status)], b"")
-        head = [*HEAD, word(found.status), desk.date(), *masks(desk, found)]
-        if call.method == "HEAD":
-            await call.start(200, head)
-            await call.finish()
-            return None
-        if desk.streams >= desk.limits.streams:
-            raise TooManyStreams(
-                f"{desk.limits.streams} event streams are open already.", retry_after_seconds=5
-            )
-        desk.streams += 1
-        try:
-            async with Attended(call, desk.service.keys) as attended:
-                attended.watch()
-                await call.start(200, head)
-                async for piece in _pieces(desk, watch, after):
-                    await call.write(piece)
-                await call.finish()
-        finally:
-            desk.streams -= 1
+        fields = [word(found.status), *masks(desk, found)]
+        await flow(desk, call, fields, _pieces(desk, watch, after))
     return None
+
+
+async def flow(
+    desk: Desk, call: Call, fields: list[tuple[bytes, bytes]], pieces: AsyncIterator[bytes]
+) -> None:
+    """Writes the pieces until there are no more, or the caller is gone; of a HEAD only the head.
+
+    Raises `TooManyStreams`.
+    """
+    head = [*HEAD, *fields, desk.date()]
+    if call.method == "HEAD":
+        await call.start(200, head)
+        await call.finish()
+        return
+    if desk.streams >= desk.limits.streams:
+        raise TooManyStreams(f"{desk.limits.streams} event streams are open already.", retry_after_seconds=5)
+    desk.streams += 1
+    try:
+        async with Attended(call, desk.service.keys) as attended:
+            attended.watch()
+            await call.start(200, head)
+            async for piece in pieces:
+                await call.write(piece)
+            await call.finish()
+    finally:
+        desk.streams -= 1
 
 
 async def _pieces(desk: Desk, watch: Watch, after: int) -> AsyncIterator[bytes]:

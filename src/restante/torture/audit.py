@@ -19,6 +19,7 @@ from .journal import Delivery, Endpoint, Fed, Journal, Kept, Look, Record, Scann
 from .knowing import READ_OFTEN
 from .plan import TENANTS, Plan
 from .planted import scanned
+from .receivers import Receivers
 from .upstream import place_of
 
 AT_ONCE = 16
@@ -29,6 +30,9 @@ MOST_EXPIRED = 1000
 
 SWEPT_SECONDS = 20.0
 """The sweeper looks every ten seconds; what expired that long ago must be gone."""
+
+LEAVING = "gone"
+"""The receiver that says 410 at some time; its endpoint is switched on again at the end."""
 
 WAITING = ("waiting", "sending")
 
@@ -49,6 +53,15 @@ class Audit:
         self.secrets: dict[str, str] = {}  # by receiver
 
     # -- endpoints, before everything
+
+    async def subscribe(self, receivers: Receivers) -> None:
+        """Each tenant has a receiver of ends; one a receiver of every event, another one that goes away."""
+        url = receivers.site.url
+        for tenant in TENANTS:
+            await self.make_endpoint(tenant, url, f"ends-{tenant}", every=False, steady=True)
+        await self.make_endpoint(TENANTS[0], url, "every", every=True, steady=True)
+        await self.make_endpoint(TENANTS[1], url, LEAVING, every=False, steady=False)
+        receivers.gone.add(LEAVING)
 
     async def make_endpoint(self, tenant: str, url: str, receiver: str, *, every: bool, steady: bool) -> str:
         """Subscribes a receiver; the endpoint's id."""

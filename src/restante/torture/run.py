@@ -36,9 +36,6 @@ MORE_SECONDS = 1.0
 TRIES = 3
 """A database on a busy machine may not answer in time at first."""
 
-GONE = "gone"
-"""The receiver that says 410 at some time; its endpoint is switched on again at the end."""
-
 
 class NotBegun(Exception):
     """It could not be set up, before anything was done to anyone."""
@@ -226,7 +223,8 @@ class _Run:
             self._caller.keys[tenant] = await asyncio.to_thread(self._make_key, tenant)
         first, *others = self._servers
         await first.start()
-        await self._subscribe()  # before others are there, so that all know all endpoints from the beginning
+        # Before others are there, so that all know all endpoints from the beginning.
+        await self._audit.subscribe(self._receivers)
         for server in others:
             await server.start()
 
@@ -242,15 +240,6 @@ class _Run:
                 return key
             said = done.stderr.strip()
         raise NotBegun(f"no key could be made: {said}")
-
-    async def _subscribe(self) -> None:
-        """Each tenant has a receiver of ends; one a receiver of every event, another one that goes away."""
-        url = self._receivers.site.url
-        for tenant in TENANTS:
-            await self._audit.make_endpoint(tenant, url, f"ends-{tenant}", every=False, steady=True)
-        await self._audit.make_endpoint(TENANTS[0], url, "every", every=True, steady=True)
-        await self._audit.make_endpoint(TENANTS[1], url, GONE, every=False, steady=False)
-        self._receivers.gone.add(GONE)
 
     async def _go_on(self) -> None:
         """Clients and faults, for the plan's time, and longer where not enough has happened by then; then the
