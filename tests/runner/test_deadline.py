@@ -21,8 +21,6 @@ from ..fakes import FakeClock
 from ..world import PATIENCE_SECONDS, World, a_world, eventually
 from .test_rest import Counted
 
-pytestmark = pytest.mark.sound_store("its moments are exact, and a sweeper that is late rests first")
-
 
 @asynccontextmanager
 async def a_busy_world(folder: Path, **more: Any) -> AsyncIterator[World]:
@@ -109,6 +107,7 @@ async def test_what_has_ended_does_not_hide_a_deadline(tmp_path: Path) -> None:
         assert await expired(world, waiting)
 
 
+@pytest.mark.sound_store("counts commits, and a round that was refused is another one")
 async def test_many_deadlines_at_once_are_few_commits(tmp_path: Path) -> None:
     async with a_busy_world(tmp_path, limits=Limits(sweep=50)) as world:
         made = [await world.submit(headers={"Restante-Deadline": "2s"}) for _ in range(100)]
@@ -164,6 +163,7 @@ async def test_access_keys_are_forgotten_when_history_is_over(tmp_path: Path) ->
         assert len(made) == 2
 
 
+@pytest.mark.sound_store("asks for each batch by its own hand, and counts them")
 async def test_what_is_removed_has_time_and_deadlines_do_not_wait_for_it(tmp_path: Path) -> None:
     limits = Limits(sweep=2, retention=HOUR, history=HOUR)
     async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, limits=limits) as world:
