@@ -61,11 +61,16 @@ class Doubt:
         return applied
 
     async def told(self, change: Change, tell: Callable[[Change], None]) -> None:
-        """Tells how its transaction stands, once the writes that were begun before are done."""
+        """Tells how its transaction stands, once the writes that were begun before are done. Where that is
+        not to be had within `LONGEST`, whoever waits looks for himself when his time is up."""
+        until = self._outage.clock.now() + LONGEST
+        id = change.before.id
         with suppress(RestanteError):
             with suppress(StoreUnavailable):  # it may take no new work
                 await self._store.ping()
-            (found,) = await self._store.look([change.before.id])
+            (found,) = await until_written(
+                self._outage, lambda: self._store.look([id]), what=f"how {id} stands", until=until
+            )
             if found is not None:
                 tell(msgspec.structs.replace(change, after=found))
 
