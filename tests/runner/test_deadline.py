@@ -21,8 +21,6 @@ from ..fakes import FakeClock
 from ..world import PATIENCE_SECONDS, World, a_world, eventually
 from .test_rest import Counted
 
-pytestmark = pytest.mark.sound_store("its moments are exact, and a sweeper that is late rests first")
-
 
 @asynccontextmanager
 async def a_busy_world(folder: Path, **more: Any) -> AsyncIterator[World]:
@@ -41,10 +39,15 @@ async def a_busy_world(folder: Path, **more: Any) -> AsyncIterator[World]:
 
 
 async def asleep(world: World) -> None:
-    """Until the sweeper waits for the clock, and not only for the loop's next round."""
+    """Until the sweeper waits for the clock, and not only for the loop's next round, or to be asked again."""
     for _ in range(2):
-        await eventually(lambda: world.sweeper._task is None)
+        await eventually(lambda: world.sweeper._task is None and not due(world))
         await asyncio.sleep(0)
+
+
+def due(world: World) -> bool:
+    at = world.service.overdue._at
+    return at is not None and at <= world.clock.now()
 
 
 async def expired(world: World, transaction: Transaction) -> bool:
@@ -109,6 +112,7 @@ async def test_what_has_ended_does_not_hide_a_deadline(tmp_path: Path) -> None:
         assert await expired(world, waiting)
 
 
+@pytest.mark.sound_store("counts commits, and a round that was refused is another one")
 async def test_many_deadlines_at_once_are_few_commits(tmp_path: Path) -> None:
     async with a_busy_world(tmp_path, limits=Limits(sweep=50)) as world:
         made = [await world.submit(headers={"Restante-Deadline": "2s"}) for _ in range(100)]
@@ -164,6 +168,7 @@ async def test_access_keys_are_forgotten_when_history_is_over(tmp_path: Path) ->
         assert len(made) == 2
 
 
+@pytest.mark.sound_store("asks for each batch by its own hand, and counts them")
 async def test_what_is_removed_has_time_and_deadlines_do_not_wait_for_it(tmp_path: Path) -> None:
     limits = Limits(sweep=2, retention=HOUR, history=HOUR)
     async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, limits=limits) as world:
@@ -202,6 +207,7 @@ async def test_what_tells_of_them_goes_while_more_has_ended_than_one_batch(tmp_p
         assert len(await world.store.feed("default", None, 100)) < told
 
 
+@pytest.mark.sound_store("its moments are exact, and what was refused is asked again without a rest here")
 async def test_between_batches_it_rests_for_as_long_as_they_take_of_the_store(tmp_path: Path) -> None:
     limits = Limits(sweep=1, retention=HOUR, history=HOUR)
     clock = FakeClock()

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from restante.core.clock import SECOND
 from restante.core.endpoint import Endpoint
 from restante.core.errors import StoreUnavailable, WriteUnknown
 from restante.core.model import Change, Submission
@@ -21,7 +22,7 @@ from restante.service.doubt import LONGEST
 from restante.service.outage import Outage
 
 from .. import world as worlds
-from ..couriers import SECRET, TIMED_OUT
+from ..couriers import SECRET, TIMED_OUT, answered
 from ..e2e.harness import RecordingUpstream
 from ..world import World, a_world, eventually
 
@@ -39,8 +40,8 @@ def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class Lossy:
-    """A store that fails as it is told: of each method the next calls, in turn, `done`, `lost`, `refused` or
-    `well`."""
+    """A store that fails as it is told: of each method the next calls, in turn, `done`, `lost`, `refused`,
+    `broken` (by an error of ours) or `well`."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
@@ -57,6 +58,8 @@ class Lossy:
         kind = self.next(name)
         if kind == "refused":
             raise StoreUnavailable("the disk is full")
+        if kind == "broken":
+            raise ValueError("a bug")
         value = None if kind == "lost" else await method(*what, **how)
         if kind in ("done", "lost"):
             raise WriteUnknown("the store went away")
@@ -136,6 +139,24 @@ async def test_a_mark_or_an_end_that_was_lost_is_made_once(mark: bool, kind: str
         assert not world.store.inner._memory.held
 
 
+async def test_an_attempt_ends_whatever_is_raised_while_its_end_is_found_out(tmp_path: Path) -> None:
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, wrap=Lossy) as world:
+        world.store.script.update(apply=["well", "done"], events=["broken"])
+        transaction = await world.submit()
+        done = await world.ended(transaction)
+        await world.at_rest()  # no attempt is under way for ever
+        assert not any(world.store.script.values())
+        assert (done.status, world.runner.lanes[0].running, len(upstream.calls)) == (Status.COMPLETED, 0, 1)
+
+
+async def test_who_submits_has_an_answer_whatever_is_raised_while_it_is_found_out(tmp_path: Path) -> None:
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, wrap=Lossy) as world:
+        world.store.script.update(offer=["lost"], look=["broken"])
+        with pytest.raises(WriteUnknown):
+            await asyncio.wait_for(world.submit(), 10)
+        assert world.runner.lanes[0].held == 0
+
+
 async def test_a_cancel_that_was_lost_and_done_is_told_as_done(tmp_path: Path) -> None:
     async with a_world(tmp_path, "http://127.0.0.1:9", run=False, wrap=Lossy) as world:
         transaction = await world.submit()
@@ -183,6 +204,55 @@ async def test_a_delivery_that_missed_and_was_lost_is_tried_again_in_time(tmp_pa
         await world.at_rest()
         await world.later(2 * LONGEST)  # the schedule's first pause, and its jitter
         await eventually(lambda: len(world.courier.sent) == 2)
+
+
+@pytest.mark.parametrize("kinds", [["refused"] * 3, ["lost", "done"], ["done"]])
+async def test_who_wants_no_more_is_left_alone_as_soon_as_that_can_be_written(
+    kinds: list[str], tmp_path: Path
+) -> None:
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, wrap=Lossy) as world:
+        world.courier.script[URL] = lambda _: answered(410)
+        await endpoint(world)
+        world.store.script.update(keep_endpoint=kinds)
+        await world.ended(await world.submit())
+        await eventually(lambda: world.service.endpoints.switched_off == 1)  # and no time has passed
+        await world.at_rest()
+        assert len(world.courier.sent) == 1
+
+
+async def test_who_wants_no_more_is_asked_once_more_where_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outage, "pauses", (SECOND,))
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, wrap=Lossy) as world:
+        world.courier.script[URL] = lambda _: answered(410)
+        await endpoint(world)
+        refusals = world.policy.webhooks.lease // SECOND + 1
+        world.store.script.update(keep_endpoint=["refused"] * refusals)
+        left = world.store.script["keep_endpoint"]
+        await world.ended(await world.submit())
+        for count in reversed(range(refusals)):
+            await eventually(lambda: len(left) <= count)  # noqa: B023
+            await world.clock.advance(SECOND)
+        await eventually(lambda: world.service.endpoints.switched_off == 1)
+        await world.at_rest()
+        assert len(world.courier.sent) == 2
+        assert world.courier.sent[0].body == world.courier.sent[1].body
+
+
+async def test_that_something_arrived_is_not_forgotten_while_the_store_refuses(tmp_path: Path) -> None:
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, wrap=Lossy) as world:
+        endpoints = world.service.endpoints
+        world.courier.script[URL] = lambda _: TIMED_OUT
+        await endpoint(world)
+        world.store.script.update(keep_endpoint=["refused"])
+        await world.ended(await world.submit())
+        await eventually(lambda: endpoints.of("default")[0].failing_since is not None)
+        del world.courier.script[URL]
+        world.store.script.update(keep_endpoint=["refused", "refused"])
+        await world.at_rest()
+        await world.later(2 * LONGEST)  # the schedule's first pause, and its jitter
+        await eventually(lambda: endpoints.of("default")[0].failing_since is None)
 
 
 async def test_deliveries_that_were_taken_in_vain_are_not_waited_for(tmp_path: Path) -> None:

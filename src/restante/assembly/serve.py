@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from ..config import Role, Settings
 from ..core.clock import SECOND
-from ..core.errors import SettingError
+from ..core.endpoint import Endpoint
+from ..core.errors import SettingError, StoreUnavailable
 from ..dashboard import Dashboard
 from ..gateway import Desk, Gateway, KeyAuth, OpenAuth, PassthroughAuth
 from ..gateway.crowd import Crowd
@@ -31,6 +32,8 @@ from ..runner import Runner, Sweeper
 from ..service import Service
 from ..service.keys import Keys
 from ..service.news import News
+from ..service.outage import Outage
+from ..service.persistence import until_written
 from ..telemetry import Lines, Metrics, Several
 from ..webhooks.keys import new_private_key, public_key_of
 from ..webhooks.webhooks import Webhooks
@@ -47,6 +50,9 @@ log = logging.getLogger("restante")
 
 IDLE_SECONDS = 5.0
 """How long a process that is followed by another keeps connections on which nothing is asked."""
+
+START = 10 * SECOND
+"""For how long a store that refuses is asked for what must be known at the start."""
 
 GC_THRESHOLD = 200_000
 """Objects between two young garbage collections; the accept path makes no rings."""
@@ -165,8 +171,7 @@ async def start(
     store = await opened(settings.store, limits=policy.limits)
     one_of_several = listeners is not None
     try:
-        store = await seal_store(store, settings, clock)
-        paused, endpoints = await store.paused(), await store.endpoints()
+        store, paused, endpoints = await _learned(store, settings, clock)
         traces = [] if settings.traces is None else [_traces(settings.traces, store, clock)]
         if not hosted and listeners is None:
             listeners = listen_on(settings)
@@ -252,6 +257,22 @@ async def start(
         servers=servers,
         one_of_several=one_of_several,
     )
+
+
+async def _learned(
+    store: Store, settings: Settings, clock: Clock
+) -> tuple[Store, frozenset[str], list[Endpoint]]:
+    """What must be known before anybody is let in: the store with its contents sealed, what is paused, and
+    whom to tell. One that refuses is asked for START; then, or where it cannot be used, `SettingError`."""
+
+    async def look() -> tuple[Store, frozenset[str], list[Endpoint]]:
+        known = await seal_store(store, settings, clock)
+        return known, await known.paused(), await known.endpoints()
+
+    try:
+        return await until_written(Outage(clock), look, what="the start", until=clock.now() + START)
+    except StoreUnavailable as error:
+        raise SettingError("store", f"it gave nothing for {START // SECOND} s: {error}") from None
 
 
 def _crowd(settings: Settings, *, sends: bool) -> Crowd:

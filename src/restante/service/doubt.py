@@ -6,6 +6,7 @@ be refused. Nobody who waits for an answer is made to wait for longer than `LONG
 nobody knows, which is a 503 to ask again. The end of an attempt waits for as long as it takes.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -18,6 +19,8 @@ from ..core.status import Phase
 from ..ports import Bell, Store, Told
 from .outage import Outage
 from .persistence import until_written
+
+log = logging.getLogger("restante.service")
 
 LONGEST = 5 * SECOND
 """For how long it is tried to find out, where somebody waits for the answer."""
@@ -45,7 +48,7 @@ class Doubt:
         """The same for whoever does not wait in a task of its own."""
         try:
             answer: bool | BaseException = await self.applied(change, patient=True)
-        except RestanteError as error:
+        except Exception as error:  # whatever it is, who waits for the answer must have it
             answer = error
         known(answer)
 
@@ -58,11 +61,16 @@ class Doubt:
         return applied
 
     async def told(self, change: Change, tell: Callable[[Change], None]) -> None:
-        """Tells how its transaction stands, once the writes that were begun before are done."""
+        """Tells how its transaction stands, once the writes that were begun before are done. Where that is
+        not to be had within `LONGEST`, whoever waits looks for himself when his time is up."""
+        until = self._outage.clock.now() + LONGEST
+        id = change.before.id
         with suppress(RestanteError):
             with suppress(StoreUnavailable):  # it may take no new work
                 await self._store.ping()
-            (found,) = await self._store.look([change.before.id])
+            (found,) = await until_written(
+                self._outage, lambda: self._store.look([id]), what=f"how {id} stands", until=until
+            )
             if found is not None:
                 tell(msgspec.structs.replace(change, after=found))
 
@@ -78,10 +86,14 @@ class Doubt:
         ids = [submissions[place].transaction.id for place in places]
         until = self._outage.clock.now() + LONGEST
         there: list[Transaction | None] = []
-        with suppress(StoreUnavailable):
+        try:
             there = await until_written(
                 self._outage, lambda: self._store.look(ids), what="what became of submissions", until=until
             )
+        except StoreUnavailable as error:
+            log.debug("what became of submissions is not known: %s", error)
+        except Exception:  # ours to mend; who waits is told that nobody knows
+            log.exception("what became of submissions could not be found out")
         for place, transaction in zip(places, there, strict=bool(there)):
             if transaction is not None:
                 begun = submissions[place].begun is not None and transaction.phase is Phase.SENDING

@@ -51,7 +51,7 @@ class Carrying:
             return True
 
     async def _run(self, errand: Errand) -> bool:
-        endpoint = await self._endpoint(errand.delivery)
+        endpoints, endpoint = self._service.endpoints, await self._endpoint(errand.delivery)
         if endpoint is None or (errand.delivery.key and (errand.transaction is None or errand.event is None)):
             why = "the endpoint was removed" if endpoint is None else "the transaction is past its history"
             await self._settle(self._without_sending(errand, why))
@@ -69,8 +69,14 @@ class Carrying:
         )
         progress = self._judged(errand, receipt, attempt)
         self._service.telemetry.delivered(errand, attempt, OUTCOMES[progress.after.state])
+        gone = receipt.code == GONE
+        if (
+            gone
+        ):  # before the delivery is over: where this cannot be written, it is made again, and asked again
+            await self._lasting(errand.delivery, lambda: endpoints.missed(endpoint.id, gone=True))
         await self._settle(progress)
-        await self._note(endpoint, progress, gone=receipt.code == GONE)
+        if not gone:
+            await self._note(endpoint, progress)
         return receipt.carried is Carried.ANSWERED and not _overloaded(receipt.code)
 
     async def _endpoint(self, delivery: Delivery) -> Endpoint | None:
@@ -150,15 +156,18 @@ class Carrying:
         if progress.after.due_at is not None:  # not done: it may have been before, and nobody knew
             service.endpoints.ring_for([progress.after])
 
-    async def _note(self, endpoint: Endpoint, progress: Progress, *, gone: bool) -> None:
-        """What it says about the endpoint; written seldom."""
+    async def _note(self, endpoint: Endpoint, progress: Progress) -> None:
+        """What it says about the endpoint; written seldom. Since when nothing arrives there is counted from
+        it, so it is written as soon as the store can; after the lease, with what comes of the next one."""
+        endpoints, id = self._service.endpoints, endpoint.id
+        arrived = progress.after.state is core.State.DELIVERED
         try:
-            if progress.after.state is core.State.DELIVERED:
-                await self._service.endpoints.arrived(endpoint.id)
-            else:
-                await self._service.endpoints.missed(endpoint.id, gone=gone)
+            await self._lasting(
+                progress.before,
+                lambda: endpoints.arrived(id) if arrived else endpoints.missed(id, gone=False),
+            )
         except RestanteError as error:
-            log.debug("endpoint %s is noted later: %s", endpoint.id, error)
+            log.warning("endpoint %s: what came of an attempt is noted with the next one: %s", id, error)
 
 
 def _signed(endpoint: Endpoint, id: str, now: int, body: bytes) -> Headers:
