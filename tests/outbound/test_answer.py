@@ -288,6 +288,25 @@ async def test_no_whole_body_in_time(sender: HTTPSender) -> None:
         await upstream.until_open(0)
 
 
+@pytest.mark.parametrize(("before", "seconds"), [(0.05, 0.15), (5, 0.05)], ids=["more", "less"])
+async def test_each_answer_on_a_connection_has_its_own_time(
+    sender: HTTPSender, before: float, seconds: float
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(OK)
+        await peer.request()
+        await asyncio.Event().wait()
+
+    async with ScriptedUpstream(script) as upstream:
+        await call(sender, upstream.policy(), timeout_seconds=before)
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(NoAnswerInTime, match=rf"^no answer within {seconds} s$"):
+            await call(sender, upstream.policy(), timeout_seconds=seconds)
+        assert asyncio.get_running_loop().time() - begun > 0.9 * seconds
+        assert upstream.connections == 1
+
+
 async def test_a_drip_of_bytes_does_not_stretch_the_time(sender: HTTPSender) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()

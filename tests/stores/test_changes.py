@@ -7,8 +7,8 @@ import pytest
 
 from restante.core import change
 from restante.core.clock import SECOND
-from restante.core.errors import RestanteError
-from restante.core.model import Body, Event, Headers, Request, Result, Transaction
+from restante.core.errors import MoveRefused, RestanteError
+from restante.core.model import Body, Change, Event, Headers, Request, Result, Transaction
 from restante.core.status import Outcome, Phase, Reading, Status
 from restante.ports import EVENTS, Store
 
@@ -188,6 +188,47 @@ async def test_a_change_that_cannot_be_written_fails_alone(store: Store) -> None
     assert isinstance(answers[1], RestanteError)
     assert await now_is(store, two) == two
     assert await applied(store, bad) == bad.after
+
+
+async def offered(store: Store, *changes: Change) -> list[bool | BaseException]:
+    """What each is told, of changes that are offered one after the other."""
+    told: list[asyncio.Future[bool | BaseException]] = []
+    for one in changes:
+        told.append(asyncio.get_running_loop().create_future())
+        store.offer_change(one, told[-1].set_result)
+    return await asyncio.gather(*told)
+
+
+async def test_changes_that_are_offered_together_are_told_apart(store: Store) -> None:
+    one, two, three = [await accepted(store) for _ in range(3)]
+    stale = begin(three)
+    await applied(store, stale)
+    bad = begin(two)
+    twice = msgspec.structs.replace(bad, events=bad.events * 2)
+    begun = begin(one)
+    first, wrong, late, end = await offered(store, begun, twice, stale, complete(begun.after))
+    assert (first, end) == (True, True)
+    assert isinstance(wrong, RestanteError)
+    assert late is False or isinstance(late, MoveRefused)
+    assert await now_is(store, two) == two
+    assert await offered(store, bad) == [True]
+
+
+async def test_what_is_offered_and_what_is_awaited_keep_their_order(store: Store) -> None:
+    begun = begin(await accepted(store))
+    delayed = delay(begun.after, until=NOW + SECOND)
+    again = begin(delayed.after)
+    first, second = offered(store, begun), store.apply([delayed])
+    ends = [asyncio.ensure_future(one) for one in (first, second, offered(store, again))]
+    assert await asyncio.gather(*ends) == [[True], [True], [True]]
+
+
+async def test_who_is_told_and_raises_keeps_nothing_from_others(store: Store) -> None:
+    one, two = await accepted(store), await accepted(store)
+    told = asyncio.get_running_loop().create_future()
+    store.offer_change(begin(one), lambda answer: 1 // 0)
+    store.offer_change(begin(two), told.set_result)
+    assert await told is True
 
 
 async def test_a_change_leaves_the_reading_alone(store: Store) -> None:

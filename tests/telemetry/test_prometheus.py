@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from restante.core.policy import ANY_ROUTE, Policy, Route, Upstream
 from restante.gateway.problems import REASONS
 from restante.telemetry import Metrics
 from restante.telemetry.prometheus import SHARED
+from restante.telemetry.tally import TOGETHER
 
 from ..core.samples import a_transaction
 
@@ -75,3 +77,31 @@ def test_what_is_strict_has_no_route_for_all() -> None:
     upstream = Upstream(host="h", port=1, authority="h")
     written, _ = Metrics(Policy(upstreams={"default": upstream}, strict=True)).write("", [])
     assert b'route="* /*"' not in written
+
+
+COUNTED_AT_ONCE = """
+from restante.telemetry import Metrics
+from tests.core.samples import a_transaction
+metrics = Metrics()
+for _ in range(3):
+    metrics.attempted(a_transaction(), 1, "2xx", began=0, ended=2000)
+"""
+
+
+@pytest.mark.parametrize("count", [1, TOGETHER - 1, TOGETHER, TOGETHER + 1])
+def test_whoever_asks_is_told_of_every_span(count: int) -> None:
+    metrics = Metrics()
+    for _ in range(count):
+        metrics.attempted(a_transaction(), 1, "2xx", began=0, ended=2000)
+    for asked in (1, 2):  # once each
+        written = metrics.write("", [])[0].decode()
+        labels = 'result="2xx",upstream="default"'
+        assert f"restante_upstream_seconds_count{{{labels}}} {count}.0" in written, asked
+        assert f'restante_upstream_seconds_bucket{{le="0.0025",{labels}}} {count}.0' in written
+        assert f'restante_upstream_seconds_bucket{{le="0.001",{labels}}} 0.0' in written
+
+
+def test_what_a_process_has_counted_is_there_for_others_at_once(tmp_path: Path) -> None:
+    env = {**os.environ, SHARED: str(tmp_path), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", COUNTED_AT_ONCE], env=env, check=True, cwd=Path.cwd())
+    assert 'restante_upstream_seconds_count{result="2xx",upstream="default"} 3.0' in counted(tmp_path, 1)

@@ -20,7 +20,19 @@ Key = tuple[str, str, int, str | None, str | None, str | None]
 class Connection(asyncio.Protocol):
     """The event loop's side of a connection. `over` is True once nothing can be sent any more."""
 
-    __slots__ = ("_poll", "_writable", "exchange", "idle_since", "key", "loop", "over", "pool", "transport")
+    __slots__ = (
+        "_poll",
+        "_timer",
+        "_until",
+        "_writable",
+        "exchange",
+        "idle_since",
+        "key",
+        "loop",
+        "over",
+        "pool",
+        "transport",
+    )
 
     transport: asyncio.Transport
 
@@ -32,6 +44,8 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0  # on the pool's clock
         self.over = False
         self._poll: select.poll | None = None
+        self._until = 0.0  # by the loop's clock: what the exchange has left
+        self._timer: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None  # set while the transport wants no more
 
     def usable(self) -> bool:
@@ -43,6 +57,13 @@ class Connection(asyncio.Protocol):
         if not self.over and self._poll is not None and self._poll.poll(0):
             self.drop()
         return not self.over
+
+    def allow(self, seconds: float) -> None:
+        """So long for its exchange, from now on. A timer that was set for an earlier one is left as it is,
+        unless that is too late: most exchanges are over long before, so few timers are ever set."""
+        self._until = self.loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._until:
+            self._set_timer(seconds)
 
     def release(self, *, reusable: bool) -> None:
         """The exchange is over and its answer complete."""
@@ -123,8 +144,26 @@ class Connection(asyncio.Protocol):
         elif exchange is not None:
             exchange.hang_up()
 
+    def _set_timer(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(seconds, self._look_at_the_time)
+
+    def _look_at_the_time(self) -> None:
+        self._timer = None
+        if self.exchange is None:
+            return
+        rest = self._until - self.loop.time()
+        if rest > 0:
+            self._set_timer(rest)
+        else:
+            self.exchange.time_is_up()
+
     def _end(self) -> None:
         self.over = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._poll = None  # the number of a closed socket may soon be another's
 
     def _said_goodbye(self) -> bool:

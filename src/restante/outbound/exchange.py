@@ -1,7 +1,7 @@
 """One request on a connection, and the answer as it comes in: who waits, for what, and for how long.
 
-There is one timer and, for small requests, no task. Whoever waits is `told`; a future is made only where that
-is a task.
+There is one timer, the connection's, and for small requests no task. Whoever waits is `told`; a future is
+made only where that is a task.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ class Exchange:
         self._paused = False
         self._upload: asyncio.Task[None] | None = None
         self._timeout_seconds = timeout_seconds
-        self._timer = connection.loop.call_later(timeout_seconds, self._time_is_up)
         connection.exchange = self
+        connection.allow(timeout_seconds)
 
     # The request
 
@@ -153,6 +153,11 @@ class Exchange:
         """The connection is gone."""
         self.fail(self._reader.broken_off())
 
+    def time_is_up(self) -> None:
+        """What it was allowed is over."""
+        what = "the answer was not complete" if self._reader.status else "no answer"
+        self.fail(NoAnswerInTime(f"{what} within {self._timeout_seconds:g} s", sent=True))
+
     # Within
 
     def _fetch(self) -> bytes:
@@ -173,10 +178,6 @@ class Exchange:
         if self.told is not None:
             self.told()
 
-    def _time_is_up(self) -> None:
-        what = "the answer was not complete" if self._reader.status else "no answer"
-        self.fail(NoAnswerInTime(f"{what} within {self._timeout_seconds:g} s", sent=True))
-
     def _finish(self) -> None:
         if self._paused:
             self._paused = False
@@ -185,7 +186,6 @@ class Exchange:
         self._settle()
 
     def _settle(self) -> None:
-        self._timer.cancel()
         self._reader.stop()
         if self._upload is not None:
             self._upload.cancel()

@@ -30,11 +30,15 @@ class Pace:
             return
         spans = self._spans.setdefault(id(route), deque(maxlen=REMEMBERED))
         spans.append(max(transaction.updated_at - transaction.created_at, 0))
-        self._usual[id(route)] = median_high(spans)
+        self._usual.pop(id(route), None)
 
     def of(self, route: Route) -> int:
-        """What it usually takes; 0: that is not known."""
-        return self._usual.get(id(route), 0)
+        """What it usually takes; 0: that is not known. Found out when somebody asks: many end meanwhile."""
+        usual = self._usual.get(id(route))
+        if usual is None:
+            spans = self._spans.get(id(route))
+            usual = self._usual[id(route)] = median_high(spans) if spans else 0
+        return usual
 
     def usual(self, transaction: Transaction) -> int:
         """The same, of the transaction's route."""

@@ -35,6 +35,7 @@ from ..core.outbox import Errand
 from ..core.policy import ANY_ROUTE, Policy, Route
 from ..core.status import EventKind, Outcome, Status
 from ..ports.telemetry import Gauge
+from .tally import TOGETHER, Tally
 
 SPANS = (
     0.001,
@@ -142,9 +143,13 @@ class Metrics:
         self._lost = _counter(LOST, own)
         self._webhooks = _histogram(WEBHOOKS, own)
         self._commits = _histogram(COMMITS, own)
-        self._queue_on = lru_cache(AT_HAND)(self._queue.labels)
-        self._attempts_on = lru_cache(AT_HAND)(self._attempts.labels)
-        self._ended_on = lru_cache(AT_HAND)(self._ended)
+        self._together = 1 if os.environ.get(SHARED) else TOGETHER
+        self._tallies: list[Tally] = []
+        self._queue_on = lru_cache(None)(lambda upstream: self._tally(self._queue.labels(upstream)))
+        self._attempts_on = lru_cache(None)(
+            lambda upstream, result: self._tally(self._attempts.labels(upstream, result))
+        )
+        self._ended_on = lru_cache(None)(self._ended)
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         PlatformCollector(registry=self._process)
@@ -181,20 +186,17 @@ class Metrics:
     def changed(self, change: Change, route: Route) -> None:
         before, after = change.before, change.after
         if after.attempt == 1 and not before.attempt:
-            self._queue_on(after.upstream).observe(_seconds(_begun(change) - _due(before)))
+            self._queue_on(after.upstream).add(_begun(change) - _due(before))
         if after.status in TERMINAL:
-            count, spans = self._ended_on(
-                route.method, route.path, after.upstream, after.status, after.outcome
-            )
-            count.inc()
-            spans.observe(_seconds(after.updated_at - after.created_at))
+            ended = self._ended_on(route.method, route.path, after.upstream, after.status, after.outcome)
+            ended.add(after.updated_at - after.created_at)
         elif any(event.kind is EventKind.DELAY for event in change.events):
             self._delayed.labels(after.upstream).inc()
 
     def attempted(
         self, transaction: Transaction, attempt: int, result: str, *, began: int, ended: int
     ) -> None:
-        self._attempts_on(transaction.upstream, result).observe(_seconds(ended - began))
+        self._attempts_on(transaction.upstream, result).add(ended - began)
 
     def lease_lost(self, upstream: str) -> None:
         self._lost.labels(upstream).inc()
@@ -205,19 +207,31 @@ class Metrics:
     def committed(self, writes: int) -> None:
         self._commits.observe(writes)
 
-    def _ended(
-        self, method: str, path: str, upstream: str, status: Status, outcome: Outcome | None
-    ) -> tuple[Counter, Histogram]:
+    def _ended(self, method: str, path: str, upstream: str, status: Status, outcome: Outcome | None) -> Tally:
         name = f"{method} {path}"
-        return (
-            self._finished.labels(name, upstream, status.value, _word(outcome)),
-            self._total.labels(name, upstream),
-        )
+        count = self._finished.labels(name, upstream, status.value, _word(outcome))
+        return self._tally(self._total.labels(name, upstream), count)
+
+    def _tally(self, series: Histogram, count: Counter | None = None) -> Tally:
+        """Spans of a series and, with it, how many they are. Where another process may be asked for them,
+        none waits."""
+
+        def tell(spans: Sequence[int]) -> None:
+            if count is not None:
+                count.inc(len(spans))
+            for span in spans:
+                series.observe(_seconds(span))
+
+        tally = Tally(tell, self._together)
+        self._tallies.append(tally)
+        return tally
 
     # -- Exposition
 
     def write(self, accept: str, gauges: Sequence[Gauge]) -> tuple[bytes, str]:
         """In a registry made for the purpose: what is read now is nobody else's to see."""
+        for tally in self._tallies:
+            tally.tell()
         registry = CollectorRegistry()
         registry.register(_Read(gauges))
         if os.environ.get(SHARED):

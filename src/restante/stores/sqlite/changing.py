@@ -4,18 +4,23 @@ Changes to one key that came in one group and start where the one before ends (a
 and its settling) become one update with all their events.
 """
 
+from itertools import chain
+
 import msgspec
 
 from .database import Database
 from .rows import Row, Step
 from .worker import Job
 
+Answer = list[bool] | str
+"""Of the changes of one call: which were applied, or why none was."""
+
 
 def apply_together(database: Database, jobs: list[Job]) -> bool:
     """All changes in a few statements; False where any of them lost its race. Then nothing counts."""
     merged: dict[int, Step] = {}
     for job in jobs:
-        for step in job.what:
+        for step in chain.from_iterable(job.what):
             first = merged.get(step.key)
             if first is None:
                 merged[step.key] = step
@@ -46,14 +51,13 @@ def apply_together(database: Database, jobs: list[Job]) -> bool:
     _insert(database, events, results, deliveries, feed)
     _replace(database, headers)
     for job in jobs:
-        job.value = [True] * len(job.what)
+        job.value = [[True] * len(steps) for steps in job.what]
     return True
 
 
-def apply_alone(database: Database, job: Job) -> bool:
-    """The changes of one call, one after the other; the job's value tells which were applied."""
-    applied: list[bool] = []
-    for step in job.what:
+def apply_alone(database: Database, steps: list[Step], applied: list[bool]) -> bool:
+    """The changes of one call, one after the other; `applied` tells which were."""
+    for step in steps:
         row = (step.key, *step.start, *step.end)
         if step.sweep_at is None:
             done = database.many("apply_changes", [row])
@@ -63,7 +67,6 @@ def apply_alone(database: Database, job: Job) -> bool:
             _insert(database, step.events, step.results, step.deliveries, step.feed)
             _replace(database, step.headers)
         applied.append(done)
-    job.value = applied
     return True
 
 

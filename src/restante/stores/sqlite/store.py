@@ -39,7 +39,7 @@ from .rows import entry_of, read_transaction, step_of
 from .search import Search, Stored
 from .thread import Run, Thread
 from .turns import Turns
-from .worker import ROW, Hand, Job, Worker
+from .worker import ROW, Hand, Job, Worker, tell
 from .writer import Writer
 
 log = logging.getLogger("restante.stores")
@@ -188,32 +188,43 @@ class SQLiteStore(Posting, KeptKeys, Figured):
         steps = [step_of(change) for change in changes]
         size = sum(len(change.result.body.inline or b"") for change in changes if change.result)
         size += ROW * (len(steps) - 1)
-        applied: list[bool] = await self._write.do(
-            "apply", steps, size=size, patience=SETTLING_PATIENCE, told=self._applied
+        (answer,) = await self._write.do(
+            "apply", [steps], size=size, patience=SETTLING_PATIENCE, told=self._applied
         )
+        if isinstance(answer, str):
+            raise RestanteError(answer)
+        applied: list[bool] = answer
         return applied
 
     def offer_change(self, change: Change, told: Callable[[bool | BaseException], None]) -> None:
-        step = step_of(change)
-
-        def done(job: Job) -> None:
-            self._applied(job)
-            told(job.value[0] if job.error is None else job.error)
-
         size = change.result.body.size if change.result else 0
+        steps = [step_of(change)]
         try:
-            self._write.post("apply", [step], done, size=size, patience=SETTLING_PATIENCE)
+            self._write.add("apply", steps, told, self._offered, size=size, patience=SETTLING_PATIENCE)
         except StoreUnavailable as error:
             told(error)
 
+    def _offered(self, job: Job) -> None:
+        self._applied(job)
+        answers = job.value if job.error is None else [job.error] * len(job.each)
+        for told, answer in zip(job.each, answers, strict=True):
+            if isinstance(answer, list):
+                (answer,) = answer
+            elif isinstance(answer, str):
+                answer = RestanteError(answer)
+            tell(job.kind, told, answer)
+
     def _applied(self, job: Job) -> None:
         """After the commit: what is over is not queued any more, what is not being sent is not held."""
-        for step, applied in zip(job.what, job.value or (), strict=job.error is None):
-            if applied:
-                if step.finishes:
-                    self._memory.queued.end(step.tenant)
-                if not step.holds:
-                    self._memory.let_go((step.key,))
+        for steps, answer in zip(job.what, job.value or (), strict=job.error is None):
+            if isinstance(answer, str):
+                continue
+            for step, applied in zip(steps, answer, strict=True):
+                if applied:
+                    if step.finishes:
+                        self._memory.queued.end(step.tenant)
+                    if not step.holds:
+                        self._memory.let_go((step.key,))
 
     def reading_token(self) -> int:
         return next(self._tokens)

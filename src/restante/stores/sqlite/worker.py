@@ -30,6 +30,9 @@ BULK_GROUP = 256 * 1024
 MAX_ROUNDS = 8
 """Rounds of the loop that a group gathers for, at most."""
 
+MERGED = 256 * 1024
+"""Bytes from which a job takes nothing more in."""
+
 WAITING_BYTES = 16 * 1024
 """Bytes that may wait, per waiting job that is allowed."""
 
@@ -38,8 +41,8 @@ class Job(msgspec.Struct, eq=False):
     """Something to do, and who is told of it. `value` or `error` is set by the hand.
 
     It is about `count` things. `told` is called on the loop when it is done, whether or not somebody waits
-    for the answer. `undo` is given the value and takes back what the job did in memory, where nobody takes
-    its answer.
+    for the answer; `each` are told of one of the things. `undo` is given the value and takes back what the
+    job did in memory, where nobody takes its answer.
     """
 
     kind: str
@@ -48,6 +51,7 @@ class Job(msgspec.Struct, eq=False):
     count: int = 1
     future: asyncio.Future[Any] | None = None
     told: "Told | None" = None
+    each: list[Callable[[Any], None]] = []
     undo: Callable[[Any], None] | None = None
     value: Any = None
     error: BaseException | None = None
@@ -84,6 +88,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._urgent: deque[Job] = deque()
         self._bulk: deque[Job] = deque()
+        self._open: Job | None = None  # what waits and takes more in
         self._count = 0  # of things that wait or are being done, and of these those that wait
         self._waiting = 0
         self._bytes = 0
@@ -121,6 +126,22 @@ class Worker:
         """The same without a task that waits: `told` is called. Once posted it is done in any case."""
         self._put(Job(kind, what, ROW * count + size, count, told=told), bulk=False, patience=patience)
 
+    def add(
+        self, kind: str, thing: Any, each: Callable[[Any], None], told: Told, *, size: int, patience: int
+    ) -> None:
+        """The same for one thing: what is added one after the other is one job, `told` when it is done."""
+        weight = ROW + size
+        self._admit(1, weight, patience)
+        job = self._open
+        if job is None or job is not self._urgent[-1] or job.kind != kind or job.weight >= MERGED:
+            job = self._open = Job(kind, [], 0, 0, told=told)
+            self._urgent.append(job)
+        job.what.append(thing)
+        job.each.append(each)
+        job.count += 1
+        job.weight += weight
+        self._wake()
+
     async def close(self) -> None:
         """Does what is waiting, then ends the hand."""
         self._closing = self._loop.create_future()
@@ -129,14 +150,20 @@ class Worker:
         await self._hand.close()
 
     def _put(self, job: Job, *, bulk: bool, patience: int) -> None:
+        self._admit(job.count, job.weight, patience)
+        (self._bulk if bulk else self._urgent).append(job)
+        self._wake()
+
+    def _admit(self, count: int, weight: int, patience: int) -> None:
         if self._closing is not None:
             raise StoreUnavailable("The store is closed.")
         if self._count >= self._most * patience or self._bytes >= self._max_bytes * patience:
             raise StoreUnavailable("Too much is waiting to be stored.", retry_after_seconds=1)
-        self._count += job.count
-        self._waiting += job.count
-        self._bytes += job.weight
-        (self._bulk if bulk else self._urgent).append(job)
+        self._count += count
+        self._waiting += count
+        self._bytes += weight
+
+    def _wake(self) -> None:
         if self._given >= self._hand.ahead:
             return
         if not self._gathering:
@@ -153,7 +180,7 @@ class Worker:
         """Hands over once a round of the loop has brought nothing more: what comes together is one group."""
         if not self._gathering:  # it became enough meanwhile
             return
-        waiting = len(self._urgent) + len(self._bulk)
+        waiting = self._waiting
         if waiting > seen and rounds < MAX_ROUNDS:
             self._loop.call_soon(self._gather, waiting, rounds + 1)
         else:
@@ -172,6 +199,7 @@ class Worker:
 
     def _take(self) -> Group:
         group: Group = []
+        self._open = None
         for lane, room in ((self._urgent, URGENT_GROUP), (self._bulk, BULK_GROUP)):
             while lane and room > 0:
                 job = lane.popleft()
@@ -192,7 +220,7 @@ class Worker:
             if future is None:
                 self._done(job)
             if job.told is not None:
-                self._tell(job, job.told)
+                tell(job.kind, job.told, job)
             if future is None:
                 continue
             if future.done():  # given up
@@ -203,8 +231,9 @@ class Worker:
             else:
                 future.set_result(job.value)
 
-    def _tell(self, job: Job, told: Told) -> None:
-        try:
-            told(job)
-        except Exception as error:  # whoever is told next must not suffer for it
-            log.error("the answer of a %s could not be handed over", job.kind, exc_info=error)
+
+def tell(kind: str, told: Callable[[Any], None], what: Any) -> None:
+    try:
+        told(what)
+    except Exception as error:  # whoever is told next must not suffer for it
+        log.error("the answer of a %s could not be handed over", kind, exc_info=error)

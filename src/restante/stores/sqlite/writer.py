@@ -30,7 +30,7 @@ class Writer:
         self._disk = disk
         self._works: dict[str, tuple[Any, Callable[[list[Job]], None]]] = {
             "accept": (list[Entry], self._accept),
-            "apply": (list[Step], self._apply),
+            "apply": (list[list[Step]], self._apply),
             "reading": (tuple[int, ...], self._alone(self._read)),
             "renew": (tuple[list[int], int], self._alone(self._renew)),
             "post": (list[Row], self._alone(outbox.post)),
@@ -120,9 +120,15 @@ class Writer:
     def _apply(self, jobs: list[Job]) -> None:
         if self._kept(changing.apply_together, jobs) is not True:
             for job in jobs:
-                kept = self._kept(changing.apply_alone, job)
-                if isinstance(kept, Exception):
-                    job.error = wrong(kept)
+                job.value = [self._apply_one(steps) for steps in job.what]
+
+    def _apply_one(self, steps: list[Step]) -> changing.Answer:
+        applied: list[bool] = []
+        kept = self._kept(changing.apply_alone, steps, applied)
+        if isinstance(kept, Exception):
+            log.error("a write failed", exc_info=kept)
+            return str(wrong(kept))
+        return applied
 
     def _kept(self, work: Callable[..., bool], *what: object) -> bool | Exception:
         """What `work` returned, or raised. Unless that is True, what it has written is taken back."""
