@@ -172,7 +172,7 @@ async def test_access_keys_are_forgotten_when_history_is_over(tmp_path: Path) ->
 async def test_what_is_removed_has_time_and_deadlines_do_not_wait_for_it(tmp_path: Path) -> None:
     limits = Limits(sweep=2, retention=HOUR, history=HOUR)
     async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, limits=limits) as world:
-        ended = [await world.ended(await world.submit()) for _ in range(6)]
+        ended = [await world.ended(await world.submit()) for _ in range(8)]
         await world.clock.advance(HOUR - MINUTE)
         upstream.gate.clear()
         due = await world.submit(headers={"restante-deadline": "2m"})
@@ -185,13 +185,31 @@ async def test_what_is_removed_has_time_and_deadlines_do_not_wait_for_it(tmp_pat
             *(one.id for one in ended),
         }
         rests = []
-        for later in (0, 0, HOUR // 10, HOUR // 10):
+        for later in (0, 0, HOUR // 10, HOUR // 10, HOUR // 10):
             await world.clock.advance(later)
             await world.sweeper.sweep()
             rests.append(world.sweeper._rests)
-        assert rests == [0, *RESTS]
+        assert rests == [0, RESTS[0], *RESTS]
         assert (await world.now(due)).status is Status.FAILED
         upstream.gate.set()
+
+
+async def test_who_catches_up_is_in_no_hurry_however_late(tmp_path: Path) -> None:
+    limits = Limits(sweep=1, retention=HOUR, history=HOUR)
+    async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, limits=limits) as world:
+        for _ in range(8):
+            await world.ended(await world.submit())
+            await world.clock.advance(10 * MINUTE)
+        await world.clock.advance(2 * HOUR)
+        rests = []
+        for later in (0, *[MINUTE] * 3, *[10 * MINUTE] * 2, *[MINUTE] * 2):
+            await world.clock.advance(later)
+            assert await world.sweeper.sweep() == 1
+            rests.append(world.sweeper._rests)
+        assert rests == [*RESTS[:1] * 4, *RESTS[1:], *RESTS[2:] * 2]
+        await world.clock.advance(MINUTE)
+        assert await world.sweeper.sweep() == 0
+        assert world.sweeper._rests == RESTS[0]
 
 
 async def test_what_tells_of_them_goes_while_more_has_ended_than_one_batch(tmp_path: Path) -> None:

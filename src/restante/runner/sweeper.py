@@ -27,8 +27,9 @@ PAUSE = SECOND // 20
 """How long it sleeps at least after a round, so that deadlines that lie close are one commit."""
 
 RESTS = 9, 4, 1
-"""After a batch it rests for so many times as long as that took: on time, late, and twice as late. So it
-takes a tenth of the store's time, and does not fall behind for good where half of it is enough."""
+"""After a batch it rests for so many times as long as that took: on time or catching up, late and not
+catching up, and still not. So it takes a tenth of the store's time, however much there is to do (a server
+was down for a day), and more only where it would fall behind for good; half of it at most."""
 
 MOST_REST = SECOND
 """But no longer, for a deadline may pass meanwhile."""
@@ -36,6 +37,13 @@ MOST_REST = SECOND
 LATE, LATE_PART = HOUR, 10
 """It is late where something ought to have gone so long ago, or so large a part of `retention`; two rests of
 its own are never late."""
+
+CATCHING_UP = 4
+"""It catches up where it is less late than before by one in so many of the seconds that have passed: then it
+is on time again after so many times as long as it was late."""
+
+LOOKS = 10 * SECOND
+"""How long it looks whether it does."""
 
 FULL = 50
 """Of webhooks and the feed nobody knows how late they are: they are after so many full batches on end."""
@@ -54,6 +62,8 @@ class Sweeper:
         self._again = False  # woken while it was at work
         self._keys_at = 0  # when keys are looked for next
         self._rests = 0  # after the last batch
+        self._hurry = 0  # place in RESTS
+        self._late: tuple[int, int] | None = None  # when it was looked how late it is, and how late it was
         self._full = 0  # batches of webhooks and the feed, on end
 
     def start(self) -> None:
@@ -76,9 +86,9 @@ class Sweeper:
         results: list[Transaction] = []
         forget: list[Transaction] = []
         overdue = [transaction for transaction in lapsed if transaction.status not in TERMINAL]
-        late = max(2 * REST, min(LATE, limits.retention // LATE_PART))
         behind = max((now - transaction.sweep_at for transaction in lapsed), default=0)
-        self._rests = 0 if overdue else RESTS[min(behind // late, len(RESTS) - 1)]
+        hurry = self._hurried(now, behind)
+        self._rests = 0 if overdue else RESTS[hurry]
         ended = await asyncio.gather(*map(service.expire, overdue))  # in one commit, as the store groups
         for transaction in [*ended, *lapsed]:
             if transaction.status not in TERMINAL or now < transaction.expires_at:
@@ -91,6 +101,18 @@ class Sweeper:
         if results or forget:
             await service.store.purge(results, forget)
         return len(lapsed)
+
+    def _hurried(self, now: int, behind: int) -> int:
+        """The place in RESTS of a sweep that finds something which ought to have gone so long ago."""
+        if behind < max(2 * REST, min(LATE, self._service.policy.limits.retention // LATE_PART)):
+            self._hurry, self._late = 0, None
+        elif self._late is None:
+            self._late = now, behind
+        elif (passed := now - self._late[0]) >= LOOKS:
+            if behind > self._late[1] - passed // CATCHING_UP:
+                self._hurry = min(self._hurry + 1, len(RESTS) - 1)
+            self._late = now, behind
+        return self._hurry
 
     async def sweep_outbox(self) -> int:
         """Gives back what is kept no longer of webhooks and the feed; how much that was."""

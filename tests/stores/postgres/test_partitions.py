@@ -13,7 +13,17 @@ from restante.core.clock import DAY, HOUR, MINUTE
 from restante.core.model import Accepted, Body, Transaction
 from restante.stores.postgres import PostgresStore, partitions
 from restante.stores.postgres.health import health_of
-from restante.stores.postgres.keys import FIRST_HOUR, LAST_HOUR, LAST_KEY, LAST_PLAIN, key_for, within
+from restante.stores.postgres.keys import (
+    FIRST_HOUR,
+    LAST_HOUR,
+    LAST_KEY,
+    LAST_PLAIN,
+    WIDE,
+    key_for,
+    keys_of,
+    parted,
+    within,
+)
 from restante.stores.postgres.partitions import AHEAD_HOURS, GRACE, LATE, LOCK, LONGEST_REST_SECONDS, RESTS
 from restante.stores.postgres.places import HOURS, Partition
 
@@ -95,9 +105,23 @@ def test_keys_lie_between_few_bounds() -> None:
     assert first <= min(keys) <= max(keys) <= last
     assert last - first < 2 << 28
     assert within([7, 9], 24) == (0, LAST_PLAIN)
-    assert within([7, *keys], 24) == within([key_for(0, NOW), key_for(0, NOW + 9 * DAY)], 24) == (0, LAST_KEY)
+    far = [key_for(0, NOW), key_for(0, NOW + 99 * DAY)]
+    assert within([7, *keys], 24) == within(far, 24) == (0, LAST_KEY)
     bounds = {within([key_for(0, NOW + hour * HOUR)], 24) for hour in range(48)}
     assert len(bounds) == 3  # days begin at midnight
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+def test_keys_are_looked_up_in_parts_that_lie_in_few_partitions(hours: int) -> None:
+    near = [key_for(number, NOW + number * hours * HOUR) for number in range(WIDE)]
+    assert parted(near, hours) == [near]
+    first, last = within(near, hours)
+    assert last - first < keys_of(0, hours * WIDE * 2)[1] + 1
+    far = [key_for(number, NOW + number * 7 * hours * HOUR) for number in range(40)]
+    parts = parted([5, *far, 6], hours)
+    assert sorted(key for part in parts for key in part) == sorted([5, 6, *far])
+    assert all(within(part, hours) != (0, LAST_KEY) for part in parts)
+    assert parted([], hours) == []
 
 
 @pytest.mark.parametrize("table", HOURS)

@@ -13,7 +13,8 @@ from .database import Database
 from .entries import Entry, arguments_of
 from .lane import Job
 from .queries import TELLING
-from .rows import DELIVERY_WIDTH, columns, read_transaction
+from .reading import transactions
+from .rows import DELIVERY_WIDTH, columns
 from .trouble import Lost, unavailable
 
 ROUNDS = 5
@@ -127,8 +128,8 @@ class Accepting:
             return answers
         keys = list(set(replays.values()))
         await self._database.rows("make_readable", keys, again=True)
-        rows = await self._database.rows("transactions", keys, again=True)
-        firsts = {row[0]: Accepted(read_transaction(row), replayed=True) for row in rows}
+        found = await transactions(self._database, keys)
+        firsts = {key: Accepted(transaction, replayed=True) for key, transaction in found.items()}
         answers |= {key: firsts[first] for key, first in replays.items() if first in firsts}
         lost = _leading_nowhere(known, keys, firsts)
         if lost:

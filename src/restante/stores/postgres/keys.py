@@ -7,7 +7,7 @@ process has a block to itself; blocks come round again after 268 million keys, s
 only. Smaller keys are plain: counted from 1, by another store or by a version before partitions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...core.clock import HOUR
 
@@ -41,6 +41,10 @@ def hour_of(key: int) -> int | None:
     return None if key <= LAST_PLAIN else key >> NUMBER_BITS
 
 
+WIDE = 24
+"""So many partitions are opened together where two are too few; twice as many at most."""
+
+
 def within(keys: Sequence[int], hours: int) -> tuple[int, int]:
     """Two keys between which these are, and with them few partitions of so many hours; never many different
     ones, since each pair makes another text of a statement."""
@@ -49,7 +53,20 @@ def within(keys: Sequence[int], hours: int) -> tuple[int, int]:
     first, last = min(keys), max(keys)
     if last <= LAST_PLAIN:
         return 0, LAST_PLAIN
-    begin, end = ((key >> NUMBER_BITS) // hours * hours for key in (first, last))
-    if first <= LAST_PLAIN or end - begin > hours:
-        return 0, LAST_KEY
-    return keys_of(begin, end - begin + hours)
+    for step in (hours, hours * WIDE) if first > LAST_PLAIN else ():
+        begin, end = ((key >> NUMBER_BITS) // step * step for key in (first, last))
+        if end - begin <= step:
+            return keys_of(begin, end - begin + step)
+    return 0, LAST_KEY
+
+
+def parted(keys: Iterable[int], hours: int) -> list[list[int]]:
+    """The same keys in parts, each of which lies within few partitions: all in one, if they do."""
+    some = list(keys)
+    if within(some, hours) != (0, LAST_KEY):
+        return [some]
+    parts: dict[int | None, list[int]] = {}
+    for key in some:
+        hour = hour_of(key)
+        parts.setdefault(None if hour is None else hour // (hours * WIDE), []).append(key)
+    return list(parts.values())

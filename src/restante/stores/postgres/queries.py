@@ -5,12 +5,12 @@ no lock and no setting is kept from one to the next, and any connection, a poole
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from ..statements import read_statements
-from .keys import DAY_HOURS, within
+from .keys import DAY_HOURS, parted, within
 from .places import place
 
 _WINDOWS = {":days": DAY_HOURS, ":hours": 1}
@@ -65,6 +65,12 @@ def query(name: str, keys: Sequence[int] = ()) -> str:
     """The text of a statement about these keys; of none: about all there are."""
     there = _OPEN[name]
     return _filled(name, tuple(_meaning(one, keys) for one in there)) if there else QUERIES[name]
+
+
+def parts(name: str, keys: Iterable[int]) -> list[list[int]]:
+    """The keys in as many parts as it takes for each to be looked up in few partitions. A statement opens,
+    and locks, all that its keys may lie in; of a long retention that would be hundreds."""
+    return parted(keys, min(_WINDOWS[one] for one in _OPEN[name] if one in _WINDOWS))
 
 
 def _meaning(one: str, keys: Sequence[int]) -> str:

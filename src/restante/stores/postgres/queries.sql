@@ -100,8 +100,10 @@ SELECT
     key, id::text, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
     method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
     result_status, reading, retry_of::text, callback
-FROM restante.transactions WHERE key = ANY($1::bigint[])
-    AND (key, tenant) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))
+FROM unnest($1::bigint[], $2::text[]) AS w (wanted, asking) CROSS JOIN LATERAL (
+    SELECT * FROM restante.transactions
+    WHERE transactions.key = w.wanted AND transactions.key BETWEEN :days AND transactions.tenant = w.asking OFFSET 0
+) AS t
 
 -- name: known_scopes
 SELECT scope, key, fingerprint, expires_at FROM restante.idempotency WHERE scope = ANY($1::bytea[])
@@ -327,7 +329,9 @@ SELECT
     key, id::text, tenant, created_at, updated_at, status, outcome, phase, sequence, attempt, doubtful, dialect,
     method, path, query, operation, upstream, priority, tracking_id, due_at, deadline, expires_at, sweep_at,
     result_status, reading, retry_of::text, callback
-FROM restante.transactions WHERE key = ANY($1::bigint[])
+FROM unnest($1::bigint[]) AS w (wanted) CROSS JOIN LATERAL (
+    SELECT * FROM restante.transactions WHERE transactions.key = w.wanted AND transactions.key BETWEEN :days OFFSET 0
+) AS t
 
 -- name: events
 -- Asked for with key, after, limit; each row begins with the place of the one that it answers. Sequences have
@@ -342,10 +346,14 @@ CROSS JOIN LATERAL (
 ORDER BY w.place, e.sequence
 
 -- name: requests
-SELECT key, headers, size, body FROM restante.requests WHERE key = ANY($1::bigint[])
+SELECT key, headers, size, body FROM unnest($1::bigint[]) AS w (wanted) CROSS JOIN LATERAL (
+    SELECT * FROM restante.requests WHERE requests.key = w.wanted AND requests.key BETWEEN :hours OFFSET 0
+) AS r
 
 -- name: results
-SELECT key, status, headers, size, body, attempt FROM restante.results WHERE key = ANY($1::bigint[])
+SELECT key, status, headers, size, body, attempt FROM unnest($1::bigint[]) AS w (wanted) CROSS JOIN LATERAL (
+    SELECT * FROM restante.results WHERE results.key = w.wanted AND results.key BETWEEN :hours OFFSET 0
+) AS r
 
 -- name: chunks
 SELECT c.key, c.attempt, c.position, c.data
@@ -444,8 +452,10 @@ WITH RECURSIVE behind (tenant) AS (
 SELECT key, tenant, (SELECT count(*) FROM lines) FROM taken ORDER BY place, priority DESC, due_at, key
 
 -- name: small_requests
-SELECT key, headers, size, body FROM restante.requests
-WHERE key = ANY($1::bigint[]) AND size <= $2 AND body IS NOT NULL
+SELECT key, headers, size, body FROM unnest($1::bigint[]) AS w (wanted) CROSS JOIN LATERAL (
+    SELECT * FROM restante.requests
+    WHERE requests.key = w.wanted AND requests.key BETWEEN :hours AND size <= $2 AND body IS NOT NULL OFFSET 0
+) AS r
 
 -- name: next_due
 -- The earliest moment after $2, of any tenant, at any priority.

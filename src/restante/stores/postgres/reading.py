@@ -1,22 +1,30 @@
 """Look-ups by key, in groups: whatever was asked meanwhile is one query per kind."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Set
 from typing import Any
 
 from ...core.errors import RestanteError
 from ...core.model import Transaction
 from .database import Database
 from .lane import Job
+from .queries import parts
 from .rows import columns, read_event, read_request, read_result, read_transaction, text
 
 _READ = {"transactions": read_transaction, "requests": read_request, "results": read_result}
 
 
-async def transactions(database: Database, keys: Sequence[int]) -> dict[int, Transaction]:
+async def looked_up(database: Database, name: str, keys: Iterable[int], *more: Any) -> list[Any]:
+    """The rows that a statement finds under these keys."""
+    rows: list[Any] = []
+    for some in parts(name, keys):
+        rows += await database.rows(name, some, *more, keys=some, again=True)
+    return rows
+
+
+async def transactions(database: Database, keys: Iterable[int]) -> dict[int, Transaction]:
     """By key; those that there are."""
-    rows = await database.rows("transactions", keys, again=True) if keys else []
-    return {row[0]: read_transaction(row) for row in rows}
+    return {row[0]: read_transaction(row) for row in await looked_up(database, "transactions", keys)}
 
 
 async def lapsed(database: Database, now: int, limit: int) -> list[Transaction]:
@@ -50,29 +58,36 @@ class Reading:
                 for job in jobs:
                     job.value = pieces.get(job.what)
                 return
-            keys = list({key for job in jobs for key in job.what})
-            match kind:
-                case "events":
-                    asked = columns(keys, 3)
-                case "owned":
-                    asked = columns([(key, text(tenant)) for key, tenant in keys], 2)
-                case _:
-                    asked = [keys]
-            about = [key for key, _, _ in keys] if kind == "events" else []
-            rows = await self._database.rows(kind, *asked, keys=about, again=True)
+            found = await self._found(kind, {key for job in jobs for key in job.what})
         except RestanteError as error:
             for job in jobs:
                 job.error = error
             return
-        found: dict[Any, Any] = {}
-        if kind == "events":
-            for row in rows:
-                found.setdefault(keys[row[0] - 1], []).append(read_event(row))
-        elif kind == "owned":
-            there = map(read_transaction, rows)
-            found = {(one.key, one.tenant): one for one in there}
-        else:
-            read = _READ[kind]
-            found = {row[0]: read(row) for row in rows}
         for job in jobs:
             job.value = [found.get(key) for key in job.what]
+
+    async def _found(self, kind: str, asked: Set[Any]) -> dict[Any, Any]:
+        """What there is, by what was asked: a key, or more with the key in front."""
+        database = self._database
+        found: dict[Any, Any] = {}
+        match kind:
+            case "events" | "owned":
+                by_key: dict[int, list[Any]] = {}
+                for one in asked:
+                    by_key.setdefault(one[0], []).append(one)
+                for part in parts(kind, by_key):
+                    some = [one for key in part for one in by_key[key]]
+                    if kind == "events":
+                        rows = await database.rows(kind, *columns(some, 3), keys=part, again=True)
+                        for row in rows:
+                            found.setdefault(some[row[0] - 1], []).append(read_event(row))
+                    else:
+                        pairs = columns([(key, text(tenant)) for key, tenant in some], 2)
+                        there = map(
+                            read_transaction, await database.rows(kind, *pairs, keys=part, again=True)
+                        )
+                        found |= {(one.key, one.tenant): one for one in there}
+            case _:
+                read = _READ[kind]
+                found = {row[0]: read(row) for row in await looked_up(database, kind, asked)}
+        return found

@@ -14,7 +14,7 @@ from ...core.model import Claim, Ration
 from .database import Database
 from .lane import Job
 from .nodes import Nodes
-from .reading import transactions
+from .reading import looked_up, transactions
 from .rows import columns, read_request, text
 from .trouble import Lost, unavailable
 
@@ -96,7 +96,7 @@ class Turning:
             return []
         found, small = await asyncio.gather(
             transactions(self._database, keys),
-            self._database.rows("small_requests", keys, SMALL_BODY, again=True),
+            looked_up(self._database, "small_requests", keys, SMALL_BODY),
         )
         requests = {row[0]: read_request(row) for row in small}
         return [
