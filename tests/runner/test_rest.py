@@ -32,6 +32,7 @@ async def test_an_idle_process_makes_less_than_one_query_a_second(tmp_path: Path
     async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, wrap=Counted) as world:
         world.sweeper.start()
         await world.ended(await world.submit())
+        await eventually(lambda: world.runner.running == 0)  # its end is written before the runner hears of it
         world.store.asked.clear()
         for _ in range(3600):
             await world.clock.advance(SECOND)
