@@ -120,9 +120,10 @@ class House:
         house.port = await house.serve()
         return house
 
-    async def serve(self, **where: bool) -> int:
-        """One more address; its port."""
-        desk = Desk(
+    def make_desk(self) -> Desk:
+        """As a process of its own has one."""
+        open = isinstance(self.auth, OpenAuth)
+        return Desk(
             service=self.service,
             policy=self.policy,
             auth=self.auth,
@@ -130,12 +131,13 @@ class House:
             clock=self.clock,
             chance=self.chance,
             exposition=self.metrics,
-            dashboard=Dashboard(
-                service=self.service, policy=self.policy, open=isinstance(self.auth, OpenAuth)
-            ),
+            dashboard=Dashboard(service=self.service, policy=self.policy, open=open),
             crowd=self.crowd,
         )
-        gateway = Gateway(desk, **where)
+
+    async def serve(self, desk: Desk | None = None, **where: bool) -> int:
+        """One more process, or one more address of the one whose desk it is; its port."""
+        gateway = Gateway(desk or self.make_desk(), **where)
         server = make_server(gateway, grace_seconds=1, crowd=self.crowd)
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)

@@ -144,6 +144,18 @@ async def test_who_leaves_is_forgotten_at_once(make_house: MakeHouse) -> None:
     assert (await Reader.of(house, id)).head.code == 200
 
 
+async def test_so_many_streams_are_open_over_both_addresses_of_a_process(make_house: MakeHouse) -> None:
+    house = await make_house(limits=Limits(streams=2))
+    desk, target = house.make_desk(), f"/-/transactions/{await house.submit()}/events"
+    one, other = [await house.wire(await house.serve(desk, public=public)) for public in (True, False)]
+    for wire in (one, other):
+        wire.request("GET", target, LIVE)
+        assert (await wire.answer("HEAD")).code == 200
+    for wire in (one, other):
+        third = await house.wire(int(wire.authority.rpartition(":")[2]))
+        is_problem(await third.ask("GET", target, LIVE), 503)
+
+
 async def test_a_stream_has_no_last_event_but_the_end(house: House) -> None:
     id = await house.submit()
     told = await house.tell(id, 2500)
