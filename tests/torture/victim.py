@@ -74,7 +74,7 @@ def claim_without_the_lock() -> None:
         change = self.begin(transaction, transaction.attempt + 1, route)
         with suppress(MoveRefused):
             await self.service.apply(change)
-        self.leases.hold(change.after.key)
+        self.leases.hold(change.after.key, self.clock.now())
         return change.after
 
     attempt.Attempts._mark = mark

@@ -34,7 +34,7 @@ from ..service.keys import Keys
 from ..service.news import News
 from ..service.outage import Outage
 from ..service.persistence import until_written
-from ..telemetry import Lines, Metrics, Several
+from ..telemetry import Lines, Metrics, several
 from ..webhooks.keys import new_private_key, public_key_of
 from ..webhooks.webhooks import Webhooks
 from .ending import LAST_SECONDS, STEP_SECONDS, TELLING_SECONDS, end_within, ended
@@ -191,7 +191,7 @@ async def start(
         chance=chance,
         bell=runner,
         courier=courier,
-        telemetry=Several(metrics, *([Lines()] if settings.log_transactions else []), *traces),
+        telemetry=several(metrics, *([Lines()] if settings.log_transactions else []), *traces),
     )
     store.count(metrics.committed)
     service.pauses.know(paused)

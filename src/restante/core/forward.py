@@ -6,7 +6,7 @@ from .headers import first
 from .model import Headers, Transaction
 from .policy import Upstream
 from .status import Dialect
-from .trace import attempt_span, trace_of, traceparent
+from .trace import attempt_span, begun_by, traceparent
 
 
 def target(upstream: Upstream, path: str, query: str) -> str:
@@ -26,7 +26,7 @@ def forward_headers(kept: Headers, upstream: Upstream, *, extra: Headers = ()) -
         (b"Host", host),
         *[pair for pair in kept if pair[0].replace(b"_", b"-") not in replaced],
         *own,
-        *[pair for pair in extra if pair[0].lower() not in replaced],
+        *(extra if not own else [pair for pair in extra if pair[0].lower() not in replaced]),
     )
 
 
@@ -42,19 +42,20 @@ def attempt_headers(
     which it is a span. Where the answer is to be read by us (dialect transaction), it is asked for
     unencoded. `events` tells where and how to report.
     """
+    came = dict(reversed(kept))  # by name, in lower case as they are kept; of several the first
     ours = [(b"Restante-Transaction", transaction.id.encode()), (b"Restante-Attempt", b"%d" % attempt)]
     ours += events
     dropped = {b"traceparent"}
-    if first(kept, b"idempotency-key") is None:
+    if b"idempotency-key" not in came:
         ours.append((b"Idempotency-Key", transaction.id.encode()))
     if transaction.dialect is Dialect.TRANSACTION:
         dropped.add(b"accept-encoding")
         ours.append((b"Accept-Encoding", b"identity"))
-    trace = trace_of(transaction.id, kept)
+    trace = begun_by(transaction.id, came.get(b"traceparent"))
     if trace.parent is None:
         dropped.add(b"tracestate")
     ours.append((b"traceparent", traceparent(trace, attempt_span(transaction.id, attempt))))
-    rest = tuple(pair for pair in kept if pair[0] not in dropped)
+    rest = kept if dropped.isdisjoint(came) else tuple(pair for pair in kept if pair[0] not in dropped)
     return forward_headers(rest, upstream, extra=tuple(ours))
 
 

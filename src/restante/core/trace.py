@@ -33,7 +33,12 @@ class Trace(msgspec.Struct, frozen=True):
 
 def trace_of(id: str, kept: Headers) -> Trace:
     """The trace of the transaction `id`, whose request came with these header fields."""
-    came = TRACEPARENT.fullmatch(first(kept, b"traceparent") or b"")
+    return begun_by(id, first(kept, b"traceparent"))
+
+
+def begun_by(id: str, traceparent: bytes | None) -> Trace:
+    """The same, where the caller's field is at hand."""
+    came = None if traceparent is None else TRACEPARENT.fullmatch(traceparent)
     if came is None:
         return Trace(id.replace("-", ""), None, SAMPLED)
     return Trace(came[1].decode(), came[2].decode(), int(came[3], 16))

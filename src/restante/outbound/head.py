@@ -38,9 +38,9 @@ def request_head(method: str, target: str, headers: Headers, size: int | None) -
         raise ValueError("a header's name must be a token")
     if b"\ncontent-length\n" in names or b"\ntransfer-encoding\n" in names:
         raise ValueError("framing is added here and must not be among the headers")
-    fields = b"".join([b"%b: %b\r\n" % field for field in headers])
+    fields = b"\r\n".join([b"%b %b HTTP/1.1" % (verb, path), *map(b": ".join, headers), b""])
     frame = framing(method, size)
-    head = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (verb, path, fields, frame)
+    head = b"%b%b\r\n" % (fields, frame)
     # One line end per line, and it is ours: so there is none within a name, a value or the target.
     lines = len(headers) + (3 if frame else 2)
     if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:

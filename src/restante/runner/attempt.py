@@ -145,7 +145,7 @@ class Attempts(Ends):
             marked = await self.service.change(
                 transaction, lambda current: self.begin(current, attempt, route), patient=True
             )
-        self.leases.hold(marked.key)
+        self.leases.hold(marked.key, self.clock.now())
         return marked
 
     def needs_no_mark(self, transaction: Transaction) -> bool:
@@ -202,9 +202,9 @@ class Attempts(Ends):
             events=self._events(marked),
         )
 
-    def seconds(self, marked: Transaction, upstream: Upstream) -> float:
-        """How long it may take."""
-        left = max(marked.deadline - self.clock.now(), SECOND // 1000)
+    def seconds(self, marked: Transaction, upstream: Upstream, now: int) -> float:
+        """How long it may take, from now."""
+        left = max(marked.deadline - now, SECOND // 1000)
         return min(upstream.timeout, left) / SECOND
 
     async def _send(self, marked: Transaction, request: Request, upstream: Upstream, line: Line) -> Answer:
@@ -220,7 +220,7 @@ class Attempts(Ends):
                 self.headers(marked, request, upstream),
                 body,
                 size=request.body.size,
-                timeout_seconds=self.seconds(marked, upstream),
+                timeout_seconds=self.seconds(marked, upstream, self.clock.now()),
             )
         except (StoreUnavailable, Unreadable):
             raise UpstreamError("the stored request could not be read to its end", sent=True) from None

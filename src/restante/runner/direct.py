@@ -131,8 +131,8 @@ class Attempt:
             return
         assert line is not None
         sent = self._marked
-        attempts.leases.hold(sent.key)
-        self._began = attempts.clock.now()
+        self._began = began = attempts.clock.now()
+        attempts.leases.hold(sent.key, began)
         self._line = None
         try:
             answer = line.begin(
@@ -141,7 +141,7 @@ class Attempt:
                 attempts.headers(sent, request, self._upstream),
                 request.body.inline or b"",
                 size=request.body.size,
-                timeout_seconds=attempts.seconds(sent, self._upstream),
+                timeout_seconds=attempts.seconds(sent, self._upstream, began),
             )
         except Unreachable:  # closed while the mark was written; not a byte left, so another will do
             self._go_on(attempts.exchange(sent, request, self._route, self._upstream))

@@ -24,9 +24,9 @@ class Leases:
         self._timer: Timer | None = None
         self._renewing: asyncio.Task[None] | None = None
 
-    def hold(self, key: int) -> None:
+    def hold(self, key: int, now: int) -> None:
         """The attempt's mark was just written."""
-        self._written[key] = self._clock.now()
+        self._written[key] = now
         if self._timer is None:
             self._set()
 

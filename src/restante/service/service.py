@@ -93,7 +93,9 @@ class Service(Changing):
         self.quotas = Quotas(store=store, policy=policy, clock=clock)
         self.pace = Pace(policy)
         self.overdue = Reminder(clock)  # wakes whoever ends overdue work
-        self._numbers = Numbers(store=store, clock=clock, retention=policy.limits.retention)
+        self._numbers = Numbers(
+            store=store, clock=clock, retention=policy.limits.retention, behind=self.behind
+        )
         self.key_at_hand = self._numbers.at_hand  # for `start`; None: `take_body` has one
 
     def drain(self) -> None:

@@ -2,4 +2,4 @@
 
 from .lines import Lines as Lines
 from .prometheus import Metrics as Metrics
-from .several import Several as Several
+from .several import several as several

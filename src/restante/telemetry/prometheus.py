@@ -219,8 +219,9 @@ class Metrics:
         def tell(spans: Sequence[int]) -> None:
             if count is not None:
                 count.inc(len(spans))
+            observe = series.observe
             for span in spans:
-                series.observe(_seconds(span))
+                observe(max(span, 0) / SECOND)
 
         tally = Tally(tell, self._together)
         self._tallies.append(tally)

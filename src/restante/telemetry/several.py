@@ -9,8 +9,13 @@ from ..core.policy import Route
 from ..ports.telemetry import Telemetry
 
 
-class Several:
+def several(*each: Telemetry) -> Telemetry:
     """Each is told, in this order."""
+    return each[0] if len(each) == 1 else Several(*each)
+
+
+class Several:
+    """See `several`."""
 
     def __init__(self, *each: Telemetry) -> None:
         self._each = each
