@@ -158,6 +158,8 @@ def test_what_is_weak_is_caught(name: str) -> None:
         print(f"{name}, seed {seed}: {outcome.violated}")
         if outcome.laws & weakness.laws:
             caught = [f"{one.law} ({one.violated:,} times)" for one in outcome.findings if one.violated]
+            if outcome.unheard:
+                caught.append(f"what nobody expected to be raised ({len(outcome.unheard):,} times)")
             proof.record(f"the simulation without its {name}", operations=tally.operations, caught=caught)
             return
     pytest.fail(f"none of {weakness.seeds} seeds has found it")
