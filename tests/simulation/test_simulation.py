@@ -26,7 +26,7 @@ HOURS = 0.25
 BOUND_SECONDS = 90.0
 """A lease, a look, and five attempts at an upstream that takes its time."""
 
-MORE = range(4, 12)
+MORE = range(4, 16)
 MONTH_HOURS = 30 * 24
 
 
