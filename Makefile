@@ -30,8 +30,9 @@ HOURS := 1
 # Modules are compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-# How many seeds `make simulate` runs.
+# How many seeds `make simulate` runs, and how many at a time.
 SEEDS := 100
+JOBS := $(shell nproc 2>/dev/null || echo 2)
 
 # Tests in which servers are at work on stores that fail, and how often those do.
 FAULTY := tests/runner tests/service tests/webhooks
@@ -73,7 +74,7 @@ proof: $(INSTALLED)
 	$(KEEP)
 
 simulate: $(INSTALLED)
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
 
 format: $(INSTALLED)
 	$(BIN)/ruff format --check $(CHECKED)

@@ -14,7 +14,7 @@ from restante.core.clock import DAY, HOUR, MINUTE, SECOND
 from restante.core.model import Transaction
 from restante.core.policy import Limits
 from restante.core.status import Outcome, Status
-from restante.runner.sweeper import KEYS_EVERY, PAUSE, RESTS
+from restante.runner.sweeper import KEYS_EVERY, MOST_IDLE, PAUSE, RESTS
 
 from ..e2e.harness import RecordingUpstream
 from ..fakes import FakeClock
@@ -125,7 +125,7 @@ async def test_many_deadlines_at_once_are_few_commits(tmp_path: Path) -> None:
 async def test_a_deadline_that_passes_while_it_sweeps_is_not_forgotten(tmp_path: Path) -> None:
     async with a_busy_world(tmp_path, wrap=Slow) as world:
         world.store.gate.clear()
-        await world.clock.advance(10 * SECOND)  # a round begins, and its last question stays open
+        await world.clock.advance(MOST_IDLE)  # a round begins, and its last question stays open
         await world.store.asked.wait()
         waiting = await world.submit(headers={"Restante-Deadline": "1s"})
         await world.clock.advance(SECOND)

@@ -3,13 +3,12 @@
 import argparse
 import math
 import sys
-from contextlib import nullcontext
 from typing import NoReturn
 
-from .plan import course_of
-from .run import simulate
+from .many import simulate_all
+from .plan import course_of, month_of
 from .tally import Tally
-from .weak import WEAK, weakened
+from .weak import WEAK
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,26 +38,32 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seed", type=int, help="this one")
     parser.add_argument("--seeds", type=at_least_one, default=100, help="so many, one after the other")
     parser.add_argument("--first", type=int, default=1, help="beginning with this one")
+    parser.add_argument("--jobs", type=at_least_one, default=1, help="so many of them at a time")
     parser.add_argument("--hours", type=hours, help="simulated ones for each; otherwise drawn")
+    parser.add_argument("--months", action="store_true", help="each a month and more, mostly at rest")
     parser.add_argument("--nodes", type=at_least_one, help="servers on one file; otherwise drawn")
     parser.add_argument("--weak", choices=WEAK, help="what is taken away from the product")
     parser.add_argument("--trace", action="store_true", help="print all that happens")
     given = parser.parse_args(words)
     one = given.seed is not None
+    jobs = 1 if one else given.jobs
+    if given.trace and jobs > 1:
+        parser.error("--trace is of one at a time: without --jobs")
     seeds = [given.seed] if one else range(given.first, given.first + given.seeds)
+    if given.weak:
+        courses = [WEAK[given.weak].course(seed) for seed in seeds]
+    elif given.months:
+        courses = [month_of(seed) for seed in seeds]
+    else:
+        courses = [course_of(seed, hours=given.hours, nodes=given.nodes) for seed in seeds]
     tally = Tally()
-    with weakened(given.weak) if given.weak else nullcontext():
-        for seed in seeds:
-            if given.weak:
-                course = WEAK[given.weak].course(seed)
-            else:
-                course = course_of(seed, hours=given.hours, nodes=given.nodes)
-            outcome = simulate(course, say=print if given.trace else None)
-            tally.add(outcome)
-            for line in outcome.violated:
-                print(f"seed {seed}: {line}", flush=True)
-            if one:
-                print(outcome.hash)
+    say = print if given.trace else None
+    for outcome in simulate_all(courses, jobs=jobs, weak=given.weak, say=say):
+        tally.add(outcome)
+        for line in outcome.violated:
+            print(f"seed {outcome.seed}: {line}", flush=True)
+        if one:
+            print(outcome.hash)
     print(tally.text())
     return bool(tally.failed)
 

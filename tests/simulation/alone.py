@@ -9,16 +9,14 @@ from contextlib import contextmanager
 
 from .loop import VirtualLoop
 
-UNEXPECTED = "restante.gateway.http"
-
 
 class Ear(logging.Handler):
-    """Takes what is logged. What a gateway's handler raised, and nobody expected, is kept in the loop."""
+    """Takes what is logged. What the servers' own code raised, and nobody expected, is kept in the loop."""
 
     loop: VirtualLoop | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.loop is not None and record.name == UNEXPECTED and record.exc_info:
+        if self.loop is not None and record.name.startswith("restante") and record.exc_info:
             self.loop.unheard.append(f"{record.getMessage()}: {record.exc_info[1]!r}")
 
 

@@ -12,7 +12,7 @@ from restante.torture.upstream import Ledger
 from .loop import VirtualLoop
 from .network import Network
 from .node import Node
-from .plan import Course
+from .plan import LONG, Course, Stretch
 
 AWAY_SECONDS = (0.0, 40.0)
 STOP_SECONDS = (0.3, 8.0)
@@ -29,6 +29,11 @@ AMID = 0.8
 
 AFTER_SECONDS = 5.0
 SLOW = (20.0, 400.0)
+LASTING = 1200
+"""How many times as long faults go on in stretches of long ones: minutes to most of a day."""
+
+LASTING_DISK = 30
+"""Whoever waits for a disk asks it every second: that is much to simulate for a day."""
 
 
 class Faults:
@@ -54,7 +59,9 @@ class Faults:
         self._receivers = receivers
         self._journal = journal
         self._chance = random.Random(f"{course.seed} faults")
-        self._stopped = False
+        self._stopped = True
+        self._stopping = asyncio.Event()
+        self._lasting = 1
         self._begun = asyncio.Event()
         self._kinds: dict[str, Callable[[], Awaitable[float | None]]] = {
             "kill -9": self._kill,
@@ -74,12 +81,19 @@ class Faults:
             "receivers fail": self._refuse,
         }
 
-    async def run(self) -> None:
+    async def run(self, stretch: Stretch) -> None:
         """One after the other, until `stop`."""
-        kinds, weights = list(self._course.faults), list(self._course.faults.values())
+        drawn = {
+            kind: weight for kind, weight in self._course.faults.items() if kind in LONG or not stretch.long
+        }
+        kinds, weights = list(drawn), list(drawn.values())
+        self._stopped, self._lasting = False, LASTING if stretch.long else 1
+        self._stopping.clear()
         while not self._stopped:
-            await asyncio.sleep(self._chance.expovariate(1 / self._course.between))
-            if not self._stopped and self._chance.random() < AMID:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._chance.expovariate(1 / stretch.between)):
+                    await self._stopping.wait()
+            if not self._stopped and not stretch.long and self._chance.random() < AMID:
                 self._begun.clear()
                 await self._begun.wait()
                 await self._pause((0.0, self._course.within + AFTER_SECONDS))
@@ -100,6 +114,7 @@ class Faults:
 
     def stop(self) -> None:
         self._stopped = True
+        self._stopping.set()
         self._begun.set()
 
     async def end(self) -> None:
@@ -113,8 +128,8 @@ class Faults:
         if skewed:
             await asyncio.sleep(NOTICED_SECONDS)
 
-    async def _pause(self, spans: tuple[float, float]) -> None:
-        await asyncio.sleep(self._chance.uniform(*spans))
+    async def _pause(self, spans: tuple[float, float], *, most: int = LASTING) -> None:
+        await asyncio.sleep(min(self._lasting, most) * self._chance.uniform(*spans))
 
     # -- the server
 
@@ -189,7 +204,7 @@ class Faults:
     async def _fail(self) -> float:
         for node in self._nodes:
             node.disk.failing = True
-        await self._pause(AROUND_SECONDS)
+        await self._pause(AROUND_SECONDS, most=LASTING_DISK)
         for node in self._nodes:
             node.disk.failing = False
         return 0.0

@@ -1,6 +1,5 @@
 """What many seeds were, together."""
 
-import time
 from collections import Counter
 
 from restante.torture.laws import LAWS
@@ -14,15 +13,16 @@ class Tally:
     def __init__(self) -> None:
         self.failed: list[str] = []
         self.hours = 0.0
+        self.seconds = 0.0  # of computing, on however many cores
         self.seeds = 0
         self.counts: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.checked: Counter[str] = Counter()  # by law, how often it could be held against something
-        self._began = time.process_time()
 
     def add(self, outcome: Outcome) -> None:
         self.seeds += 1
         self.hours += outcome.hours
+        self.seconds += outcome.seconds
         self.counts += Counter(outcome.counts)
         self.counts["steps"] += outcome.steps
         self.counts["commits"] += outcome.commits
@@ -43,10 +43,11 @@ class Tally:
         return [law for law in LAWS if not self.checked[law]]
 
     def text(self) -> str:
-        seconds = time.process_time() - self._began
+        speed = self.hours / self.seconds if self.seconds else 0.0
         return "\n".join(
             [
-                f"{self.seeds} seeds, {self.hours:,.0f} simulated hours in {seconds:,.0f} s of computing",
+                f"{self.seeds} seeds, {self.hours:,.0f} simulated hours in {self.seconds:,.0f} s of computing"
+                f" ({speed:.1f} h/s)",
                 ", ".join(f"{count:,} {what}" for what, count in self.counts.most_common()),
                 "faults: " + ", ".join(f"{kind} ×{count:,}" for kind, count in self.faults.most_common()),
                 "held: " + ", ".join(f"{law} ×{self.checked[law]:,}" for law in LAWS),

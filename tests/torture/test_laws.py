@@ -271,6 +271,21 @@ def test_whoever_sees_anothers_is_seen() -> None:
     assert "I10" in changed(found(Record, id="paid"), tenant="borg")
 
 
+def test_what_is_unknown_before_its_history_is_over_is_seen_and_may_be_after() -> None:
+    refused = look("paid", 200.0, "native", code=404, word="unknown")
+    ended = msgspec.structs.replace(found(Record, id="paid"), forgotten=300.0)
+    assert "I1" in broken(ended, refused)
+    assert not broken(ended, msgspec.structs.replace(refused, at=301.0, until=301.0))
+
+
+def test_what_is_kept_when_its_history_is_over_is_seen() -> None:
+    ended = msgspec.structs.replace(found(Record, id="paid"), forgotten=300.0)
+    there = Kept(at=400.0, until=400.0, id="paid", bytes=False, row=True)
+    assert broken(ended, there) == {"I7"}
+    assert not broken(ended, msgspec.structs.replace(there, at=310.0, until=310.0))
+    assert not broken(ended, msgspec.structs.replace(there, row=False))
+
+
 def test_a_journal_is_read_as_it_was_written(tmp_path: Path) -> None:
     with Journal(tmp_path / "all.jsonl") as journal:
         for entry in entries():

@@ -73,7 +73,7 @@ class Dashboard:
         self._open = open
         self._streams = Streams()
         history = policy.limits.history
-        self._figures = Figures(store=service.store, clock=service.clock, history=history)
+        self._figures = Figures(store=service.store, clock=service.clock, history=history, feed=service.feed)
 
     def start(self) -> None:
         self._figures.start()

@@ -10,7 +10,7 @@ import logging
 
 import msgspec
 
-from ..core.clock import HOUR, SECOND
+from ..core.clock import HOUR, MINUTE, SECOND
 from ..core.errors import RestanteError, StoreUnavailable
 from ..core.machine import TERMINAL
 from ..core.model import Transaction
@@ -22,6 +22,10 @@ log = logging.getLogger("restante.sweeper")
 REST = 10 * SECOND
 """How long it sleeps at most. Deadlines accepted by another process on the same store, and what has
 ended, wait no longer than this."""
+
+MOST_IDLE = MINUTE
+"""The same where nobody else is at work on the store, and nothing was found for a while: each deadline is
+told here, and how long ended work is kept is not a matter of seconds."""
 
 PAUSE = SECOND // 20
 """How long it sleeps at least after a round, so that deadlines that lie close are one commit."""
@@ -65,6 +69,7 @@ class Sweeper:
         self._hurry = 0  # place in RESTS
         self._late: tuple[int, int] | None = None  # when it was looked how late it is, and how late it was
         self._full = 0  # batches of webhooks and the feed, on end
+        self._rest = REST
 
     def start(self) -> None:
         self._reminder.wake = self._wake
@@ -76,6 +81,11 @@ class Sweeper:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it waits for the clock."""
+        return self._task is None
 
     async def sweep(self) -> int:
         """Ends what is overdue, gives back what is kept no longer; how many transactions it was about."""
@@ -144,7 +154,7 @@ class Sweeper:
         await self.sweep_keys()
         return max(swept, told)
 
-    async def _rest(self, span: int) -> None:
+    async def _pause(self, span: int) -> None:
         rested = asyncio.Event()
         clock = self._service.clock
         timer = clock.call_at(clock.now() + min(span, MOST_REST), rested.set)
@@ -164,14 +174,19 @@ class Sweeper:
         rest = service.outage.rest
         try:
             began = service.clock.now()
-            while await self._sweep_some() >= service.policy.limits.sweep:
+            idle = True
+            while some := await self._sweep_some():
+                idle = False
+                if some < service.policy.limits.sweep:
+                    break
                 took = service.clock.now() - began
                 if self._rests and took > 0:
-                    await self._rest(took * self._rests)
+                    await self._pause(took * self._rests)
                 began = service.clock.now()
             now = service.clock.now()
-            due = await service.store.next_lapse(now + REST)
-            rest = REST if due is None else max(due - now, PAUSE)
+            self._rest = min(2 * self._rest, MOST_IDLE) if idle and not service.store.shared else REST
+            due = await service.store.next_lapse(now + self._rest)
+            rest = self._rest if due is None else max(due - now, PAUSE)
         except StoreUnavailable as error:
             service.outage.met(error, "sweeping")
         except RestanteError as error:

@@ -6,6 +6,7 @@ so a look that found nothing is repeated soon, and then less and less often.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,16 +26,19 @@ Page = tuple[list[dict[str, Any]], str | None]
 
 
 class Feed:
-    """`told` and `heard` wake whoever waits."""
+    """`told` and `heard` wake whoever waits; `watched` is called whenever something goes on here."""
 
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._ended = False
+        self.watched: Callable[[], None] | None = None
 
     def told(self, tenant: str) -> None:
         """Something went on with a transaction of this tenant."""
+        if self.watched is not None:
+            self.watched()
         for future in (*self._waiting.get(tenant, ()), *self._waiting.get(EVERYBODY, ())):
             if not future.done():
                 future.set_result(None)

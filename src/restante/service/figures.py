@@ -1,4 +1,5 @@
 """Figures, counted behind what happens: every few seconds, as much as is there, a bounded batch at a time.
+Where nothing happens, and nobody else writes into the store, it is not asked.
 
 Every process counts, whoever comes first; an entry is counted once. Nothing waits for it, and a store that
 refuses is asked again at the next occasion. What nobody has begun is in no entry of the feed yet: whoever
@@ -7,6 +8,7 @@ wants to know what was accepted adds that (`Store.pending_figures`).
 
 from ..core.clock import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 from ..ports import Clock, Store
+from .feed import Feed
 from .rounds import Rounds
 
 EVERY = 5 * SECOND
@@ -27,21 +29,27 @@ SWEPT = 1000
 
 
 class Figures:
-    """`start` and `stop` it."""
+    """`start` and `stop` it. With the `feed` of this process it learns of what goes on."""
 
-    def __init__(self, *, store: Store, clock: Clock, history: int) -> None:
+    def __init__(self, *, store: Store, clock: Clock, history: int, feed: Feed | None = None) -> None:
         self._store = store
         self._clock = clock
         self._history = history
         self._more = False  # the last batch was a full one
         self._swept_at = 0
+        self._told = 0  # how often something went on
+        self._counted = -1  # and how often it had when the last round began that was through
+        self._watching = feed is not None and not store.shared
+        if feed is not None and not store.shared:
+            feed.watched = self._tell
         rounds = Rounds(self.count, "figures are counted", clock=clock, rest=self._rest)
-        self.start, self.stop = rounds.start, rounds.stop
+        self.start, self.stop, self._soon = rounds.start, rounds.stop, rounds.soon
 
     async def count(self) -> None:
         """One batch; where there was no full one, what is kept no longer is removed, once an hour."""
-        self._more = False
+        self._more, told = False, self._told
         self._more = await self._store.count_figures(BATCH) >= BATCH
+        self._counted = told
         if not self._more and self._clock.now() - self._swept_at >= HOUR:
             await self.sweep()
 
@@ -56,5 +64,12 @@ class Figures:
             pass
         self._swept_at = now
 
+    def _tell(self) -> None:
+        if self._told == self._counted:
+            self._soon(EVERY)
+        self._told += 1
+
     def _rest(self, took: int) -> int:
-        return min(max(REST, took * (SHARE - 1)), EVERY) if self._more else EVERY
+        if self._more:
+            return min(max(REST, took * (SHARE - 1)), EVERY)
+        return HOUR if self._watching and self._told == self._counted else EVERY

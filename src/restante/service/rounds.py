@@ -6,7 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from ..core.errors import RestanteError
-from ..ports import Clock, Timer
+from ..ports import Clock
+from .reminder import Reminder
 
 log = logging.getLogger("restante.service")
 
@@ -23,7 +24,8 @@ class Rounds:
         self._clock = clock
         self._rest = rest
         self._task: asyncio.Task[None] | None = None
-        self._timer: Timer | None = None
+        self._next = Reminder(clock, self.start)
+        self._soon: int | None = None  # asked for while a round was made
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._round())
@@ -32,8 +34,14 @@ class Rounds:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        if self._timer is not None:
-            self._timer.cancel()
+        self._next.clear()
+
+    def soon(self, span: int) -> None:
+        """The next round is after `span` at the latest; one that is being made is not it."""
+        if self._task is not None and self._task.done():
+            self._next.set(self._clock.now() + span)
+        else:
+            self._soon = span
 
     async def _round(self) -> None:
         began = self._clock.now()
@@ -43,4 +51,6 @@ class Rounds:
             log.debug("%s later: %s", self._what, error)
         finally:
             now = self._clock.now()
-            self._timer = self._clock.call_at(now + self._rest(now - began), self.start)
+            rest, soon = self._rest(now - began), self._soon
+            self._soon = None
+            self._next.set(now + (rest if soon is None else min(rest, soon)))

@@ -16,7 +16,7 @@ from ..ports import Store
 from .caller import Answer, Caller
 from .clients import PATHS, look_of, moment_of, told_of
 from .journal import Delivery, Endpoint, Fed, Journal, Kept, Look, Record, Scanned, Submit
-from .knowing import READ_OFTEN
+from .knowing import READ_OFTEN, SWEPT_SECONDS
 from .plan import TENANTS, Plan
 from .planted import scanned
 from .receivers import Receivers
@@ -27,9 +27,6 @@ PAGE = 100
 RACERS = 3
 MOST_EXPIRED = 1000
 """Expired ones that are asked for again at the end."""
-
-SWEPT_SECONDS = 20.0
-"""The sweeper looks every ten seconds; what expired that long ago must be gone."""
 
 LEAVING = "gone"
 """The receiver that says 410 at some time; its endpoint is switched on again at the end."""
@@ -49,8 +46,14 @@ class Audit:
         self._caller = caller
         self._journal = journal
         self._room = asyncio.Semaphore(AT_ONCE)
-        self.records: list[Record] = []
+        self._read_of: dict[str, str] = {}  # by tenant: how far the feed was read
+        self._records: dict[str, Record] = {}
         self.secrets: dict[str, str] = {}  # by receiver
+
+    @property
+    def records(self) -> list[Record]:
+        """All that were read."""
+        return list(self._records.values())
 
     # -- endpoints, before everything
 
@@ -126,17 +129,21 @@ class Audit:
 
     async def _until_none(self, tenant: str, path: str, name: str, what: str) -> None:
         end = self._journal.now() + self._plan.patience
+        rest = self._plan.look
         while (answer := await self._sure(tenant, path)).document()[name]:
             if self._journal.now() > end:
                 (one, *_) = answer.document()[name]
                 raise Overdue(f"there are {what} {self._plan.patience:g} s after the last fault: {one['id']}")
-            await asyncio.sleep(self._plan.look)
+            await asyncio.sleep(rest)
+            rest = min(2 * rest, self._plan.look_most)
 
     async def read(self, endpoints: list[Endpoint]) -> None:
-        """Every transaction with its log, every delivery, and the feed."""
+        """Every transaction with its log, every delivery, and the feed; who comes again reads what has come
+        since."""
         for tenant in TENANTS:
             async for listed in self._pages(tenant, "/-/transactions", "transactions"):
-                await asyncio.gather(*[self._read_one(tenant, one["id"]) for one in listed])
+                new = [one["id"] for one in listed if one["id"] not in self._records]
+                await asyncio.gather(*[self._read_one(tenant, id) for id in new])
             await self._read_feed(tenant)
         for endpoint in endpoints:
             path = f"/-/endpoints/{endpoint.id}/deliveries"
@@ -147,15 +154,15 @@ class Audit:
     async def _read_one(self, tenant: str, id: str) -> None:
         async with self._room:
             answer = await self._sure(tenant, f"/-/transactions/{id}")
-            record = _record(answer, tenant)
+            record = _record(answer, tenant, self._plan.history)
             self._journal.note(record)
-            self.records.append(record)
+            self._records[id] = record
             if self._journal.now() < record.expires and record.outcome == "answered":
                 await self._look(tenant, id, "kept")
 
     async def _read_feed(self, tenant: str) -> None:
-        after = ""
         while True:
+            after = self._read_of.get(tenant)
             answer = await self._sure(
                 tenant, f"/-/events?limit={PAGE}" + (f"&after={after}" if after else "")
             )
@@ -173,7 +180,7 @@ class Audit:
                 )
             if not document["events"]:
                 return
-            after = quote(document["next"])
+            self._read_of[tenant] = quote(document["next"])
 
     async def look_again(self, known: list[Submit]) -> None:
         """Of what clients know: errors that may still be read are, by several at once; what has expired is
@@ -183,7 +190,7 @@ class Audit:
         unread = [one for one in told if one.status == "failed" and self._journal.now() < one.expires - 1]
         await asyncio.gather(*[self._race(one) for one in unread])
         expired = [one for one in told if one.expires + 1 < self._journal.now()][-MOST_EXPIRED:]
-        for what in ("status", "result"):
+        for what in ("status", "result", "native"):
             await asyncio.gather(*[self._look(one.tenant, one.id, what) for one in expired])
 
     async def _race(self, record: Record) -> None:
@@ -209,9 +216,16 @@ class Audit:
                 found = await store.look([one.id for one in batch])
                 keys = [one.key for one in found if one is not None]
                 requests, results = await store.requests(keys), await store.results(keys)
-                for record, request, result in zip(batch, requests, results, strict=True):
-                    there = request is not None or result is not None
-                    self._journal.note(Kept(at=ended, until=ended, id=record.id, bytes=there))
+                known = {one.id for one in found if one is not None}
+                bodies = {
+                    one.id
+                    for one, *kept in zip(filter(None, found), requests, results, strict=True)
+                    if kept != [None, None]
+                }
+                for id in (record.id for record in batch):
+                    self._journal.note(
+                        Kept(at=ended, until=ended, id=id, bytes=id in bodies, row=id in known)
+                    )
         finally:
             await store.close()
 
@@ -252,8 +266,9 @@ class Audit:
             after = quote(document["next"])
 
 
-def _record(answer: Answer, tenant: str) -> Record:
+def _record(answer: Answer, tenant: str, history: float) -> Record:
     one = answer.document()
+    created, expires = moment_of(one["created_at"]), moment_of(one["expires_at"])
     kind, op = place_of(one["path"])
     return Record(
         at=answer.at,
@@ -266,8 +281,9 @@ def _record(answer: Answer, tenant: str) -> Record:
         outcome=one["outcome"],
         attempt=one["attempt"],
         retry_of=one["retry_of"],
-        created=moment_of(one["created_at"]),
-        expires=moment_of(one["expires_at"]),
+        created=created,
+        expires=expires,
+        forgotten=max(expires, created + history),
         deadline=moment_of(one["deadline"]),
         sequence=one["sequence"],
         events=tuple(told_of(event) for event in one["events"]),

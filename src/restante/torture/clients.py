@@ -66,6 +66,12 @@ class Clients:
         """Nothing new is begun; whoever waits for something waits no longer than that takes."""
         self._stopped.set()
 
+    async def rest(self) -> None:
+        """Until nobody is at work who does not only wait for a result to expire. Raises what one raised."""
+        while self.under_way > 0:
+            self.tasks.check()
+            await asyncio.sleep(self._plan.look)
+
     @property
     def under_way(self) -> int:
         """Without those that only wait for their results to expire."""

@@ -62,7 +62,7 @@ class History:
             self.questions_of[question.transaction].append(question)
         self.hits = of(Hit)
         self.endpoints = of(Endpoint)
-        self.deliveries = of(Delivery)
+        self.deliveries = list({(one.endpoint, one.id): one for one in of(Delivery)}.values())  # as last seen
         self.fed = of(Fed)
         self.kept = of(Kept)
         self.records = {record.id: record for record in of(Record)}

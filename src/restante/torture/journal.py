@@ -183,6 +183,7 @@ class Record(Entry, frozen=True, kw_only=True):
     created: float
     expires: float
     deadline: float = 0.0
+    forgotten: float | None = None  # from when on nothing of it need be there (`history`)
     sequence: int
     events: tuple[Told, ...]
 
@@ -217,11 +218,12 @@ class Fed(Entry, frozen=True, kw_only=True):
 
 
 class Kept(Entry, frozen=True, kw_only=True):
-    """Whether bytes of a transaction's request or result are still in the store when all is over; `at` is
-    when the last server ended."""
+    """Whether bytes of a transaction's request or result are still in the store when all is over, past its
+    retention; `at` is when the last server ended."""
 
     id: str
     bytes: bool
+    row: bool = False  # whether the store still knows the transaction itself
 
 
 class Scanned(Entry, frozen=True, kw_only=True):

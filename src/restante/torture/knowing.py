@@ -24,18 +24,21 @@ from .working import TAKEN
 READ_OFTEN = ("tickets", "prefer")
 """Kinds of work whose errors may be read any number of times."""
 
+SWEPT_SECONDS = 75.0
+"""By then what is to go has gone: the sweeper looks once a minute at least."""
+
 RANKS = {Status.PENDING: 0, Status.PROCESSING: 1, **dict.fromkeys(TERMINAL, 2)}
 
 
 def known(history: History) -> Iterator[str | None]:
-    """I1: what was accepted is there at the end, and is never denied meanwhile. A call at the upstream has a
-    transaction, too: what is worked on was on disk before."""
+    """I1: what was accepted is there at the end, or until its history is over, and is never denied meanwhile.
+    A call at the upstream has a transaction, too: what is worked on was on disk before."""
     for submit in history.submits:
         if submit.id is not None:
             there = submit.id in history.records
             yield None if there else f"{submit.id} was accepted (op {submit.op}) and is not there at the end"
     for look in history.looks:
-        if look.what == "native" and look.code is not None:
+        if look.what == "native" and look.code is not None and not _is_forgotten(history, look):
             yield f"{look.id} was unknown at {look.at:.3f}" if look.code == NOT_FOUND else None
     for call in history.calls:
         there = call.transaction in history.records
@@ -173,11 +176,26 @@ def retained(history: History) -> Iterator[str | None]:
             yield f"{look.id} was there at {look.at:.3f}, after it had expired" if there else None
     for kept in history.kept:
         yield f"bytes of {kept.id} are still there, long after it had expired" if kept.bytes else None
+        record = history.records.get(kept.id)
+        if record and record.forgotten is not None and record.forgotten + SWEPT_SECONDS < kept.at:
+            yield f"{kept.id} is still there, long after its history was over" if kept.row else None
 
 
 def _is_before(history: History, look: Look, record: Record) -> bool:
-    latest = max(history.servers_time(look.at, look.until)[1], history.latest(look.until))
-    return latest + SLACK_SECONDS < record.expires
+    return _latest(history, look) + SLACK_SECONDS < record.expires
+
+
+def _latest(history: History, look: Look) -> float:
+    """The latest that the servers' clock can have shown by its end."""
+    return max(history.servers_time(look.at, look.until)[1], history.latest(look.until))
+
+
+def _is_forgotten(history: History, look: Look) -> bool:
+    """Whether it may be, by the latest that the servers' clock can have shown."""
+    record = history.records.get(look.id)
+    if record is None or record.forgotten is None:
+        return False
+    return _latest(history, look) + SLACK_SECONDS >= record.forgotten
 
 
 def _is_after(history: History, look: Look, record: Record) -> bool:

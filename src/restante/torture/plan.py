@@ -35,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 25.0  # operations per second
     at_once: int = 300  # operations under way
     retention: float = 45.0
+    history: float = 30 * 24 * 3600.0
     lease: float = LEASE_SECONDS
     timeout: float = 3.0  # the upstream's
     latency: tuple[float, float] = (0.0, 0.15)  # how long each of its answers takes, unless it is slow
@@ -42,7 +43,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     sealed: bool = False
     webhook_timeout: float = 2.0
     poll: tuple[float, float] = (0.1, 1.0)  # between two looks of a client
-    look: float = 0.3  # and of whoever waits for the end
+    look: float = 0.3  # and of whoever waits for the end,
+    look_most: float = 0.3  # who looks less and less often
+    webhook_wait: float = 0.0  # longest of the schedule, where that is long
     pause: tuple[float, float] = (1.0, 4.0)  # between two faults of a sort
     oversleep: float = 4.0  # by how much who is stopped beyond the lease sleeps longer
     least: int = 100  # operations that must have been accepted for this to mean anything
@@ -60,7 +63,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def patience(self) -> float:
         """How long the end may take to come about, after the last fault."""
-        return self.retention + self.lease + DEADLINE_SECONDS + 60.0
+        return self.retention + self.webhook_wait + self.lease + DEADLINE_SECONDS + 60.0
 
 
 def settings_of(plan: Plan, *, store: str, upstream: str, events: str, folder: Path) -> str:
@@ -70,7 +73,7 @@ def settings_of(plan: Plan, *, store: str, upstream: str, events: str, folder: P
 store = "{store}"
 events_url = "{events}"
 retention = "{plan.retention:g}s"
-history = "30d"
+history = "{plan.history:.0f}s"
 reserve = "4MiB"
 grace = "5s"
 log_level = "warning"

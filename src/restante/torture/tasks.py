@@ -20,6 +20,12 @@ class Tasks:
         self._tasks.add(task)
         task.add_done_callback(self._over)
 
+    def check(self) -> None:
+        """Raises what one of them raised."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
     async def drain(self) -> None:
         """Until the last one is over. Raises what one of them raised."""
         while self._tasks:
