@@ -13,8 +13,9 @@ from record import Record, Rounds, record
 TITLE = "Retention"
 ABOUT = """\
 A store with a million results past their retention, and one without. A server that starts on the first
-sweeps them, while accepts come in as fast as they are answered. On PostgreSQL these are partitions that are
-dropped. *swept* is what had gone when the accepts were over; the rest goes on after them.
+sweeps them, while accepts come in as fast as they are answered. On PostgreSQL whole partitions are dropped,
+those of results first. *swept* is how many results had gone when the accepts were over; the rest goes on
+after them.
 """
 
 EXPIRED = 1_000_000
