@@ -5,8 +5,8 @@
 A store fills itself with one transaction that is finished and one that waits. Every row that these have in
 any table is copied as often as asked, under keys and ids of its own, with all its moments moved: the
 finished ones over the last day, the expired ones over an hour before that. So a copy is what the store
-would have written, whatever its schema. The ids of some are made as the store makes them, so that they can
-be asked for.
+would have written, whatever its schema; for its figures they are counted, as they would have been long ago.
+The ids of some are made as the store makes them, so that they can be asked for.
 """
 
 import argparse
@@ -140,6 +140,7 @@ async def into_sqlite(url: str, parts: list[Part], asked: list[Part], secret: by
     connection.executemany(
         "UPDATE transactions SET id = unhex(?) WHERE key = ?", [(id.replace("-", ""), key) for key, id in ids]
     )
+    connection.execute("UPDATE counted SET place = (SELECT coalesce(max(number), 0) FROM feed)")
     connection.execute("COMMIT")
     connection.pragma("journal_mode", "wal")
     last = connection.execute("SELECT max(key) FROM transactions").get
@@ -156,6 +157,12 @@ GROUP BY table_name HAVING 'key' = ANY (array_agg(column_name))
 PARENTS = """
 SELECT relname::text FROM pg_class
 WHERE relnamespace = 'restante'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+"""
+
+
+COUNTED = """
+UPDATE restante.counted SET place = newest.number, upto = newest.number
+FROM (SELECT coalesce(max(number), 0) AS number FROM restante.feed) AS newest
 """
 
 
@@ -193,6 +200,7 @@ async def into_postgres(url: str, parts: list[Part], asked: list[Part], secret: 
         one for part in asked for one in minted([key_at(part, number) for number in numbers(part)], secret)
     ]
     await connection.executemany("UPDATE restante.transactions SET id = $2 WHERE key = $1", found)
+    await connection.execute(COUNTED)
     await connection.execute("VACUUM ANALYZE")
     await connection.execute("CHECKPOINT")
     last = await connection.fetchval("SELECT max(key) FROM restante.transactions")

@@ -252,6 +252,37 @@ async def test_it_rests_between_the_idempotency_keys_that_it_forgets(
         assert next_began - ended >= min((ended - began) * RESTS, LONGEST_REST_SECONDS) * 0.99
 
 
+async def test_results_do_not_wait_until_the_idempotency_keys_are_gone(
+    opening: Opener, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await opening()
+    await completed(store, key=b"one")
+    results = Partition.of("results", (NOW + DAY) // HOUR).name
+    assert results in await tables(database)
+    value = store._database.value
+    there = []
+
+    async def watched(name: str, *arguments: Any, **options: Any) -> Any:
+        if name == "forget_scopes":
+            there.append(results in await tables(database))
+        return await value(name, *arguments, **options)
+
+    monkeypatch.setattr(store._database, "value", watched)
+    await store.tidy(EXPIRED)
+    assert there == [False] * 2
+
+
+async def test_an_hour_is_past_without_a_look_at_its_rows(opening: Opener, database: str) -> None:
+    store = await opening()
+    await completed(store)
+    (partition,) = await of(database, "transactions")
+    (made,) = await asked(
+        database,
+        f"SELECT indexdef FROM pg_indexes WHERE tablename = '{partition}' AND indexdef LIKE '%brin%'",
+    )
+    assert "(key, expires_at, created_at)" in made[0]
+
+
 async def test_a_result_goes_with_its_hour_and_its_history_with_its_day(
     opening: Opener, database: str
 ) -> None:

@@ -73,8 +73,11 @@ OPTIONS = {
 
 log = logging.getLogger("restante.stores")
 
-# An index by ranges of pages, which is all but free to keep: whether there is any row after a moment.
-_MOMENTS = "CREATE INDEX ON restante.{name} USING brin (expires_at, created_at) WITH (autosummarize = on);"
+# An index by ranges of pages, which is all but free to keep: whether of an hour, or of all, there is any row
+# after a moment.
+_MOMENTS = (
+    "CREATE INDEX ON restante.{name} USING brin (key, expires_at, created_at) WITH (autosummarize = on);"
+)
 
 _MAKE = """\
 IF to_regclass('restante.{name}') IS NULL THEN
@@ -132,7 +135,10 @@ class Partitions:
             await self._drop(found, now)
 
     async def _drop(self, found: list[Found], now: int) -> None:
-        for one in sorted(found, key=lambda one: (one.attached, one.partition)):
+        """What is large and asks nothing first: before requests go, their idempotency keys do, bit by bit."""
+        for one in sorted(
+            found, key=lambda one: (one.attached, one.partition.table == "requests", one.partition)
+        ):
             try:
                 await self._leave(one, now)
             except RestanteError as error:  # somebody else is at it, or something is in its way

@@ -131,8 +131,11 @@ WITH changes AS MATERIALIZED (
         due_at, result_status, sweep_at, begins, behind, hold
     )
 ), locked AS MATERIALIZED (
+    -- First, so that a cancel here and a begin elsewhere wait for each other in one order. What this process holds
+    -- and goes on with, nobody else begins.
     SELECT ready.key, NOT changes.begins OR ready.hold IS NOT DISTINCT FROM changes.hold AS ours
     FROM changes JOIN restante.ready ON ready.key = changes.key
+    WHERE changes.begins OR changes.hold IS NULL
     ORDER BY ready.key FOR UPDATE OF ready
 ), moved AS (
     UPDATE restante.:transactions AS t
