@@ -44,7 +44,7 @@ class Wire:
         self.reader = reader
         self.writer = writer
         self.authority = authority
-        self._again: tuple[str, bytes] | None = None  # the one request that is not answered yet, all of it
+        self._sent: bytearray | None = bytearray()  # the request that is not answered yet; None: several
 
     @classmethod
     async def to(cls, port: int) -> "Wire":
@@ -58,7 +58,8 @@ class Wire:
         return address
 
     def write(self, data: bytes) -> None:
-        self._again = None
+        if self._sent is not None:
+            self._sent += data
         self.writer.write(data)
 
     def request(
@@ -70,10 +71,9 @@ class Wire:
             fields.setdefault("Content-Length", str(len(body)))
         lines = [f"{method} {target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in fields.items() if value != ""]
-        only = self._again is None
-        data = "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
-        self.write(data)
-        self._again = (method, data) if only else None
+        if self._sent:
+            self._sent = None
+        self.write("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
 
     async def ask(
         self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes | None = None
@@ -88,10 +88,10 @@ class Wire:
             seen = await self._answer(method)
             if seen.code < 200:
                 return seen
-            again, self._again = self._again, None
-            if again is None or not in_trial(seen.code):
+            sent, self._sent = self._sent, bytearray()
+            if not sent or not in_trial(seen.code):
                 return seen
-            asked, data = again
+            asked = sent.split(b" ", 1)[0].strip().decode("latin-1")
             if method == "HEAD" != asked:  # only its head was to be read
                 seen.body = await self.reader.readexactly(int(seen.header("content-length") or 0))
             if not on_trial(seen.code, seen.body, asked):
@@ -100,8 +100,7 @@ class Wire:
                 self.leave()
                 host, _, port = self.authority.rpartition(":")
                 self.reader, self.writer = await asyncio.open_connection(host, int(port), limit=2**26)
-            self.write(data)
-            self._again = again
+            self.write(bytes(sent))
 
     async def _answer(self, method: str) -> Seen:
         head = await self.reader.readuntil(b"\r\n\r\n")

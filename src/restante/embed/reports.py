@@ -10,6 +10,8 @@ from ..core.policy import Limits
 from ..core.report import Report
 from ..ports import Clock
 from ..service import Service, reporting
+from ..service.doubt import LONGEST
+from ..service.persistence import until_written
 from ..service.waiting import Watch
 
 EXTENSION = "restante.reports"
@@ -42,6 +44,14 @@ class Reports:
         if found is None:
             raise NotNow("There is no transaction with this id and token.")
         await reporting.report(self._service, *found, said)
+
+    async def report_soon(self, id: str, token: str, said: Report) -> None:
+        """The same, asked for `LONGEST` of a store that refuses."""
+        service = self._service
+        until = service.clock.now() + LONGEST
+        await until_written(
+            service.outage, lambda: self.report(id, token, said), what=f"what {id} says", until=until
+        )
 
     async def is_current(self, id: str, token: str) -> bool:
         """Whether anybody still waits for the end of this attempt."""
