@@ -189,7 +189,7 @@ class Work:
         it."""
         while self._unwritten:
             try:
-                await reports.report_soon(self.id, self.token, self._unwritten.popleft())
+                await reports.report(self.id, self.token, self._unwritten.popleft())
             except NotNow as error:  # it is over, or has said as much as it may
                 self._unwritten.clear()
                 log.info("%s: %s", self.id, error.message)
