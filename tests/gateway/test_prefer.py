@@ -150,6 +150,7 @@ async def test_request_options_count(house: House) -> None:
     assert (bad.code, bad.json["field"]) == (400, "Restante-Delay")
 
 
+@pytest.mark.sound_store("leaves without an answer, so that it cannot ask again")
 async def test_who_leaves_while_waiting_is_forgotten_and_the_work_goes_on(house: House) -> None:
     wire = await house.wire()
     wire.request("POST", "/payments", WAITING, b"{}")
