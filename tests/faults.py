@@ -198,9 +198,14 @@ class FaultyStore:
             await self.inner.release(keys)
 
 
-def on_trial(code: int, body: bytes) -> bool:
-    """Whether an answer tells of a fault from here: a 503, for which a client waits and asks again."""
-    return code == 503 and TRIAL.encode() in body
+def in_trial(code: int) -> bool:
+    """Whether an answer may tell of a fault from here: a 503, while stores fail."""
+    return code == 503 and PLAN in os.environ
+
+
+def on_trial(code: int, body: bytes, method: str = "GET") -> bool:
+    """Whether it does; then a client waits and asks again. One to a HEAD has no body: it counts."""
+    return in_trial(code) and (method == "HEAD" or TRIAL.encode() in body)
 
 
 def _refused() -> StoreUnavailable:

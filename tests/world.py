@@ -1,15 +1,15 @@
 """Everything but the gateway, in one process: real store, real sender, real upstream; time stands still."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from restante.assembly.store import open_store
 from restante.core.envelope import open_envelope
-from restante.core.errors import Unreachable
+from restante.core.errors import StoreUnavailable, Unreachable
 from restante.core.machine import TERMINAL
 from restante.core.model import Event, Transaction
 from restante.core.policy import Limits, Policy, Route, Upstream
@@ -25,6 +25,8 @@ from restante.webhooks.webhooks import Webhooks
 
 from .couriers import ScriptedCourier
 from .fakes import FakeClock, SeededChance
+
+Done = TypeVar("Done")
 
 PATIENCE_SECONDS = 30.0
 
@@ -130,6 +132,15 @@ async def eventually(fits: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not fits():
             await asyncio.sleep(0)
+
+
+async def insisted(work: Callable[[], Awaitable[Done]]) -> Done:
+    """What comes of what a test begins by its own hand and the product goes on with in tasks of its own, as
+    soon as a store on trial (tests/faults.py) lets it."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            with suppress(StoreUnavailable):
+                return await work()
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ def echoed(seen: Seen) -> Answer:
     return (404, [], b"no") if seen.target == "/absent" else (200, [], seen.body)
 
 
+@pytest.mark.sound_store("measures what a server takes, and ends where it refuses")
 def test_a_running_server_is_measured(tmp_path: Path) -> None:
     command = (*RESTANTE, "serve", "--listen", "127.0.0.1:0")
     with (

@@ -4,9 +4,9 @@ import re
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
+from ..insisting import asked
 from ..sealing.keys import NEW, OLD, written
 from .process import RESTANTE, Running, run
 
@@ -26,13 +26,14 @@ def settings(folder: Path, *places: str) -> None:
 def served(folder: Path) -> tuple[int, str]:
     with Running(*RESTANTE, "serve", folder=folder, **KEYS) as server:
         port = server.port()
-        answer = httpx.post(
+        answer = asked(
+            "POST",
             f"http://127.0.0.1:{port}/async/payments",
             json={"card": MARKER},
             headers={"Restante-Delay": "1h", "Authorization": f"Bearer {MARKER}"},
         )
         assert answer.status_code == 202
-        shown = httpx.get(f"http://127.0.0.1:{port}/-/transactions/{answer.json()['request_id']}")
+        shown = asked("GET", f"http://127.0.0.1:{port}/-/transactions/{answer.json()['request_id']}")
         assert shown.json()["status"] == "pending"
         return server.stop()
 

@@ -40,6 +40,7 @@ async def test_an_error_is_read_as_often_as_wanted_and_is_not_used_up(house: Hou
     assert (seen.code, seen.body) == (422, b'{"error":"no"}')
 
 
+@pytest.mark.sound_store("counts what is asked over a cable")
 @pytest.mark.parametrize("length", [0, 100, 300_000])
 async def test_an_answer_whose_connection_broke_is_read_again(
     house: House, call: MakeCaller, length: int
@@ -87,6 +88,7 @@ async def test_one_that_was_cancelled_has_no_answer_and_one_that_runs_is_not_can
         await running.cancel()
 
 
+@pytest.mark.sound_store("its client has no time to ask again")
 async def test_what_does_not_end_in_time_goes_on(house: House, call: MakeCaller) -> None:
     handle = await call(house.port).submit("POST", "/payments")
     with pytest.raises(StillRunning) as told:
@@ -202,6 +204,7 @@ async def test_without_the_native_api_all_is_read_at_the_tasks_own_urls(
         await caller.handle(NO_SUCH).result()
 
 
+@pytest.mark.sound_store("its cable is cut after so many bytes")
 async def test_an_error_that_is_handed_out_once_is_read_again_where_its_connection_broke(
     house: House, call: MakeCaller
 ) -> None:

@@ -21,6 +21,7 @@ from .conftest import MakeCaller
 # -- events
 
 
+@pytest.mark.sound_store("counts what is asked over a cable")
 async def test_events_are_told_once_and_in_order_over_broken_connections(
     house: House, call: MakeCaller
 ) -> None:

@@ -92,6 +92,7 @@ async def test_what_no_request_can_be_is_refused_here(
         await call("http://127.0.0.1:1").submit(method, path, **given)
 
 
+@pytest.mark.sound_store("its cable is cut after so many bytes")
 @pytest.mark.parametrize("length", [0, 30])
 async def test_a_submit_whose_answer_was_lost_is_accepted_once(
     house: House, call: MakeCaller, length: int
@@ -203,6 +204,7 @@ async def test_a_path_that_is_not_asynchronous_is_executed_once_and_its_answer_t
     assert [pair for pair in came.headers if pair[0] == "x-one"] == [("x-one", "1"), ("x-one", "2")]
 
 
+@pytest.mark.sound_store("counts what is asked over a cable")
 async def test_a_preference_whose_answer_was_lost_is_not_sent_twice(house: House, call: MakeCaller) -> None:
     with cut(f"http://127.0.0.1:{house.port}", 0) as cable, pytest.raises(NotReached) as told:
         await call(cable.url).submit("POST", "/payments", dialect="prefer")

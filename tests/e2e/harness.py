@@ -11,22 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from .. import forked
+from ..insisting import caller
 
 START_SECONDS = 15.0
 END_SECONDS = 15.0
 PAUSE_SECONDS = 0.01
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n" + b'{"done":true}'
-
-
-def caller(**more: Any) -> httpx.AsyncClient:
-    """A client without TLS: to read the authorities of the system takes longer than most tests do."""
-    return httpx.AsyncClient(verify=False, **more)
 
 
 class Call:

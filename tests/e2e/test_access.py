@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from ..cli.process import run
+from ..insisting import caller
 from .harness import Call, Process, RecordingUpstream, free_port, serving, settled
 
 SHOP, OTHER = ("363", "secret"), ("364", "secret")
@@ -52,7 +53,7 @@ async def test_open_serves_this_machine_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("store_url", ["sqlite", "postgres"], indirect=True)
 async def test_keys_are_made_and_revoked_while_servers_run(tmp_path: Path, store_url: str) -> None:
     configured(tmp_path, "keys")
-    async with RecordingUpstream() as upstream, httpx.AsyncClient() as client:
+    async with RecordingUpstream() as upstream, caller() as client:
         count = 1 if store_url.startswith("sqlite") else 2
         nodes = [await serving(upstream.url, tmp_path, "--store", store_url).ready() for _ in range(count)]
         try:
@@ -100,7 +101,7 @@ async def test_what_curl_sends_is_understood(tmp_path: Path) -> None:
         server = await serving(upstream.url, tmp_path).ready()
         try:
             for arguments in (["-u", f"{key}:"], ["-u", f"me:{key}"], ["-H", f"Authorization: Bearer {key}"]):
-                async with httpx.AsyncClient() as client:
+                async with caller() as client:
                     request = _as_curl(client, arguments, server.url + "/async/x")
                     assert (await client.send(request)).status_code == 202
             assert key not in server.errors()
@@ -127,7 +128,7 @@ async def test_the_callers_own_credentials_are_the_owner(tmp_path: Path) -> None
         code = b"200 OK" if call.header("authorization") else b"401 Unauthorized"
         return b"HTTP/1.1 " + code + b"\r\nContent-Length: 2\r\n\r\n{}"
 
-    async with RecordingUpstream(answer) as upstream, httpx.AsyncClient() as client:
+    async with RecordingUpstream(answer) as upstream, caller() as client:
         server = await serving(upstream.url, tmp_path).ready()
         try:
             assert (await client.post(server.url + "/async/x")).status_code == 401

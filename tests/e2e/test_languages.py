@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 
 from ..cli.cable import cut
+from ..insisting import caller
 from .harness import Process, free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -120,7 +120,7 @@ async def test_a_caller_goes_on_where_its_connections_break(caller: list[str], g
         ended = await run(caller, "POST", "/orders", '{"item": "ink"}', gateway=cable.url)
     assert (ended.returncode, json.loads(ended.stdout)["item"]) == (0, "ink"), ended
     assert len(cable.asked) == 4
-    async with httpx.AsyncClient() as client:
+    async with caller() as client:
         listed = (await client.get(f"{gateway}/-/transactions")).json()
     assert len(listed["transactions"]) == 1
 
@@ -130,7 +130,7 @@ async def test_an_upstream_makes_one_order_for_a_key_however_often_it_is_asked(
 ) -> None:
     port, folder = upstream
     before = len(list(folder.iterdir()))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with caller(base_url=f"http://127.0.0.1:{port}") as client:
         key = {"Idempotency-Key": "the same"}
         answers = await asyncio.gather(
             *(client.post("/orders", json={"item": "pen"}, headers=key) for _ in range(10))

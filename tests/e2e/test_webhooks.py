@@ -10,6 +10,7 @@ import pytest
 
 from restante.webhooks import verify
 
+from ..insisting import caller
 from ..matrix import rows
 from .harness import Call, Process, RecordingUpstream, free_port, serving
 
@@ -89,7 +90,7 @@ async def test_kill_under_load_loses_no_event_and_ids_stay(store: str, tmp_path:
     async with (
         RecordingUpstream() as upstream,
         RecordingUpstream(receiver) as shop,
-        httpx.AsyncClient(timeout=10) as client,
+        caller(timeout=10) as client,
     ):
         port = free_port()
         config = configured(tmp_path, upstream.url, port, store)
@@ -145,7 +146,7 @@ async def test_what_is_under_way_at_the_end_is_finished(tmp_path: Path) -> None:
     async with (
         RecordingUpstream() as upstream,
         RecordingUpstream(receiver) as shop,
-        httpx.AsyncClient(timeout=10) as client,
+        caller(timeout=10) as client,
     ):
         port = free_port()
         store = f"sqlite:///{tmp_path}/restante.db"
@@ -177,7 +178,7 @@ async def test_a_callback_in_the_body_and_a_refused_one(tmp_path: Path) -> None:
     async with (
         RecordingUpstream() as upstream,
         RecordingUpstream(receiver) as shop,
-        httpx.AsyncClient(timeout=10) as client,
+        caller(timeout=10) as client,
     ):
         port = free_port()
         config = configured(tmp_path, upstream.url, port, f"sqlite:///{tmp_path}/restante.db")
@@ -200,7 +201,7 @@ async def test_with_the_roles_apart_what_one_ends_another_tells(tmp_path: Path, 
     async with (
         RecordingUpstream() as upstream,
         RecordingUpstream(receiver) as shop,
-        httpx.AsyncClient(timeout=10) as client,
+        caller(timeout=10) as client,
     ):
         port = free_port()
         config = configured(tmp_path, upstream.url, port, database)

@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from ..insisting import Insisting
+
 SECONDS = 20.0
 
 
@@ -19,7 +21,7 @@ class Host:
         self._lifespan = lifespan
         self._to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        transport = httpx.ASGITransport(app, client=(client, 1))
+        transport = Insisting(httpx.ASGITransport(app, client=(client, 1)))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     async def __aenter__(self) -> "Host":

@@ -291,7 +291,7 @@ async def test_a_deadline_is_seen_by_the_work(tmp_path: Path) -> None:
         told.set()
 
     async with hosted(operations, tmp_path) as host:
-        accepted = await host.http.post("/tickets", headers={"Restante-Deadline": "100ms"})
+        accepted = await host.http.post("/tickets", headers={"Restante-Deadline": "500ms"})
         ended = await host.ended(accepted.json()["transaction_id"])
         assert ended["outcome"] == "expired"
         assert await asyncio.to_thread(told.wait, 10)

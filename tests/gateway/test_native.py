@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from restante.core.clock import DAY, MINUTE
+from restante.core.errors import StoreUnavailable
 from restante.core.status import Outcome, Reading
 
 from .conftest import MakeHouse
@@ -352,3 +353,20 @@ async def test_the_native_api_can_have_an_address_of_its_own(make_house: MakeHou
         seen = await ask(inner, method, path)
         assert (seen.code, list(seen.json)) == (404, ["message"])
     assert house.upstream.came == []
+
+
+@pytest.mark.sound_store("its own store fails")
+async def test_a_refusal_for_now_is_not_taken_for_the_end_of_failed_work(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await house.submit()
+    await house.breaks(id, Outcome.UNREACHABLE)
+
+    async def refusing(*what: object, **how: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr(house.store, "events", refusing)
+    seen = await house.ask("GET", f"/-/transactions/{id}")
+    assert (seen.code, seen.header("restante-status")) == (503, "unknown")
+    monkeypatch.undo()
+    assert (await house.ask("GET", f"/-/transactions/{id}")).header("restante-status") == "failed"

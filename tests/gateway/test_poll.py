@@ -68,6 +68,7 @@ async def test_every_poll_is_held_until_the_end(house: House, path: str, method:
     assert plain.header("preference-applied") is None
 
 
+@pytest.mark.sound_store("who was refused waits anew, and its clock stands still")
 @EVERY_POLL
 async def test_when_the_time_is_up_the_answer_is_what_it_would_have_been(house: House, path: str) -> None:
     id = await house.submit("/channel/v0/tickets")
@@ -101,6 +102,7 @@ async def test_a_bad_after_is_refused_by_name(house: House, path: str, after: st
     assert seen.json["field"] == "after"
 
 
+@pytest.mark.sound_store("who was refused waits anew, and its clock stands still")
 async def test_no_answer_is_held_for_longer_than_twenty_seconds(house: House) -> None:
     id = await house.submit()
     asking = polling(house, f"/async/status/{id}", Prefer="wait=3600")
@@ -141,6 +143,7 @@ async def test_of_many_that_wait_for_an_error_one_gets_it(house: House) -> None:
     assert sorted(answer.code for answer in seen) == [404] * 19 + [500]
 
 
+@pytest.mark.sound_store("leaves without an answer, so that it cannot ask again")
 async def test_who_leaves_while_waiting_consumes_nothing_and_is_forgotten(house: House) -> None:
     id = await house.submit()
     wires = [await house.wire() for _ in range(20)]
@@ -163,6 +166,7 @@ async def test_a_broken_end_is_held_for_as_well(house: House) -> None:
     assert (await asking).code == 504
 
 
+@pytest.mark.sound_store("two requests on one connection: neither can be asked again alone")
 async def test_a_connection_goes_on_behind_a_held_answer(house: House) -> None:
     id = await house.submit()
     wire = await house.wire()
@@ -190,6 +194,7 @@ async def test_when_the_process_drains_all_are_answered_at_once(house: House) ->
     assert [answer.code for answer in await asyncio.gather(*asking)] == [425] * 10
 
 
+@pytest.mark.sound_store("counts tasks, before any answer was read")
 async def test_who_waits_costs_no_task_beside_the_requests_own(house: House) -> None:
     id = await house.submit()
     wires = [await house.wire() for _ in range(50)]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from restante.core.clock import SECOND
+from restante.core.errors import StoreUnavailable
 from restante.core.policy import Route
 from restante.core.status import Dialect, Outcome
 
@@ -106,6 +107,29 @@ async def test_when_the_wait_is_over_it_is_the_202(house: House) -> None:
     assert seen.header("preference-applied") == "respond-async"
 
 
+@pytest.mark.sound_store("its own store fails")
+@pytest.mark.parametrize("method", ["look", "events"])
+async def test_what_is_accepted_is_never_refused_after(
+    house: House, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Else it would be sent, and done, once more."""
+
+    async def refusing(*what: object, **how: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    if method == "look":
+        monkeypatch.setattr(house.store, method, refusing)
+        seen = await submit(house, WAITING)
+    else:
+        asking, id = await waited(house)
+        monkeypatch.setattr(house.store, method, refusing)
+        await house.breaks(id, Outcome.UNREACHABLE)
+        seen = await asking
+        assert id_of(seen) == id
+    assert (seen.code, bool(id_of(seen))) == (202, True)
+
+
+@pytest.mark.sound_store("an answer that the store refuses is a 202, which is another test's")
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [
@@ -151,6 +175,7 @@ async def test_request_options_count(house: House) -> None:
     assert (bad.code, bad.json["field"]) == (400, "Restante-Delay")
 
 
+@pytest.mark.sound_store("leaves without an answer, so that it cannot ask again")
 async def test_who_leaves_while_waiting_is_forgotten_and_the_work_goes_on(house: House) -> None:
     wire = await house.wire()
     wire.request("POST", "/payments", WAITING, b"{}")

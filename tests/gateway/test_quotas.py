@@ -13,7 +13,7 @@ from restante.gateway import KeyAuth
 from restante.runner import Sweeper
 from restante.service.quotas import KEPT_SECONDS, TENANTS, WAITING_SECONDS, Quotas, Tally
 
-from ..world import eventually
+from ..world import eventually, insisted
 from .conftest import MakeHouse
 from .house import House
 from .wire import Seen
@@ -151,7 +151,7 @@ async def test_so_much_may_be_kept(
     assert elsewhere.code == (202 if target else 429)
     assert (await posted(house, await house.key("two"))).code == (503 if target else 202)
     await house.clock.advance(DAY)
-    assert await Sweeper(house.service).sweep() > 0
+    assert await insisted(Sweeper(house.service).sweep) > 0
     await house.service.quotas.count()
     assert (await posted(house, who)).code == 202
 

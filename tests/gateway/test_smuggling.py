@@ -103,6 +103,7 @@ async def test_what_can_be_read_in_two_ways_is_refused(
         assert house.store.queued == 0, name
 
 
+@pytest.mark.sound_store("two requests are written at once, and neither can be asked again alone")
 @WAYS
 async def test_what_is_served_is_one_request_and_the_next_is_another(
     recorded: tuple[House, Recorder], room: str, how: str

@@ -8,8 +8,10 @@ import pytest
 
 from restante.core import change
 from restante.core.clock import SECOND
+from restante.core.errors import StoreUnavailable
 from restante.core.policy import Limits
 from restante.core.status import Outcome
+from restante.service.outage import Outage
 
 from ..world import eventually
 from .conftest import MakeHouse
@@ -211,6 +213,27 @@ async def test_what_is_wrong_is_a_problem(house: House) -> None:
         seen = await house.ask("GET", f"/-/transactions/{id}/events{query}", headers)
         is_problem(seen, 400)
         assert seen.json["field"] == field
+
+
+@pytest.mark.sound_store("its own store fails")
+async def test_a_stream_outlasts_a_store_that_refuses_for_a_moment(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outage, "pauses", (0,))
+    id = await house.submit()
+    reader = await Reader.of(house, id)
+    assert await reader.event() is not None
+    refusals, events = [StoreUnavailable("the disk is full")] * 3, house.store.events
+
+    async def refusing(*what: Any, **how: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return await events(*what, **how)
+
+    monkeypatch.setattr(house.store, "events", refusing)
+    await house.end(id)
+    assert await reader.rest() == ["2", "3"]
+    assert not refusals
 
 
 async def test_every_event_comes_once_however_fast_they_happen(house: House) -> None:

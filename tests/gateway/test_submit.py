@@ -18,6 +18,10 @@ from .house import House
 KiB = 1024
 SMALL = Limits(max_body=200 * KiB)
 
+LARGE = pytest.param(
+    16 * KiB * KiB, marks=pytest.mark.sound_store("hundreds of pieces: one that is refused refuses them all")
+)
+
 
 async def stored(house: House, id: str) -> tuple[Request, bytes]:
     transaction = await house.find(id)
@@ -43,7 +47,7 @@ def chunked(body: bytes, piece: int = 10_000) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in pieces) + b"0\r\n\r\n"
 
 
-@pytest.mark.parametrize("size", [0, 1, 64 * KiB, 64 * KiB + 1, 1_000_000, 16 * KiB * KiB])
+@pytest.mark.parametrize("size", [0, 1, 64 * KiB, 64 * KiB + 1, 1_000_000, LARGE])
 @pytest.mark.parametrize("coding", ["length", "chunked"])
 async def test_a_body_of_any_size_is_stored_as_it_came(house: House, size: int, coding: str) -> None:
     body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
@@ -88,6 +92,7 @@ async def test_a_body_announced_too_large_is_refused_before_it_is_read(make_hous
     assert seen.header("connection") == "close"
 
 
+@pytest.mark.sound_store("an endless body, which cannot be sent again")
 @pytest.mark.parametrize("limits", [SMALL, Limits(max_body=1000)])
 async def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large(
     make_house: MakeHouse, limits: Limits
@@ -126,6 +131,7 @@ async def test_a_body_at_the_limit_is_accepted(make_house: MakeHouse) -> None:
     assert (await wire.ask("POST", "/async/x", {"Transfer-Encoding": "chunked"}, chunked(body))).code == 202
 
 
+@pytest.mark.sound_store("a hundred pieces: one that is refused refuses them all")
 @pytest.mark.parametrize("headers", [{"Content-Length": "150000"}, {"Transfer-Encoding": "chunked"}])
 async def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_nothing_behind(
     make_house: MakeHouse, headers: dict[str, str]

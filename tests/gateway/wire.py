@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..faults import on_trial
+from ..faults import in_trial, on_trial
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Wire:
         self.reader = reader
         self.writer = writer
         self.authority = authority
+        self._sent: bytearray | None = bytearray()  # the request that is not answered yet; None: several
 
     @classmethod
     async def to(cls, port: int) -> "Wire":
@@ -57,6 +58,8 @@ class Wire:
         return address
 
     def write(self, data: bytes) -> None:
+        if self._sent is not None:
+            self._sent += data
         self.writer.write(data)
 
     def request(
@@ -68,22 +71,38 @@ class Wire:
             fields.setdefault("Content-Length", str(len(body)))
         lines = [f"{method} {target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in fields.items() if value != ""]
+        if self._sent:
+            self._sent = None
         self.write("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
 
     async def ask(
         self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes | None = None
     ) -> Seen:
+        self.request(method, target, headers, body)
+        return await self.answer(method)
+
+    async def answer(self, method: str = "GET") -> Seen:
+        """The next one. Where a store on trial is why the only request was refused, it is asked again, as a
+        client does on a 503 (tests/faults.py)."""
         while True:
-            self.request(method, target, headers, body)
-            seen = await self.answer(method)
-            if not on_trial(seen.code, seen.body):
+            seen = await self._answer(method)
+            if seen.code < 200:
+                return seen
+            sent, self._sent = self._sent, bytearray()
+            if not sent or not in_trial(seen.code):
+                return seen
+            asked = sent.split(b" ", 1)[0].strip().decode("latin-1")
+            if method == "HEAD" != asked:  # only its head was to be read
+                seen.body = await self.reader.readexactly(int(seen.header("content-length") or 0))
+            if not on_trial(seen.code, seen.body, asked):
                 return seen
             if seen.header("connection") == "close":
                 self.leave()
                 host, _, port = self.authority.rpartition(":")
                 self.reader, self.writer = await asyncio.open_connection(host, int(port), limit=2**26)
+            self.write(bytes(sent))
 
-    async def answer(self, method: str = "GET") -> Seen:
+    async def _answer(self, method: str) -> Seen:
         head = await self.reader.readuntil(b"\r\n\r\n")
         lines = head[:-4].split(b"\r\n")
         code = int(lines[0].split(b" ")[1])

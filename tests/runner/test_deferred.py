@@ -14,7 +14,7 @@ from restante.core.token import attempt_of
 from restante.service import reporting
 
 from ..e2e.harness import RecordingUpstream
-from ..world import World, a_world, eventually
+from ..world import World, a_world, eventually, insisted
 
 LATER = b"HTTP/1.1 202 Accepted\r\nRestante-Completion: deferred\r\nContent-Length: 2\r\n\r\n{}"
 ORIGIN = "http://gateway.test:8600"
@@ -72,7 +72,7 @@ async def test_deferred_work_stays_processing_and_is_not_repeated(tmp_path: Path
         assert (transaction.status, transaction.due_at) == (Status.PROCESSING, transaction.deadline)
         assert (await world.events(transaction))[-1].kind is EventKind.INFO
         await world.clock.advance(DAY - MINUTE)
-        await world.sweeper.sweep()
+        await insisted(world.sweeper.sweep)
         assert (await world.now(transaction)).phase is Phase.DEFERRED
         assert len(upstream.calls) == 1
 

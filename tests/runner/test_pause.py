@@ -7,7 +7,7 @@ from restante.core.clock import DAY, SECOND
 from restante.core.status import Outcome, Status
 
 from ..e2e.harness import RecordingUpstream
-from ..world import World, a_world, eventually
+from ..world import World, a_world, eventually, insisted
 
 
 async def test_what_is_accepted_meanwhile_is_run_when_it_is_resumed(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ async def test_deadlines_pass_while_it_is_paused(tmp_path: Path) -> None:
         await world.service.pauses.pause("default")
         transaction = await world.submit(headers={"Restante-Deadline": "10s"})
         await world.clock.advance(11 * SECOND)
-        await world.sweeper.sweep()
+        await insisted(world.sweeper.sweep)
         assert (await world.now(transaction)).outcome is Outcome.EXPIRED
         await world.service.pauses.resume("default")
         await world.at_rest()

@@ -32,9 +32,7 @@ async def test_an_idle_process_looks_into_its_store_about_once_a_minute(tmp_path
     async with RecordingUpstream() as upstream, a_world(tmp_path, upstream.url, wrap=Counted) as world:
         world.sweeper.start()
         await world.ended(await world.submit())
-        await eventually(
-            lambda: world.runner.running == 0
-        )  # its end is written before the runner hears of it
+        await eventually(lambda: world.runner.running == 0)
         world.store.asked.clear()
         for _ in range(3600):
             await world.clock.advance(SECOND)

@@ -12,7 +12,7 @@ from restante.core.policy import Limits, Retry, Route
 from restante.core.status import Dialect, EventKind, Interrupted, Outcome, Phase, Status
 
 from ..e2e.harness import OK, RecordingUpstream, free_port
-from ..world import a_world, eventually
+from ..world import a_world, eventually, insisted
 
 BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: 90\r\nContent-Length: 0\r\n\r\n"
 
@@ -273,7 +273,7 @@ async def test_a_deadline_ends_what_was_not_begun(tmp_path: Path) -> None:
         await eventually(lambda: len(upstream.calls) == 1)
         waiting = await world.submit(headers={"Restante-Deadline": "2m"})
         await world.clock.advance(2 * MINUTE)
-        await world.sweeper.sweep()
+        await insisted(world.sweeper.sweep)
         done = await world.now(waiting)
         assert (done.status, done.outcome) == (Status.FAILED, Outcome.EXPIRED)
         upstream.gate.set()
@@ -346,16 +346,16 @@ async def test_results_go_after_their_retention_and_transactions_after_their_his
         done = await world.ended(await world.submit(dialect=Dialect.TRANSACTION))
         assert (await world.events(done))[-1].data == {"done": True}
         await world.clock.advance(DAY - 1)
-        await world.sweeper.sweep()
+        await insisted(world.sweeper.sweep)
         assert await world.service.result(done) is not None
         await world.clock.advance(1)
         assert await world.service.result(done) is None
-        await world.sweeper.sweep()
+        await insisted(world.sweeper.sweep)
         assert await world.store.results([done.key]) == [None]
         assert await world.store.requests([done.key]) == [None]
         assert (await world.events(done))[-1].data == {}
         await world.clock.advance(29 * DAY)
-        await world.sweeper.sweep()
+        await insisted(world.sweeper.sweep)
         assert await world.service.look("default", done.id) is None
         assert await world.store.events([done.key]) == [[]]
 

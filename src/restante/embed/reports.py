@@ -10,6 +10,8 @@ from ..core.policy import Limits
 from ..core.report import Report
 from ..ports import Clock
 from ..service import Service, reporting
+from ..service.doubt import LONGEST
+from ..service.persistence import until_written
 from ..service.waiting import Watch
 
 EXTENSION = "restante.reports"
@@ -36,12 +38,18 @@ class Reports:
         return self._service.waiting.ended
 
     async def report(self, id: str, token: str, said: Report) -> None:
-        """Writes it. Raises `NotNow` where it says something of what is over, or too much, and
-        `StoreUnavailable`."""
-        found = await reporting.identify(self._service, id, token)
-        if found is None:
-            raise NotNow("There is no transaction with this id and token.")
-        await reporting.report(self._service, *found, said)
+        """Writes it as soon as the store can. Raises `NotNow` where it says something of what is over, or too
+        much, and `StoreUnavailable` where that goes on refusing for `LONGEST`."""
+        service = self._service
+
+        async def write() -> None:
+            found = await reporting.identify(service, id, token)
+            if found is None:
+                raise NotNow("There is no transaction with this id and token.")
+            await reporting.report(service, *found, said)
+
+        until = service.clock.now() + LONGEST
+        await until_written(service.outage, write, what=f"what {id} says", until=until)
 
     async def is_current(self, id: str, token: str) -> bool:
         """Whether anybody still waits for the end of this attempt."""

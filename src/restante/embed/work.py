@@ -185,7 +185,8 @@ class Work:
             self._writing = self._loop.create_task(self._write(self._reports))
 
     async def _write(self, reports: Reports) -> None:
-        """All of it, in order. What the store does not take is lost: the work is not to suffer for it."""
+        """All of it, in order. What the store does not take in time is lost: the work is not to suffer for
+        it."""
         while self._unwritten:
             try:
                 await reports.report(self.id, self.token, self._unwritten.popleft())

@@ -7,6 +7,7 @@ the cursor is the stream's id there, so that `Last-Event-ID` goes on where it br
 """
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from ..core.clock import SECOND
@@ -20,7 +21,7 @@ from .call import Call
 from .desk import Desk
 from .poll import VARY, applied
 from .reply import Reply, document, encode
-from .stream import BEAT, HEARTBEAT, flow, wants_stream
+from .stream import BEAT, HEARTBEAT, flow, lasting, wants_stream
 
 DEFAULT_LIMIT = 50
 NAMES = ("after", "limit", "tenant")
@@ -75,12 +76,14 @@ async def _pieces(desk: Desk, tenant: str, after: str | None) -> AsyncIterator[b
     """What there is, then what comes, with a beat wherever nothing has come for long."""
     service = desk.service
     while not service.waiting.ended:
-        entries = await service.feed.entries(tenant, after, limit=DEFAULT_LIMIT, span=HEARTBEAT)
+        entries = await lasting(
+            service, partial(service.feed.entries, tenant, after, limit=DEFAULT_LIMIT, span=HEARTBEAT)
+        )
         if not entries and not service.waiting.ended:
             yield BEAT
         for entry in entries:
             after = entry.cursor
-            told = await _told(desk, entry)
+            told = await lasting(service, partial(_told, desk, entry))
             blocks = [b"event: %b\ndata: %b\n\n" % (one["type"].encode(), encode(one)) for one in told]
             if blocks:  # the cursor goes with the last of its commit: what broke off before comes again
                 blocks[-1] = b"id: %b\n%b" % (after.encode(), blocks[-1])

@@ -4,7 +4,10 @@ It is stored and run like any other transaction. With `wait=N` the caller gets t
 that comes in time, and otherwise what everybody gets: 202 and where to look.
 """
 
+from contextlib import suppress
+
 from ..core.clock import SECOND
+from ..core.errors import StoreUnavailable
 from ..core.model import Transaction
 from ..core.outcome import unknown
 from ..core.preferences import preferences
@@ -34,20 +37,25 @@ async def submit_prefer(desk: Desk, call: Call, place: Place) -> Reply | None:
         async with Attended(call) as attended:
             attended.watch()
             span = preferred.wait_seconds * SECOND
-            transaction = (
-                await desk.service.wait(transaction.tenant, transaction.id, span=span) or transaction
-            )
+            with suppress(StoreUnavailable):  # as below
+                transaction = (
+                    await desk.service.wait(transaction.tenant, transaction.id, span=span) or transaction
+                )
         call.applied = (*applied(f"wait={preferred.wait_seconds}"), *more)
-        match prefer.ending(transaction, desk.clock.now()):
-            case Ending.ANSWERED:
-                result = await desk.service.result(transaction)
-                if result is not None:
-                    await give(desk, call, transaction, result)
-                    return None
-            case Ending.BROKEN:
-                return await _broken(desk, transaction)
-            case Ending.LATER:
-                pass
+        try:
+            match prefer.ending(transaction, desk.clock.now()):
+                case Ending.ANSWERED:
+                    result = await desk.service.result(transaction)
+                    if result is not None:
+                        await give(desk, call, transaction, result)
+                        return None
+                case Ending.BROKEN:
+                    return await _broken(desk, transaction)
+                case Ending.LATER:
+                    pass
+        except StoreUnavailable:  # it is accepted: after a 503 it would be sent, and done, once more
+            if call.started:
+                raise
     call.applied = (*applied("respond-async"), *more)
     return _later(desk, transaction, origin)
 

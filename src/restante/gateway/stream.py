@@ -4,14 +4,20 @@ An event is written when the change that made it has been applied, in the proces
 events nothing is asked of the store. A stream that broke off goes on where `Last-Event-ID` says.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 from ..core.clock import SECOND
-from ..core.errors import BadRequest
+from ..core.errors import BadRequest, StoreUnavailable
 from ..core.headers import first
 from ..core.machine import TERMINAL
 from ..core.model import Event
 from ..dialects import native as spelling
+from ..service import Service
+from ..service.doubt import LONGEST
+from ..service.persistence import until_written
 from ..service.waiting import Watch
 from .attended import Attended
 from .call import Call
@@ -20,6 +26,8 @@ from .poll import MAX_DIGITS, after_of
 from .problems import TooManyStreams, UnknownTransaction
 from .reply import JSON, NO_STORE, Reply, encode, word
 from .shown import masks
+
+Read = TypeVar("Read")
 
 HEARTBEAT = 15 * SECOND
 """How long a stream is silent at most; proxies and clients take a longer silence for a dead connection."""
@@ -101,6 +109,15 @@ async def flow(
         desk.streams -= 1
 
 
+async def lasting(service: Service, read: Callable[[], Awaitable[Read]]) -> Read:
+    """What `read` gives, as soon as the store has it, for `LONGEST` after it has refused: whoever is being
+    sent a stream could only be told by breaking off, and all of them would come back at once."""
+    with suppress(StoreUnavailable):
+        return await read()
+    until = service.clock.now() + LONGEST
+    return await until_written(service.outage, read, what="an event stream", until=until)
+
+
 async def _pieces(desk: Desk, watch: Watch, after: int) -> AsyncIterator[bytes]:
     """What there is, then what comes, with a beat wherever nothing has come for long."""
     service = desk.service
@@ -108,7 +125,8 @@ async def _pieces(desk: Desk, watch: Watch, after: int) -> AsyncIterator[bytes]:
         known = watch.known
         assert known is not None
         while after < known.sequence:
-            log = await service.some_events(known, after=after, limit=min(known.sequence - after, PAGE))
+            limit = min(known.sequence - after, PAGE)
+            log = await lasting(service, partial(service.some_events, known, after=after, limit=limit))
             if not log:  # forgotten
                 return
             yield b"".join(map(_block, log))

@@ -13,6 +13,7 @@ from ..core.errors import RestanteError
 from ..core.model import Wanted
 from ..core.rate import bunched
 from ..ports import Clock, Store
+from ..service.outage import Outage
 from ..service.reminder import Reminder
 from .lane import Lane
 
@@ -77,6 +78,7 @@ class Shares:
             self._asking = asyncio.get_running_loop().create_task(self._divide())
 
     async def _divide(self) -> None:
+        refused = False
         try:
             for _ in range(ROUNDS):
                 asked, wanted = self._clock.now(), self._wanted()
@@ -86,6 +88,7 @@ class Shares:
                 if all(self._slots[name] >= one.used for name, one in wanted.items()):
                     break
         except RestanteError as error:
+            refused = True
             log.debug("the shares of the upstreams are not known: %s", error)
             if self._clock.now() - self._heard >= self._lease:
                 self._slots = {}
@@ -93,7 +96,9 @@ class Shares:
         finally:
             self._asking = None
             beats = BEATS if all(self._slots.values()) else HUNGRY_BEATS
-            self._next.set(self._clock.now() + self._lease // beats)
+            rest = self._lease // beats
+            # As whoever looks for work: one that has never been told its share does nothing until then.
+            self._next.set(self._clock.now() + (min(rest, Outage.rest) if refused else rest))
 
     def _wanted(self) -> dict[str, Wanted]:
         wanted = {}
