@@ -1,9 +1,8 @@
 """A lane: jobs that arrive while a group is with the database become the next group.
 
 That is what makes one round trip and one commit serve many callers, and keeps the order in which they
-came: a lane does one group after the other. Where the order does not matter it may do two at once, and the
-second begins when it is worth a commit of its own. What waits is bounded, by count and by bytes; while the
-database is away nothing is made to wait.
+came: a lane does one group after the other. What waits is bounded, by count and by bytes; while the database
+is away nothing is made to wait.
 """
 
 import asyncio
@@ -27,10 +26,6 @@ BULK_GROUP = 512 * 1024
 SLOW_SECONDS = 5.0
 """After a group that took longer, what has waited for as long is refused: else callers would wait for one
 such group after the other."""
-
-WORTH = 16
-"""A second group begins when so many things wait, and no fewer than are under way: in smaller ones what each
-costs, whatever is in it, takes more than the wait for the disk and for each other gives back."""
 
 WAITING_BYTES = 16 * 1024
 """Bytes that may wait, per waiting job that is allowed."""
@@ -60,8 +55,7 @@ class Job:
 
 
 class Lane:
-    """`run` does a group of jobs; if it raises, that is their error. `at_once`: so many groups may be under
-    way together, in any order."""
+    """`run` does a group of jobs; if it raises, that is their error."""
 
     GROUP = GROUP
 
@@ -72,10 +66,8 @@ class Lane:
         max_waiting: int,
         away: Callable[[], bool],
         group: int | None = None,
-        at_once: int = 1,
     ) -> None:
         self._run = run
-        self._at_once = at_once
         self._away = away
         self._most = max_waiting
         self._max_bytes = max_waiting * WAITING_BYTES
@@ -83,10 +75,7 @@ class Lane:
         self._waiting: deque[Job] = deque()
         self._count = 0
         self._bytes = 0
-        self._queued = 0  # things in what waits for a group
-        self._under_way: list[int] = []  # things in each group that is being done
-        self._workers = 0  # each does one group after the other
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
         self._closing = False
 
     async def do(
@@ -134,8 +123,8 @@ class Lane:
     async def close(self) -> None:
         """Does what is waiting, and refuses what comes."""
         self._closing = True
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     def _enter(
         self,
@@ -156,24 +145,14 @@ class Lane:
         self._count += count
         self._bytes += job.weight
         self._waiting.append(job)
-        self._queued += count
-        if not self._workers or (self._under_way and self._workers < self._at_once and self._worth()):
-            self._workers += 1
-            task = asyncio.get_running_loop().create_task(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._work())
         return job
-
-    def _worth(self) -> bool:
-        """Whether so much waits that it should not wait for what is under way."""
-        return self._queued >= max(WORTH, *self._under_way)
 
     async def _work(self) -> None:
         await asyncio.sleep(0)  # so that what comes in with the first is there too
         loop = asyncio.get_running_loop()
         while group := self._take():
-            count = sum(job.count for job in group)
-            self._under_way.append(count)
             begun = loop.time()
             try:
                 await self._run(group)
@@ -183,31 +162,24 @@ class Lane:
                     log.debug("a group was not done", exc_info=error)
                 for job in group:
                     job.error = job.error or wrong(error)
-            finally:
-                self._under_way.remove(count)
             for job in group:
                 _deliver(job)
             if loop.time() > begun + SLOW_SECONDS:
                 self._refuse(loop.time() - SLOW_SECONDS)
-        self._workers -= 1
+        self._task = None
 
     def _refuse(self, entered: float) -> None:
         """What waits since then or longer is not done."""
         while self._waiting and self._waiting[0].entered <= entered:
             job = self._waiting.popleft()
-            self._queued -= job.count
             job.error = unavailable()
             _deliver(job)
 
     def _take(self) -> list[Job]:
-        """What is done next; beside another group only what is worth it."""
         group: list[Job] = []
-        if self._under_way and not self._worth():
-            return group
         room = self._group
         while self._waiting and room > 0:
             job = self._waiting.popleft()
-            self._queued -= job.count
             if job.future.cancelled():
                 if job.undo:
                     job.undo(None)

@@ -93,7 +93,7 @@ class PostgresStore(Posting, Upstreams, Meta, KeptKeys, Figured):
         self._changing = Changing(database, self._applied)
         settling = Settling(database, self._changing)
         waiting, away = limits.max_waiting, lambda: pool.away
-        self._accept = Lane(self._accepting.run, max_waiting=waiting, away=away, at_once=2)
+        self._accept = Lane(self._accepting.run, max_waiting=waiting, away=away)
         self._settle = Lane(settling.run, max_waiting=waiting, away=away)
         bodies = Bodies(database, lambda: nodes.node)
         self._bulk = Lane(bodies.run, max_waiting=waiting, away=away, group=BULK_GROUP)
