@@ -70,9 +70,7 @@ class Carrying:
         progress = self._judged(errand, receipt, attempt)
         self._service.telemetry.delivered(errand, attempt, OUTCOMES[progress.after.state])
         gone = receipt.code == GONE
-        if (
-            gone
-        ):  # before the delivery is over: where this cannot be written, it is made again, and asked again
+        if gone:  # before the delivery is over: where this cannot be written, it is asked again
             await self._lasting(errand.delivery, lambda: endpoints.missed(endpoint.id, gone=True))
         await self._settle(progress)
         if not gone:
