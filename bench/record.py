@@ -186,8 +186,9 @@ def command() -> str:
     program = Path(sys.argv[0]).resolve()
     name = str(program.relative_to(here)) if program.is_relative_to(here) else program.name
     words = sys.argv[1:]
-    if "--results" in words:  # where it was put is nobody's business
-        del words[(place := words.index("--results")) : place + 2]
+    for flag in "--results", "--folder":  # where it was put is nobody's business
+        if flag in words:
+            del words[(place := words.index(flag)) : place + 2]
     return shlex.join(["python", name, *words])
 
 
