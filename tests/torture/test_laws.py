@@ -378,10 +378,16 @@ def test_an_answer_at_once_that_is_anothers_is_seen() -> None:
 
 
 def test_what_the_last_look_up_found_and_it_did_not_become_is_seen() -> None:
-    found_it = Question(at=1.5, until=1.6, op=2, transaction="refused", found=True, answer="told")
+    found_it = Question(at=0.2, until=0.3, op=2, transaction="refused", found=True, answer="told")
     assert broken(found_it) == {"I3"}
     assert not broken(msgspec.structs.replace(found_it, code=500))
-    assert not broken(found_it, Hit(at=1.55, until=1.7, kind="kill -9", node=0))
+    assert not broken(found_it, Hit(at=0.25, until=1.7, kind="kill -9", node=0))
+
+
+def test_what_an_upstream_reads_when_all_is_over_was_given_up_long_before() -> None:
+    late = Question(at=11.0, until=11.1, op=2, transaction="refused", found=True, answer="told")
+    assert not broken(late)
+    assert broken(late, msgspec.structs.replace(late, at=0.2, until=0.3)) == {"I3"}
 
 
 def streamed(after: int, *events: Told, code: int = 200) -> Streamed:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from ..core.status import EventKind, Outcome, Status
-from .history import History
+from .history import SLACK_SECONDS, History
 from .journal import Call, Fields, Record, Submit
 from .plan import ATTEMPTS, LONGEST_BACKOFF_SECONDS
 from .upstream import BUSY
@@ -60,9 +60,11 @@ def _called(record: Record, calls: list[Call], *, done: bool) -> str | None:
 
 
 def _asked(history: History, record: Record) -> Iterator[str | None]:
-    """What the last look-up found is what it became, unless that answer may have met nobody."""
-    questions = sorted(history.questions_of[record.id], key=lambda one: one.until)
-    for last in questions[-1:]:
+    """What the last look-up found is what it became, unless that answer may have met nobody: an upstream that
+    was stopped reads, when it goes on, what was asked and given up long before."""
+    end = max((one.moment for one in record.events), default=0.0) + SLACK_SECONDS
+    asked = [one for one in history.questions_of[record.id] if history.servers_time(one.at, one.at)[0] <= end]
+    for last in sorted(asked, key=lambda one: one.until)[-1:]:
         if last.code == 200 and last.found and not history.struck(last.at, last.until):
             ended = any(event.settled for event in record.events) or record.status == Status.CANCELLED
             right = ended or record.outcome == Outcome.EXPIRED
