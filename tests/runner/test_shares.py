@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from restante.core.clock import SECOND
 from restante.core.errors import StoreUnavailable
 from restante.core.model import Wanted
@@ -30,6 +32,7 @@ class Refusing:
         return {name: one.total for name, one in wanted.items()}
 
 
+@pytest.mark.sound_store("its own store refuses, and how long it rests then is what is asked")
 async def test_a_share_that_was_refused_is_asked_for_after_a_rest() -> None:
     store: Any = Refusing()
     clock = FakeClock()

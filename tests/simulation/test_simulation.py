@@ -92,6 +92,7 @@ def test_a_seed_that_did_nothing_has_failed(
     assert "held against nothing: I1, " in out
 
 
+@pytest.mark.sound_store("the simulation has stores that fail of its own")
 def test_many_at_a_time_are_what_they_are_one_after_the_other_and_in_the_same_order() -> None:
     courses = [course_of(seed, hours=0.02, nodes=1) for seed in (1, 2, 3)]
     by_one, by_two = (list(many.simulate_all(courses, jobs=jobs)) for jobs in (1, 2))

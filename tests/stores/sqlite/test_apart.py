@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from restante.core.errors import RestanteError, SettingError, StoreUnavailable
 from restante.core.policy import Limits
 from restante.stores.sqlite import SQLiteStore
-from restante.stores.sqlite.apart import AHEAD, ENOUGH, Apart, Inbox, framed
+from restante.stores.sqlite.apart import AHEAD, ENOUGH, Apart, Inbox, Opening, framed
 
 from ... import forked
 from ..samples import a_submission, accepted, now_is
@@ -53,6 +55,23 @@ def test_where_the_writing_process_ends_its_server_ends_too(path: Path) -> None:
         (writer,) = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
         os.kill(int(writer), signal.SIGKILL)
         assert server.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+
+
+def test_a_writing_process_whose_server_is_gone_before_it_has_begun_says_nothing(path: Path) -> None:
+    asyncio.run(opened_and_closed(path))
+    ours, theirs = socket.socketpair()
+    with path.open("rb+") as file, theirs:
+        command = [sys.executable, "-m", "restante.stores.sqlite.child", str(theirs.fileno())]
+        socket.send_fds(ours, [framed(Opening(str(path), 0))], [file.fileno()])
+        ours.close()
+        ended = subprocess.run(
+            command, pass_fds=[theirs.fileno()], capture_output=True, timeout=PATIENCE_SECONDS, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+async def opened_and_closed(path: Path) -> None:
+    await (await SQLiteStore.open(str(path), limits=Limits())).close()
 
 
 async def test_signals_that_end_a_server_are_not_for_its_writer(apart: SQLiteStore) -> None:

@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import sys
+from contextlib import suppress
 from itertools import chain
 
 import msgspec
@@ -57,7 +58,8 @@ def main() -> None:
         database = Database(opening.path, cache_kib=WRITER_CACHE_KIB)
         writer = Writer(database, Disk(lock, database, reserve=opening.reserve))
         gc.freeze()
-        link.sendall(framed(Answers([], {}, [])))
+        with suppress(OSError):  # whoever asked is gone, and nothing more comes
+            link.sendall(framed(Answers([], {}, [])))
         serve(link, writer, sayings)
         database.close()
 
